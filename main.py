@@ -1,0 +1,103 @@
+"""Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help shows every option.
+
+Exit codes: 0 all sources done, skipped or empty; 1 some failed; 2 the options are wrong; 130 interrupted.
+Worker processes import this file again, so nothing heavy is imported before it is run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from utils.types import UsageError, WorkerError
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interrupt
+    try:
+        failed = sum(run(config, feature_type) for config, feature_type in compose(sys.argv[1:]))
+    except (UsageError, HydraException, OmegaConfBaseException) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except WorkerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; what is saved is whole, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(1 if failed else 0)
+
+
+def compose(arguments: list[str]) -> list[tuple[DictConfig, str]]:
+    """The composed config and its feature_type: one, more with --multirun, none where only help was asked for."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+
+    from utils.terminal import catalogue, flags, help
+
+    overrides = flags.translate(arguments)
+    if {"-h", "--help"} & set(overrides):
+        print(help.text())
+        return []
+    if not any(word.startswith("-") for word in overrides):
+        flags.check(overrides)
+
+    composed: list[tuple[DictConfig, str]] = []
+
+    def keep(config: DictConfig) -> None:
+        composed.append((config, HydraConfig.get().runtime.choices["feature_type"]))
+
+    sys.argv[1:] = overrides
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to main() instead of Hydra's own report
+    hydra.main(version_base="1.3", config_path=str(catalogue.CONFIGS), config_name="config")(keep)()
+    return composed
+
+
+def run(config: DictConfig, feature_type: str) -> int:
+    """Extract; returns the number of sources that failed."""
+    from hydra.utils import get_class
+
+    from utils.options import Run, build, check_taken
+    from utils.sources import Inputs
+    from utils.terminal.progress import Progress, Reporting
+    from utils.types import Engine, Extractor, Outcome, Sink
+
+    folder = str(Path(config.output_path) / feature_type)
+    options = {**config, **config.engine, **config.on_extraction, "folder": folder}
+    del options["_target_"]
+    targets = [get_class(config[group]._target_) for group in ("feature_type", "on_extraction", "engine")]
+    check_taken(options, [*targets, Inputs, Reporting, Run], feature_type)
+    extractor: Extractor
+    sink: Sink
+    engine: Engine
+    extractor, sink, engine = (build(target, options) for target in targets)
+    reporting, overwrite = build(Reporting, options), build(Run, options).overwrite
+
+    sources = build(Inputs, options).sources()
+    sink.claim(extractor.settings, sources, overwrite)
+    with Progress(len(sources), reporting) as progress:
+        todo = []
+        for source in sources:
+            if not overwrite and sink.has(source, extractor.keys):
+                progress.add(Outcome(source, "skipped"))
+            else:
+                todo.append(source)
+        outcomes = engine.run(todo, extractor, sink)
+        with closing(outcomes):
+            for outcome in outcomes:
+                progress.add(outcome)
+    return progress.failed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""VGGish's log-mel front end in NumPy: 16 kHz samples -> frames of 64 bands -> 96 x 64 examples.
+
+Procedure and constants of Google's release (tensorflow/models, research/audioset/vggish): periodic Hann window,
+magnitude (not power) spectrum, HTK mel scale with triangles that are linear in mel, natural logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from utils import windows
+
+SAMPLE_RATE = 16_000  # Hz
+WINDOW_SAMPLES = 400  # 25 ms
+HOP_SAMPLES = 160  # 10 ms
+FFT_LENGTH = 512
+BANDS = 64
+LOWEST_HZ, HIGHEST_HZ = 125.0, 7_500.0
+LOG_OFFSET = 0.01
+
+HOP_SECONDS = 0.010
+EXAMPLE_FRAMES = 96  # 0.96 s
+EXAMPLE_SECONDS = 0.96
+
+
+def examples(samples: Iterable[np.ndarray], hop_frames: int, pad: bool = False) -> Iterator[np.ndarray]:
+    """Blocks (n,) of 16 kHz samples in [-1, 1] -> log-mel examples (m, 96, 64) float32, `hop_frames` * 10 ms apart.
+
+    The last incomplete example is dropped, or completed with silence if `pad`.
+    """
+    if pad:
+        span = (EXAMPLE_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES
+        samples = windows.pad_last(samples, span, hop_frames * HOP_SAMPLES)
+    frames = (log_mel(frame) for frame in windows.slide(samples, WINDOW_SAMPLES, HOP_SAMPLES))
+    for example in windows.slide(frames, EXAMPLE_FRAMES, hop_frames):
+        yield example.astype(np.float32)
+
+
+def log_mel(frames: np.ndarray) -> np.ndarray:
+    """Frames of samples (n, 400) -> (n, 64) float64, the natural log of mel magnitude + 0.01."""
+    spectrum = np.abs(np.fft.rfft(frames * hann(), FFT_LENGTH))
+    return np.log(spectrum @ mel_matrix() + LOG_OFFSET)
+
+
+@lru_cache(maxsize=1)
+def hann() -> np.ndarray:
+    """The periodic Hann window, (400,): its period is 400, where the symmetric one's is 399."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi / WINDOW_SAMPLES * np.arange(WINDOW_SAMPLES))
+
+
+@lru_cache(maxsize=1)
+def mel_matrix() -> np.ndarray:
+    """Weights of the 257 FFT bins in the 64 bands, (257, 64)."""
+    bins = mel(np.linspace(0.0, SAMPLE_RATE / 2, FFT_LENGTH // 2 + 1))[:, None]
+    edges = np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), BANDS + 2)
+    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins - lower) / (centre - lower)
+    falling = (upper - bins) / (upper - centre)
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    weights[0] = 0.0  # no constant part
+    return weights
+
+
+def mel(hertz: float | np.ndarray) -> np.ndarray:
+    """HTK mel."""
+    return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)

@@ -1,0 +1,39 @@
+"""The VGGish network: log-mel examples in, 128-d embeddings out.
+
+Layers and state-dict keys are those of the released PyTorch weights (harritaylor/torchvggish), which are Google's
+TensorFlow weights transposed.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class VGGish(nn.Module):
+    """(N, 1, 96, 64) float -> (N, 128); `final_relu` as in every release before August 2020."""
+
+    def __init__(self, final_relu: bool = True) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 1
+        for width in (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool"):
+            if width == "pool":
+                layers.append(nn.MaxPool2d(2))
+            else:
+                layers += [nn.Conv2d(channels, int(width), 3, padding=1), nn.ReLU(inplace=True)]
+                channels = int(width)
+        self.features = nn.Sequential(*layers)
+        self.embeddings = nn.Sequential(
+            nn.Linear(512 * 6 * 4, 4096),
+            nn.ReLU(inplace=True),
+            nn.Linear(4096, 4096),
+            nn.ReLU(inplace=True),
+            nn.Linear(4096, 128),
+            nn.ReLU(inplace=True) if final_relu else nn.Identity(),
+        )
+
+    def forward(self, examples: Tensor) -> Tensor:
+        maps = self.features(examples)  # (N, 512, 6, 4)
+        flat = maps.permute(0, 2, 3, 1).flatten(1)  # TensorFlow's order: rows, columns, channels
+        embeddings: Tensor = self.embeddings(flat)
+        return embeddings

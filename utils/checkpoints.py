@@ -1,0 +1,167 @@
+"""Find, download, verify and load network weights. Nothing here imports torch before weights are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from utils.files import whole
+from utils.types import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A published file of weights."""
+
+    url: str
+    sha256: str  # hex; the leading digits where no more is published
+    licence: str
+
+    @property
+    def cached(self) -> Path:
+        """Where torch.hub keeps it."""
+        return hub_cache() / self.url.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights that are at hand: a file, or a seed to draw them from."""
+
+    path: Path | None
+    identity: str  # the same for the same values
+    seed: int = 0
+
+    def load(self, network: nn.Module) -> None:
+        """Give `network`, built on the meta device, its weights (CPU). Raises UsageError if they don't fit."""
+        expected = network.state_dict()
+        state = _read(self.path) if self.path else random_weights(expected, self.seed)
+        if problem := _mismatch(state, expected):
+            raise UsageError(f"{self.path}: not the weights of {type(network).__name__}: {problem}")
+        network.load_state_dict(state, assign=True)
+        network.requires_grad_(False)
+
+
+def find(checkpoint: str, released: Released, seed: int) -> Checkpoint:
+    """The option `checkpoint` (`pretrained`, `demo`, `random` or a path) -> weights at hand, downloaded if need be.
+
+    Raises UsageError if they can't be had; only `demo` then falls back to random weights, and says so.
+    """
+    if checkpoint == "random":
+        return Checkpoint(None, f"random, seed {seed}", seed)
+    if checkpoint == "pretrained":
+        path = _verified(released)
+        return Checkpoint(path, path.name)
+    if checkpoint == "demo":
+        try:
+            return find("pretrained", released, seed)
+        except UsageError as error:
+            log.warning("%s", error)
+            log.warning("DEMO: going on with RANDOM weights; the features below mean nothing")
+            return find("random", released, seed)
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
+        raise UsageError(f"checkpoint={checkpoint}: no such file; give a path, or pretrained, demo or random")
+    return Checkpoint(path, f"sha256 {sha256(path)}")
+
+
+def hub_cache() -> Path:
+    """torch.hub's folder of checkpoints, by the rules of torch.hub.get_dir."""
+    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", os.path.join(base, "torch"))
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _verified(released: Released) -> Path:
+    path = released.cached
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):  # whoever comes first downloads
+            if not path.exists():
+                _download(released, path)
+    except OSError as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise UsageError(
+            f"cannot download {released.url} ({reason}). Put the file at {path}, or name it with checkpoint=PATH; "
+            "checkpoint=demo and checkpoint=random run without it, with features that mean nothing"
+        ) from error
+    if not sha256(path).startswith(released.sha256):
+        raise UsageError(
+            f"{path}: damaged or not the file of {released.url} (its SHA-256 differs); delete it and retry"
+        )
+    return path
+
+
+def _download(released: Released, path: Path) -> None:
+    with whole(path) as partial:
+        with urllib.request.urlopen(released.url, timeout=TIMEOUT_SECONDS) as response, partial.open("wb") as file:
+            size = int(response.headers.get("Content-Length", 0)) or None
+            with tqdm.wrapattr(response, "read", total=size, desc=path.name) as counted:
+                shutil.copyfileobj(counted, file, 1 << 20)
+        if not sha256(partial).startswith(released.sha256):
+            raise OSError("what came is not the published file: its SHA-256 differs")
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # torch raises a different type for each way a file can be damaged
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"{path}: not a readable PyTorch file of weights ({reason})") from error
+    if not isinstance(state, Mapping):
+        raise UsageError(f"{path}: holds a {type(state).__name__}, not a state dict")
+    return state
+
+
+def random_weights(shapes: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """Uniform weights of He's variance and zero biases, in the order of `shapes`."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+    for key, like in shapes.items():
+        if like.dim() > 1:
+            bound = (6.0 / like[0].numel()) ** 0.5
+            state[key] = torch.empty(like.shape).uniform_(-bound, bound, generator=generator)
+        else:
+            state[key] = torch.zeros(like.shape)
+    return state
+
+
+def _mismatch(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    for key, like in expected.items():
+        if key not in state:
+            return f"{key} is missing"
+        if state[key].shape != like.shape:
+            return f"{key} is {tuple(state[key].shape)} instead of {tuple(like.shape)}"
+    unknown = sorted(set(state) - set(expected))
+    return f"{unknown[0]} does not belong to it" if unknown else ""

@@ -1,0 +1,188 @@
+"""One worker process: decode threads -> batches -> network -> sink, for the sources its parent hands it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import NoReturn
+
+from utils.engines.batching import Batch, Job, Packer
+from utils.types import Extractor, Forward, MediaError, Outcome, Sink, Source, UsageError, Windows
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 2.0  # for decode threads to clean up when the worker is told to stop
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Worker to parent: send so many sources more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Worker to parent: this worker could not be built."""
+
+    reason: str
+    usage: bool  # the user's options are to blame
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a worker is to do, and with how much of the machine."""
+
+    extractor: Extractor
+    sink: Sink
+    device: str
+    threads: int  # for the network, on a CPU
+    decoders: int
+    batch_size: int | None
+
+
+def main(role: Role, connection: Connection) -> None:
+    """Entry of the process. The parent ends it with None, SIGTERM, or by closing the connection."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        forward = _load(role)
+    except UsageError as error:
+        connection.send(Broken(str(error), usage=True))
+    except Exception as error:
+        connection.send(Broken(f"{type(error).__name__}: {error}", usage=False))
+    else:
+        _Worker(role, connection, forward).run()
+
+
+def _load(role: Role) -> Forward:
+    import torch
+
+    torch.set_num_threads(role.threads)
+    return role.extractor.load(role.device)
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)
+
+
+class _Worker:
+    def __init__(self, role: Role, connection: Connection, forward: Forward) -> None:
+        self._extractor, self._sink, self._device = role.extractor, role.sink, role.device
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._forward = forward
+        batch_size = role.batch_size or role.extractor.batch_size(role.device)
+        self._packer = Packer(batch_size)
+        self._decoders = [threading.Thread(target=self._decode, daemon=True) for _ in range(role.decoders)]
+        self._sources: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
+        # what the decoders find, in order: windows of a job, then its end, None or an error; None when all is done
+        self._found: queue.Queue[tuple[Job, Windows | Exception | None] | None] = queue.Queue(maxsize=batch_size)
+        self._unread = 0  # sources received whose end has not been taken from `_found`
+        self._counting = threading.Lock()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        for thread in [*self._decoders, threading.Thread(target=self._receive, daemon=True)]:
+            thread.start()
+        self._send(Wanted(len(self._decoders) + 1))  # one lies ready, so that no decoder waits for the parent
+        try:
+            self._compute()
+        finally:
+            self._stopping.set()
+            for _ in self._decoders:
+                self._sources.put(None)
+            for thread in self._decoders:
+                thread.join(STOP_SECONDS / len(self._decoders))
+
+    def _receive(self) -> None:
+        """Thread: sources from the parent."""
+        try:
+            while (source := self._connection.recv()) is not None:
+                self._count_unread(+1)
+                self._sources.put(source)
+            self._found.put(None)
+        except (EOFError, OSError):
+            os._exit(1)  # the parent is gone
+
+    def _decode(self) -> None:
+        """Thread: windows of one source after the other."""
+        while (source := self._sources.get()) is not None and not self._stopping.is_set():
+            self._send(Wanted(1))
+            job = Job(source)
+            try:
+                for windows in self._extractor.windows(source):
+                    self._hand_over(job, windows)
+            except Exception as error:
+                self._hand_over(job, error)
+            else:
+                self._hand_over(job, None)
+
+    def _hand_over(self, job: Job, found: Windows | Exception | None) -> None:
+        while not self._stopping.is_set():
+            try:
+                return self._found.put((job, found), timeout=0.2)
+            except queue.Full:
+                pass
+        raise SystemExit  # ends this thread; files it had open are cleared away
+
+    def _compute(self) -> None:
+        """Main thread: windows -> batches -> network -> outcomes."""
+        while True:
+            if self._found.empty() and not self._unread:
+                for batch in self._packer.flush():  # nothing more will come to fill it
+                    self._run(batch)
+            if (item := self._found.get()) is None:
+                return
+            job, found = item
+            if isinstance(found, Windows):
+                for batch in self._packer.add(job, found):
+                    self._run(batch)
+                continue
+            self._count_unread(-1)
+            job.decoded = True
+            if found is not None:
+                job.failed = True
+                self._send(self._failure(job, found))
+            elif job.finished:
+                self._send(self._finish(job))
+
+    def _run(self, batch: Batch) -> None:
+        import torch
+
+        outputs = self._forward(torch.from_numpy(batch.data))
+        arrays = {key: tensor.cpu().numpy() for key, tensor in outputs.items()}
+        for job in batch.hand_back(arrays):
+            if job.finished:
+                self._send(self._finish(job))
+
+    def _finish(self, job: Job) -> Outcome:
+        try:
+            spans = job.spans()
+            printed = self._sink.write(self._extractor.features(job.source, job.arrays(), spans))
+        except Exception as error:
+            return self._failure(job, error)
+        if not len(spans):
+            return Outcome(job.source, "empty", self._extractor.too_short, printed, 0.0, self._device)
+        return Outcome(job.source, "done", "", printed, float(spans[-1, 1]) - job.source.start, self._device)
+
+    def _failure(self, job: Job, error: Exception) -> Outcome:
+        if isinstance(error, MediaError):
+            return Outcome(job.source, "failed", str(error), device=self._device)
+        if isinstance(error, OSError):
+            return Outcome(job.source, "failed", f"{error.filename}: {error.strerror}", device=self._device)
+        log.error("%s: unexpected", job.source.path, exc_info=error)
+        return Outcome(job.source, "failed", f"{type(error).__name__}: {error}", device=self._device)
+
+    def _count_unread(self, change: int) -> None:
+        with self._counting:
+            self._unread += change
+
+    def _send(self, message: Wanted | Outcome) -> None:
+        with self._sending:
+            self._connection.send(message)

@@ -1,0 +1,145 @@
+"""Decode the audio track of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import IO, Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.error import FFmpegError
+from av.stream import Discard, Disposition
+
+from utils.types import MediaError
+
+TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (n, channels) int16
+
+GAP_SECONDS = 0.1  # time stamps that run ahead by more are a hole in the recording; less is jitter
+NEW_CLOCK_SECONDS = 10.0  # in a transport stream more is another clock, not a hole
+PREROLL_SECONDS = 1.0  # decoded and thrown away after a seek, until overlapping frames are complete
+TRUNCATED_SECONDS = 0.5  # an end that comes earlier than announced by more
+
+# Containers that state the length of a track; elsewhere it is a guess from the bit rate.
+STATE_THE_LENGTH = {"mov", "flac", "wav", "avi", "asf", "aiff", "caf"}
+# Containers with an exact time stamp on each packet, so that a seek knows where it landed.
+SEEK_EXACTLY = {"mov", "flac", "wav"}
+
+
+@contextmanager
+def open_container(
+    path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
+) -> Iterator[tuple[int, TimedBlocks]]:
+    """Sampling rate and blocks of the best audio track, from `start` s or earlier. Raises MediaError, also later."""
+    try:
+        container = av.open(path, format=container_format, metadata_errors="ignore")
+    except FFmpegError as error:
+        raise MediaError(f"not a media file, or damaged at its start ({error.strerror})") from error
+    with container:
+        track = _Track(container)
+        yield track.open(start)
+
+
+class _Track:
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self._format = container.format.name.split(",")[0]
+        self._stream = container.streams.best("audio")
+        if self._stream is None:
+            kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            raise MediaError(
+                f"no audio track (it holds {kinds}); drop it from the list or choose a visual feature_type"
+            )
+        for stream in container.streams:
+            stream.discard = Discard.default if stream is self._stream else Discard.all
+
+    def open(self, start: float) -> tuple[int, TimedBlocks]:
+        stream = self._stream
+        seeks = start > PREROLL_SECONDS and self._format in SEEK_EXACTLY and stream.time_base * stream.rate == 1
+        if seeks:
+            target = (self._origin() + start - PREROLL_SECONDS) / self._stream.time_base
+            self._container.seek(int(target), stream=self._stream)
+        frames = self._frames()
+        first = next(frames, None)
+        if first is None:
+            self._check_end(0.0)
+            return self._stream.rate, iter(())
+        rate = first.sample_rate  # not the stream's, which may be half of it (HE-AAC)
+        return rate, self._timed(chain([first], frames), rate, from_zero=not seeks)
+
+    def _timed(self, frames: Iterator[AudioFrame], rate: int, from_zero: bool) -> TimedBlocks:
+        """Frames in their places, with silence where the track starts late or has a hole."""
+        origin = self._origin()
+        stop = 0 if from_zero else None  # where the block before ended
+        for frame in frames:
+            if frame.sample_rate != rate:
+                raise MediaError(f"the sampling rate changes from {rate} to {frame.sample_rate} Hz on the way")
+            due = stop or 0 if frame.time is None else round((frame.time - origin) * rate)
+            if stop is None:
+                stop = due
+            block = _to_block(frame)
+            hole = due - stop
+            if hole > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(hole / rate):
+                for position in range(stop, due, rate):
+                    yield position, np.zeros((min(rate, due - position), block.shape[1]), np.int16)
+                stop = due
+            yield stop, block
+            stop += len(block)
+        self._check_end((stop or 0) / rate)
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        seconds = 0.0
+        try:
+            for frame in self._container.decode(self._stream):
+                yield frame
+                seconds = frame.time or seconds
+        except FFmpegError as error:
+            raise MediaError(f"truncated or damaged after {seconds:.2f} s of audio ({error.strerror})") from error
+
+    def _origin(self) -> float:
+        """When the file starts to play, s: its earliest track, cover pictures aside."""
+        starts = [
+            float(stream.start_time * stream.time_base)
+            for stream in self._container.streams
+            if stream.type in ("audio", "video")
+            and stream.start_time is not None
+            and not stream.disposition & Disposition.attached_pic
+        ]
+        return min(starts, default=0.0)
+
+    def _is_new_clock(self, seconds: float) -> bool:
+        return self._format == "mpegts" and seconds > NEW_CLOCK_SECONDS
+
+    def _check_end(self, end: float) -> None:
+        stated = self._stated_end()
+        if stated is not None and end < stated - TRUNCATED_SECONDS:
+            raise MediaError(f"truncated: {end:.2f} s of audio are there, {stated:.2f} s are announced")
+
+    def _stated_end(self) -> float | None:
+        stream = self._stream
+        if self._format == "matroska":
+            hours, minutes, seconds = stream.metadata.get("DURATION", "::").split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) if seconds else None
+        # an mp3 counts its frames in the same header that states the encoder's delay
+        if self._format in STATE_THE_LENGTH or (self._format == "mp3" and stream.start_time):
+            begin = stream.start_time or 0
+            return float((begin + stream.duration) * stream.time_base) - self._origin() if stream.duration else None
+        return None
+
+
+def _to_block(frame: AudioFrame) -> np.ndarray:
+    samples = frame.to_ndarray()  # (channels, n), or (1, n * channels) where they are interleaved
+    return to_int16(samples.T if frame.format.is_planar else samples.reshape(frame.samples, -1))
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """Samples of any PCM type as FFmpeg writes them to 16-bit WAV: floats rounded half to even, integers cut."""
+    if samples.dtype == np.int16:
+        return samples
+    if samples.dtype.kind == "f":
+        return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.int16) - 128) << 8
+    return (samples >> (8 * samples.itemsize - 16)).astype(np.int16)

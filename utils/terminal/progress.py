@@ -1,0 +1,120 @@
+"""What a person sees of a run: progress, messages, the features printed, and the summary."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from tqdm import tqdm
+
+from utils.files import whole
+from utils.types import Outcome, Source
+
+FAILURES = "failures.csv"
+LOG_SECONDS = 10.0  # between two lines where there is no terminal
+FAILURES_SHOWN = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """Options as in configs/config.yaml."""
+
+    folder: str
+    progress: Literal["auto", "bar", "log", "off"] = "auto"
+
+
+class Progress:
+    """Takes the outcomes of a run. Features go to stdout, all else to stderr; the bar never breaks into a line.
+
+    When it is left, it prints the summary and writes `failures.csv`, also where the run was interrupted.
+    """
+
+    def __init__(self, total: int, options: Reporting) -> None:
+        kind = options.progress
+        if kind == "auto":
+            kind = "bar" if sys.stderr.isatty() else "log"
+        self._kind = kind
+        self._folder = Path(options.folder)
+        self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
+        self._total = total
+        self._counts: Counter[str] = Counter()
+        self._failed: list[Outcome] = []
+        self._media_seconds = 0.0
+        self._started = self._logged = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.close()
+        self._write_failures()
+        print(self._summary(), file=sys.stderr)
+
+    @property
+    def failed(self) -> int:
+        return self._counts["failed"]
+
+    @property
+    def rate(self) -> float:
+        """Seconds of media a second."""
+        return self._media_seconds / max(1e-9, time.monotonic() - self._started)
+
+    def add(self, outcome: Outcome) -> None:
+        self._counts[outcome.status] += 1
+        self._media_seconds += outcome.media_seconds
+        if outcome.status == "failed":
+            self._failed.append(outcome)
+        if outcome.printed:
+            with tqdm.external_write_mode(file=sys.stdout):
+                print(outcome.printed, flush=True)
+        if outcome.message and self._kind != "off":
+            self.say(f"{outcome.status}: {outcome.source.path}: {outcome.message}")
+        self._bar.set_postfix_str(f"{self.failed} failed, {self.rate:.0f} s of media/s", refresh=False)
+        self._bar.update()
+        if self._kind == "log" and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            self.say(self._line())
+
+    def say(self, text: str) -> None:
+        with tqdm.external_write_mode(file=sys.stderr):
+            print(text, file=sys.stderr, flush=True)
+
+    def _summary(self) -> str:
+        """Counts, speed, where the features are, and why sources failed."""
+        counts = ", ".join(f"{self._counts[status]} {status}" for status in ("done", "skipped", "empty", "failed"))
+        seconds = time.monotonic() - self._started
+        lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
+        lines += [f"  {outcome.source.path}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
+        if len(self._failed) > FAILURES_SHOWN:
+            lines.append(f"  and {len(self._failed) - FAILURES_SHOWN} more")
+        if self._failed:
+            lines.append(f"what failed is listed in {self._folder / FAILURES}; file_with_video_paths takes it")
+        return "\n".join(lines)
+
+    def _write_failures(self) -> None:
+        """`failures.csv`, which can be given to file_with_video_paths; none where nothing failed."""
+        file = self._folder / FAILURES
+        if not self._failed:
+            file.unlink(missing_ok=True)
+            return
+        with whole(file) as partial, partial.open("w", newline="") as handle:
+            table = csv.writer(handle)
+            table.writerow(["path", "start", "end", "name", "error"])
+            table.writerows([*_cells(outcome.source), outcome.message] for outcome in self._failed)
+
+    def _line(self) -> str:
+        count = sum(self._counts.values())
+        worked = count - self._counts["skipped"]
+        left = (time.monotonic() - self._started) / max(1, worked) * (self._total - count)
+        eta = tqdm.format_interval(left)
+        return f"{count}/{self._total}, {self.failed} failed, {self.rate:.0f} s of media/s, {eta} left"
+
+
+def _cells(source: Source) -> list[object]:
+    return [source.path, source.start, "" if source.end is None else source.end, source.name]

@@ -1,0 +1,127 @@
+"""The types that flow: paths become sources, sources windows, windows features, features files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Status = Literal["done", "skipped", "empty", "failed"]
+
+
+class UsageError(Exception):
+    """The options or inputs are wrong; the message says which and what to do. Ends the run before any work."""
+
+
+class MediaError(Exception):
+    """A source that can't be read; the message says what is wrong with it, without its path."""
+
+
+class WorkerError(Exception):
+    """A worker could not be started; ends the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One piece of work: a media file, or a segment of one."""
+
+    path: str  # as the user wrote it
+    name: str  # stem of every output file; unique in a run
+    start: float = 0.0  # s
+    end: float | None = None  # s, None = to the end
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """A run of consecutive network inputs from one source."""
+
+    data: np.ndarray  # (n, *window_shape)
+    times: np.ndarray  # (n, 2) float64, start and end of each window, s
+
+    def __post_init__(self) -> None:
+        if self.times.shape != (len(self.data), 2):
+            raise ValueError(f"{len(self.data)} windows need times ({len(self.data)}, 2), not {self.times.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What one source became."""
+
+    source: Source
+    arrays: Mapping[str, np.ndarray]  # key -> (T, D); the key ends the file name
+    times: np.ndarray  # (T, 2) float64, s
+    report: str = ""  # predictions for people, printed with the source
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the parent process learns of one source."""
+
+    source: Source
+    status: Status
+    message: str = ""  # why it failed, or what a person should know of it
+    printed: str = ""  # what the sink has for stdout
+    media_seconds: float = 0.0  # covered by its windows
+    device: str = ""
+
+
+Forward = Callable[["Tensor"], Mapping[str, "Tensor"]]
+
+
+class Extractor(Protocol):
+    """Turns a source into windows and network outputs into features. Light to build, cheap to send to a worker."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the arrays each source yields, e.g. ("rgb", "flow")."""
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Everything the values depend on, in plain YAML types; two runs may share a folder only if it is equal."""
+
+    @property
+    def too_short(self) -> str:
+        """What to tell of a source that has no window."""
+
+    def batch_size(self, device: str) -> int:
+        """Windows per forward pass that suit the device."""
+
+    def load(self, device: str) -> Forward:
+        """Build the network with its weights on `device`; called once in each worker."""
+
+    def windows(self, source: Source) -> Iterator[Windows]:
+        """Decode lazily. Called from several threads. Raises MediaError."""
+
+    def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
+        """Post-process the outputs of all windows of a source; `arrays` is empty where it has none."""
+
+
+class Sink(ABC):
+    """Where features go. A sink must write; one that stores things also says what it has."""
+
+    @abstractmethod
+    def write(self, features: Features) -> str:
+        """Store them, whole or not at all; returns what is to be printed on stdout."""
+
+    def has(self, source: Source, keys: Sequence[str]) -> bool:
+        """Are all outputs of the source there, complete and readable?"""
+        return False
+
+    def claim(self, settings: Mapping[str, object], sources: Sequence[Source], overwrite: bool) -> None:
+        """Before the run: may features of these settings be added to what is there? Raises UsageError if not."""
+
+    def clean(self, process_id: int) -> None:
+        """Clear away what a worker that died left half-written."""
+
+
+class Engine(Protocol):
+    """Runs an extractor over sources, on some set of devices."""
+
+    def run(self, sources: Sequence[Source], extractor: Extractor, sink: Sink) -> Generator[Outcome, None, None]:
+        """Yield one outcome a source, as they come. Raises WorkerError or UsageError if no work is possible."""

@@ -1,0 +1,50 @@
+"""Window and hop arithmetic for anything that comes in order: samples, spectrogram frames, pictures.
+
+items    0 1 2 3 4 5 6 7 8 9        length 4, hop 3
+window 0 [-----]
+window 1       [-----]
+window 2             [-----]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+
+def count(items: int, length: int, hop: int) -> int:
+    """How many whole windows fit into `items`."""
+    return max(0, (items - length) // hop + 1)
+
+
+def slide(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
+    """Blocks (n, ...) of a stream -> its windows (m, length, ...), read-only views; what fills no window is dropped."""
+    pending: np.ndarray | None = None
+    skip = 0  # items still to pass over, where the hop is longer than the window
+    for block in blocks:
+        pending = block if pending is None else np.concatenate([pending, block])
+        pending, skip = pending[skip:], max(0, skip - len(pending))
+        windows = count(len(pending), length, hop)
+        if windows:
+            yield np.moveaxis(np.lib.stride_tricks.sliding_window_view(pending, length, axis=0)[::hop], -1, 1)
+            pending, skip = pending[windows * hop :], max(0, windows * hop - len(pending))
+
+
+def pad_last(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
+    """The stream with zeros behind it, so many that the last item lies in a whole window."""
+    total = 0
+    for block in blocks:
+        total += len(block)
+        yield block
+    if total:
+        windows = 1 + max(0, -(-(total - length) // hop))
+        missing = (windows - 1) * hop + length - total
+        if missing > 0:
+            yield np.zeros((missing, *block.shape[1:]), block.dtype)
+
+
+def spans(first: int, number: int, length: float, hop: float, start: float = 0.0) -> np.ndarray:
+    """Start and end in seconds of the windows `first`, `first` + 1, ..., (number, 2)."""
+    starts = start + hop * np.arange(first, first + number)
+    return np.stack([starts, starts + length], axis=1)
