@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ def run(config: DictConfig, feature_type: str) -> int:
                 progress.add(Outcome(source, "skipped"))
             else:
                 todo.append(source)
-        outcomes = engine.run(todo, extractor, sink)
+        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink)
         with closing(outcomes):
             for outcome in outcomes:
                 progress.add(outcome)
