@@ -1,8 +1,8 @@
 """Audio of any media file as a stream of 16-bit blocks: bounded memory, exact times, errors in one line.
 
 Time 0 is where the file starts to play: encoder priming is skipped and edit lists are honoured, an audio track that
-starts after the picture is preceded by silence, and so are gaps inside. (The old two-step extraction, AAC stream copy
-and then WAV, ignores all of that: its audio may run up to 50 ms late.)
+starts after the picture is preceded by silence, and holes inside are filled with it. docs/audio.md says where that
+differs from the old two-step extraction.
 """
 
 from __future__ import annotations

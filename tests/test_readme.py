@@ -1,0 +1,77 @@
+"""Every command of the README does what it says, from an empty folder with the sample clips beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.vggish.weights import WEIGHTS
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkout as a user sees it, and the files that the README tells to write."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("main.py", "sample", "utils", "Makefile", "requirements.lock"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    for name, _, text in re.findall(r"`(my_[\w/.]+)`[^`]*?:\n\n```(\w+)\n(.*?)```", README, re.DOTALL):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def execute(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    if "main.py" in command and "checkpoint=" not in command and "-sc" not in command and not WEIGHTS.cached.exists():
+        command += " --checkpoint random" if "--feature_type" in command else " checkpoint=random"
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_commands_are_found() -> None:
+    assert len(COMMANDS) > 10
+    assert sum("main.py" in command for command in COMMANDS) >= len(COMMANDS) - 2
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "main.py" in command])
+def test_command_runs_as_written(command: str, folder: Path) -> None:
+    shutil.rmtree(folder / "output", ignore_errors=True)
+    result = execute(command, folder)
+    assert result.returncode == 0, result.stderr
+    if "-sc" in command:
+        return
+    assert " 0 failed" in result.stderr
+    if saved := re.search(r"save_(numpy|pickle)", command):
+        suffix = {"numpy": ".npy", "pickle": ".pkl"}[saved[1]]
+        assert len(list((folder / "output").rglob(f"*{suffix}"))) in (2, 3)
+    else:
+        assert "speech" in result.stdout
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make ")])
+def test_make_targets_exist(command: str, folder: Path) -> None:
+    result = execute(f"{command} --dry-run", folder)
+    assert result.returncode == 0, result.stderr
+    assert ".venv/bin/python" in result.stdout
+
+
+def test_options_table_names_every_option() -> None:
+    from utils.terminal import catalogue
+
+    table = set(re.findall(r"`(\w+)`", "\n".join(line for line in README.splitlines() if line.startswith("| `"))))
+    assert catalogue.all_names() - {"engine"} <= table
