@@ -73,7 +73,8 @@ def run(config: DictConfig, feature_type: str) -> int:
     from utils.terminal.progress import Progress, Reporting
     from utils.types import Engine, Extractor, Outcome, Sink
 
-    folder = str(Path(config.output_path) / feature_type)
+    settled = build(Run, config)
+    folder = str(Path(settled.output_path) / feature_type)
     options = {**config, **config.engine, **config.on_extraction, "folder": folder}
     del options["_target_"]
     targets = [get_class(config[group]._target_) for group in ("feature_type", "on_extraction", "engine")]
@@ -82,10 +83,10 @@ def run(config: DictConfig, feature_type: str) -> int:
     sink: Sink
     engine: Engine
     extractor, sink, engine = (build(target, options) for target in targets)
-    reporting, overwrite = build(Reporting, options), build(Run, options).overwrite
+    reporting, overwrite = build(Reporting, options), settled.overwrite
 
     sources = build(Inputs, options).sources()
-    sink.claim(extractor.settings, sources, overwrite)
+    sink.claim(extractor.settings, sources, extractor.keys, overwrite)
     with Progress(len(sources), reporting) as progress:
         todo = []
         for source in sources:

@@ -6,6 +6,7 @@ Run as `python sample/make_samples.py` from the repository root. Needs the espea
 import io
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,8 @@ FPS = 25
 WIDTH_PX, HEIGHT_PX = 320, 240
 SPEECH_RATE_HZ, MUSIC_RATE_HZ = 44_100, 48_000
 AUDIO_BITS_PER_S_PER_CHANNEL = 64_000
-VIDEO_CRF = "27"
+# asm=0: libx264's AVX-512 code (core 165) gave different bytes from run to run, its C code did not.
+X264_OPTIONS = {"crf": "27", "preset": "medium", "x264-params": "asm=0"}
 PEAK = 0.8  # of full scale
 PAUSE_S = 0.45
 SENTENCES = (  # (espeak-ng voice, what it says)
@@ -105,7 +107,7 @@ def backdrop(rng: np.random.Generator) -> Image:
 
 
 def picture(scene: Image, index: int, level: float) -> Image:
-    """Drifting clouds and a chequered disc that moves and grows with the level, 0 to 1: (240, 320, 3) uint8."""
+    """Drifting clouds and a chequered disc that grows with the level, 0 to 1: (240, 320, 3) uint8."""
     image = np.roll(scene, (index, 2 * index), axis=(0, 1))
     angle = 2 * np.pi * index / (5 * FPS)
     y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
@@ -117,42 +119,39 @@ def picture(scene: Image, index: int, level: float) -> Image:
 
 
 def write_clip(path: Path, make_track: Callable[[np.random.Generator], Floats], rate_hz: int) -> None:
-    """Encode a track with its moving picture as H.264 and AAC; the file appears whole or not at all."""
+    """Encode a track and the moving picture that follows its level, as H.264 and AAC."""
     rng = np.random.default_rng(SEED)
     blocks = whole_frames(make_track(rng), rate_hz)
     scene = backdrop(rng)
     levels = np.sqrt((blocks**2).mean(axis=(1, 2)))
     layout = "mono" if blocks.shape[2] == 1 else "stereo"
-    part = path.with_suffix(".part")
-    try:
-        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as clip:
-            video = clip.add_stream("libx264", rate=FPS, options={"crf": VIDEO_CRF, "preset": "slow"})
-            video.width, video.height, video.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
-            video.thread_count = 1  # the bytes do not depend on the number of cores
-            audio = clip.add_stream("aac", rate=rate_hz, layout=layout)
-            audio.bit_rate = AUDIO_BITS_PER_S_PER_CHANNEL * blocks.shape[2]
-            for i, (block, level) in enumerate(zip(blocks, levels / levels.max(), strict=True)):
-                shown = av.VideoFrame.from_ndarray(picture(scene, i, float(level)), format="rgb24")
-                planes = np.ascontiguousarray(block.T)
-                heard = av.AudioFrame.from_ndarray(planes, format="fltp", layout=layout)
-                heard.sample_rate, heard.pts = rate_hz, i * block.shape[0]
-                clip.mux(video.encode(shown))
-                clip.mux(audio.encode(heard))
-            clip.mux(video.encode(None))
-            clip.mux(audio.encode(None))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as clip:
+        video = clip.add_stream("libx264", rate=FPS, options=X264_OPTIONS)
+        video.width, video.height, video.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        video.thread_count = 1  # the bytes do not depend on the number of cores
+        audio = clip.add_stream("aac", rate=rate_hz, layout=layout)
+        audio.bit_rate = AUDIO_BITS_PER_S_PER_CHANNEL * blocks.shape[2]
+        for i, (block, level) in enumerate(zip(blocks, levels / levels.max(), strict=True)):
+            shown = av.VideoFrame.from_ndarray(picture(scene, i, float(level)), format="rgb24")
+            heard = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=layout)
+            heard.sample_rate, heard.pts = rate_hz, i * block.shape[0]
+            clip.mux(video.encode(shown))
+            clip.mux(audio.encode(heard))
+        clip.mux(video.encode(None))
+        clip.mux(audio.encode(None))
 
 
-def write_list(path: Path) -> None:
-    """Write the clips' paths, seen from the repository root, one a line."""
-    part = path.with_suffix(".part")
-    part.write_text("# The sample clips\n./sample/speech.mp4\n./sample/music.mp4\n")
-    os.replace(part, path)
+def main() -> None:
+    """Make the files in a temporary folder, as NAME.part, then move them beside this script."""
+    with tempfile.TemporaryDirectory(dir=HERE) as folder:
+        made = Path(folder)
+        write_clip(made / "speech.mp4.part", speech_track, SPEECH_RATE_HZ)
+        write_clip(made / "music.mp4.part", music_track, MUSIC_RATE_HZ)
+        paths = "# The sample clips\n./sample/speech.mp4\n./sample/music.mp4\n"
+        (made / "sample_video_paths.txt.part").write_text(paths)
+        for part in sorted(made.iterdir()):
+            os.replace(part, HERE / part.stem)
 
 
 if __name__ == "__main__":
-    write_clip(HERE / "speech.mp4", speech_track, SPEECH_RATE_HZ)
-    write_clip(HERE / "music.mp4", music_track, MUSIC_RATE_HZ)
-    write_list(HERE / "sample_video_paths.txt")
+    main()

@@ -161,6 +161,8 @@ def _mismatch(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> st
     for key, like in expected.items():
         if key not in state:
             return f"{key} is missing"
+        if not hasattr(state[key], "shape"):
+            return f"{key} is no tensor"
         if state[key].shape != like.shape:
             return f"{key} is {tuple(state[key].shape)} instead of {tuple(like.shape)}"
     unknown = sorted(set(state) - set(expected))

@@ -19,6 +19,15 @@ from utils.types import UsageError
 
 T = TypeVar("T")
 
+MEANINGS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list[int]: "a list of whole numbers, e.g. [0,1]",
+    type(None): "null",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -54,7 +63,7 @@ def check_taken(options: Mapping[str, Any], targets: Iterable[type], who: str) -
     taken = {name for target in targets for name in fields(target)}
     for name, value in options.items():
         if name not in taken and isinstance(value, bool | int | float | str) and value:
-            raise UsageError(f"{name}={value}: {who} has no use for it")
+            raise UsageError(f"{name}={_written(value)}: {who} has no use for it")
 
 
 def choices(hint: Any) -> tuple[str, ...]:
@@ -68,5 +77,10 @@ def _shown(hint: Any) -> Any:
 
 def _explain(name: str, value: Any, hint: Any, error: Exception) -> str:
     if choices(hint):
-        return f"{name}={value}: must be one of {', '.join(choices(hint))}"
-    return f"{name}={value}: {str(error).splitlines()[0]}"
+        return f"{name}={_written(value)}: must be one of {', '.join(choices(hint))}"
+    wanted = [MEANINGS[kind] for kind in (hint, *get_args(hint)) if kind in MEANINGS]
+    return f"{name}={_written(value)}: " + (f"must be {' or '.join(wanted)}" if wanted else str(error).splitlines()[0])
+
+
+def _written(value: Any) -> str:
+    return {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value))

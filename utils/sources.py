@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import glob
 import logging
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,7 @@ class Inputs:
 
     def _from_paths(self) -> Iterator[Source]:
         given = self.video_paths
-        paths = [] if given is None else [given] if isinstance(given, str) else list(given)
+        paths = [] if given is None else given if isinstance(given, list) else [given]
         for path in paths:
             if not isinstance(path, str) or not path:
                 raise UsageError(f"video_paths: {path!r} is not a path")
@@ -115,8 +117,10 @@ def _rows(path: Path, text: str) -> Iterator[Source]:
         if not file:
             raise UsageError(f"{where}: no path")
         start, end = _seconds(row.get("start"), where) or 0.0, _seconds(row.get("end"), where)
-        if start < 0 or (end is not None and end <= start):
-            raise UsageError(f"{where}: the segment from {start:g} s to {end} s is empty")
+        if start < 0:
+            raise UsageError(f"{where}: the segment starts before 0, at {start:g} s")
+        if end is not None and end <= start:
+            raise UsageError(f"{where}: the segment from {start:g} s to {end:g} s is empty")
         name = (row.get("name") or "").strip()
         if os.path.basename(name) != name:
             raise UsageError(f"{where}: name={name} must not hold a folder")
@@ -127,10 +131,10 @@ def _rows(path: Path, text: str) -> Iterator[Source]:
 def _seconds(text: str | None, where: str) -> float | None:
     if text is None or not text.strip():
         return None
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{where}: {text.strip()!r} is not a number of seconds") from None
+    with suppress(ValueError):
+        if math.isfinite(seconds := float(text)):
+            return seconds
+    raise UsageError(f"{where}: {text.strip()!r} is not a number of seconds")
 
 
 def _unique(sources: Iterable[Source]) -> Iterator[Source]:

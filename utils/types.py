@@ -113,7 +113,9 @@ class Sink(ABC):
         """Are all outputs of the source there, complete and readable?"""
         return False
 
-    def claim(self, settings: Mapping[str, object], sources: Sequence[Source], overwrite: bool) -> None:
+    def claim(
+        self, settings: Mapping[str, object], sources: Sequence[Source], keys: Sequence[str], overwrite: bool
+    ) -> None:
         """Before the run: may features of these settings be added to what is there? Raises UsageError if not."""
 
     def clean(self, process_id: int) -> None:

@@ -32,14 +32,14 @@ def slide(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.nd
 
 
 def pad_last(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
-    """The stream with zeros behind it, so many that the last item lies in a whole window."""
+    """The stream with zeros behind it, so many that the last item lies in a whole window (or in the gap behind one)."""
     total = 0
     for block in blocks:
         total += len(block)
         yield block
     if total:
-        windows = 1 + max(0, -(-(total - length) // hop))
-        missing = (windows - 1) * hop + length - total
+        last = max(0, min(-(-(total - length) // hop), (total - 1) // hop))  # reaches the end; begins before it
+        missing = last * hop + length - total
         if missing > 0:
             yield np.zeros((missing, *block.shape[1:]), block.dtype)
 

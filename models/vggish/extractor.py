@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +39,8 @@ class VGGishExtractor:
     keep_tmp_files: bool = False
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.hop_seconds):
+            raise UsageError(f"hop_seconds={self.hop_seconds} is no length of time")
         nearest = max(1, self._hop_frames) * logmel.HOP_SECONDS
         if abs(self.hop_seconds - nearest) > 1e-6:
             raise UsageError(

@@ -66,7 +66,8 @@ class Packer:
         job.times.append(windows.times)
         job.windows += len(windows.data)
         waiting = self._waiting[windows.data.shape[1:]]
-        waiting.append((job, windows.data))
+        if len(windows.data):
+            waiting.append((job, windows.data))
         while sum(len(data) for _, data in waiting) >= self._batch_size:
             yield self._take(waiting)
 

@@ -34,6 +34,7 @@ class Local:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name}={value}: must be 1 or more, or null for a choice by the machine")
+        devices(self.device, self.device_ids)  # raises UsageError before any work
 
     def run(self, sources: Sequence[Source], extractor: Extractor, sink: Sink) -> Generator[Outcome, None, None]:
         """Yield one outcome a source, as they come. Raises WorkerError or UsageError if a worker can't start."""
@@ -62,11 +63,13 @@ class _Worker:
     wanted: int = 0  # sources it has asked for
     ready: bool = False
     suspect: bool = False  # it holds one source alone, which may have killed another worker
+    last_words: str = ""  # why it is about to die
 
     def give(self, source: Source) -> None:
         self.held[source.name] = source
         self.wanted -= 1
-        self.connection.send(source)
+        with suppress(OSError):  # it is dead, which reading from it will tell
+            self.connection.send(source)
 
 
 class _Pool:
@@ -93,7 +96,10 @@ class _Pool:
                     each.suspect = False
                     yield message
                 elif isinstance(message, worker.Broken):
-                    raise UsageError(message.reason) if message.usage else self._not_started(each, message.reason)
+                    if message.usage:
+                        raise UsageError(message.reason)
+                    each.last_words = message.reason
+                    continue
                 else:
                     each.ready = True
                     each.wanted += message.number
@@ -139,7 +145,7 @@ class _Pool:
         dead.process.join()
         self._workers.remove(dead)
         self._clean(dead)
-        reason = _cause_of_death(dead.process.exitcode)
+        reason = dead.last_words or _cause_of_death(dead.process.exitcode)
         if not dead.ready:
             raise self._not_started(dead, reason)
         if dead.suspect:

@@ -29,7 +29,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Worker to parent: this worker could not be built."""
+    """Worker to parent: this worker could not be built, or can't go on."""
 
     reason: str
     usage: bool  # the user's options are to blame
@@ -93,6 +93,9 @@ class _Worker:
         self._send(Wanted(len(self._decoders) + 1))  # one lies ready, so that no decoder waits for the parent
         try:
             self._compute()
+        except Exception as error:  # the network's; what it held is tried once more elsewhere
+            log.error("the worker on %s ends", self._device, exc_info=error)
+            self._send(Broken(f"{type(error).__name__}: {error}", usage=False))
         finally:
             self._stopping.set()
             for _ in self._decoders:
@@ -175,7 +178,8 @@ class _Worker:
         if isinstance(error, MediaError):
             return Outcome(job.source, "failed", str(error), device=self._device)
         if isinstance(error, OSError):
-            return Outcome(job.source, "failed", f"{error.filename}: {error.strerror}", device=self._device)
+            reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+            return Outcome(job.source, "failed", reason, device=self._device)
         log.error("%s: unexpected", job.source.path, exc_info=error)
         return Outcome(job.source, "failed", f"{type(error).__name__}: {error}", device=self._device)
 
@@ -183,6 +187,6 @@ class _Worker:
         with self._counting:
             self._unread += change
 
-    def _send(self, message: Wanted | Outcome) -> None:
+    def _send(self, message: Wanted | Broken | Outcome) -> None:
         with self._sending:
             self._connection.send(message)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -50,17 +51,25 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
 
 
 def check_readable(path: str) -> None:
-    """Raise MediaError, in a person's words, where a local file can't be opened or is empty."""
+    """Raise MediaError, in a person's words, where a local file can't be opened, is empty or ends too early.
+
+    A RIFF file (WAV, AVI) states its length; libsndfile and FFmpeg take what is there without a word.
+    """
     if "://" in path:
         return
     try:
         with open(path, "rb") as file:
-            if not file.read(1):
-                raise MediaError("the file is empty (0 bytes)")
+            head = file.read(8)
     except IsADirectoryError as error:
         raise MediaError("it is a folder without media files, not a file") from error
     except OSError as error:
         raise MediaError(f"cannot be opened: {error.strerror}") from error
+    if not head:
+        raise MediaError("the file is empty (0 bytes)")
+    magic, stated = struct.unpack("<4sI", head.ljust(8, b"\0"))
+    actual = os.path.getsize(path) - 8
+    if magic == b"RIFF" and actual + 1 < stated < 0x7FFF0000:  # larger: written to a pipe, length unknown
+        raise MediaError(f"truncated: its header tells of {stated} bytes, {actual} are there")
 
 
 def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -71,12 +80,14 @@ def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path) -> Iterator[np.ndarray]:
     """Pass the blocks on and leave them in `path` as a 16-bit WAV, which appears when all are through."""
-    with whole(path) as partial, ExitStack() as stack:
-        file = None
-        for block in blocks:
-            if file is None:
-                new = soundfile.SoundFile(partial, "w", rate, block.shape[1], "PCM_16", format="WAV")
-                file = stack.enter_context(new)
+    blocks = iter(blocks)
+    if (first := next(blocks, None)) is None:
+        return
+    with (
+        whole(path) as partial,
+        soundfile.SoundFile(partial, "w", rate, first.shape[1], "PCM_16", format="WAV") as file,
+    ):
+        for block in chain([first], blocks):
             file.write(block)
             yield block
 
@@ -117,7 +128,6 @@ def _assemble(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 def _open_sound_file(path: str, start: float) -> Iterator[tuple[int, TimedBlocks]]:
     try:
         with soundfile.SoundFile(path) as file:
-            _check_complete(path)
             file.seek(min(round(start * file.samplerate), file.frames))
             yield file.samplerate, _sound_file_blocks(file)
     except soundfile.LibsndfileError as error:
@@ -126,16 +136,10 @@ def _open_sound_file(path: str, start: float) -> Iterator[tuple[int, TimedBlocks
 
 def _sound_file_blocks(file: soundfile.SoundFile) -> TimedBlocks:
     dtype = "float32" if file.subtype in ("FLOAT", "DOUBLE") else "int16"
-    while len(block := file.read(file.samplerate, dtype=dtype, always_2d=True)):
-        yield file.tell() - len(block), to_int16(block)
+    length = file.samplerate
+    while length:  # at the end an empty block tells where it is
+        block = file.read(file.samplerate, dtype=dtype, always_2d=True)
+        length = len(block)
+        yield file.tell() - length, to_int16(block)
     if file.tell() < file.frames:
         raise MediaError(f"truncated: {file.tell()} of {file.frames} samples could be read")
-
-
-def _check_complete(path: str) -> None:
-    """A RIFF header states its length; libsndfile takes what is there without a word."""
-    with open(path, "rb") as file:
-        magic, size = struct.unpack("<4sI", file.read(8).ljust(8, b"\0"))
-    actual = os.path.getsize(path) - 8
-    if magic == b"RIFF" and actual + 1 < size < 0x7FFF0000:  # larger: written to a pipe, length unknown
-        raise MediaError(f"truncated: its header tells of {size} bytes, {actual} are there")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import IO, Any
 
@@ -19,7 +19,8 @@ TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts 
 
 GAP_SECONDS = 0.1  # time stamps that run ahead by more are a hole in the recording; less is jitter
 NEW_CLOCK_SECONDS = 10.0  # in a transport stream more is another clock, not a hole
-PREROLL_SECONDS = 1.0  # decoded and thrown away after a seek, until overlapping frames are complete
+PREROLL_SECONDS = 1.0  # decoded and thrown away after a seek, until overlapping frames are complete (what AAC
+# replaces by noise, it draws anew)
 TRUNCATED_SECONDS = 0.5  # an end that comes earlier than announced by more
 
 # Containers that state the length of a track; elsewhere it is a guess from the bit rate.
@@ -42,6 +43,12 @@ def open_container(
         yield track.open(start)
 
 
+def check_end(path: str, end: float) -> None:
+    """Raise MediaError if the container at `path` announces audio after `end` s."""
+    with suppress(FFmpegError), av.open(path, metadata_errors="ignore") as container:
+        _Track(container).check_end(end)
+
+
 class _Track:
     def __init__(self, container: Any) -> None:
         self._container = container
@@ -49,6 +56,8 @@ class _Track:
         self._stream = container.streams.best("audio")
         if self._stream is None:
             kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            if container.streams.audio:
+                raise MediaError("damaged or truncated: what is there of its audio track can't be decoded")
             raise MediaError(
                 f"no audio track (it holds {kinds}); drop it from the list or choose a visual feature_type"
             )
@@ -57,14 +66,15 @@ class _Track:
 
     def open(self, start: float) -> tuple[int, TimedBlocks]:
         stream = self._stream
-        seeks = start > PREROLL_SECONDS and self._format in SEEK_EXACTLY and stream.time_base * stream.rate == 1
+        exact = self._format in SEEK_EXACTLY and stream.time_base * stream.rate == 1
+        seeks = exact and PREROLL_SECONDS < start < (self._stated_end() or 0)
         if seeks:
-            target = (self._origin() + start - PREROLL_SECONDS) / self._stream.time_base
-            self._container.seek(int(target), stream=self._stream)
+            target = (self._origin() + start - PREROLL_SECONDS) / stream.time_base
+            self._container.seek(int(target), stream=stream)
         frames = self._frames()
         first = next(frames, None)
         if first is None:
-            self._check_end(0.0)
+            self.check_end(0.0)
             return self._stream.rate, iter(())
         rate = first.sample_rate  # not the stream's, which may be half of it (HE-AAC)
         return rate, self._timed(chain([first], frames), rate, from_zero=not seeks)
@@ -79,7 +89,7 @@ class _Track:
             due = stop or 0 if frame.time is None else round((frame.time - origin) * rate)
             if stop is None:
                 stop = due
-            block = _to_block(frame)
+            block = _to_block(frame)[: self._played(frame)]
             hole = due - stop
             if hole > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(hole / rate):
                 for position in range(stop, due, rate):
@@ -87,7 +97,16 @@ class _Track:
                 stop = due
             yield stop, block
             stop += len(block)
-        self._check_end((stop or 0) / rate)
+        self.check_end((stop or 0) / rate)
+
+    def _played(self, frame: AudioFrame) -> int:
+        """Samples of the frame that belong to the track: an mp4 leaves out what the encoder added to fill the last."""
+        stream = self._stream
+        if self._format != "mov" or not stream.duration or frame.pts is None:
+            return frame.samples
+        if frame.pts + frame.duration < (stream.start_time or 0) + stream.duration:
+            return frame.samples
+        return min(frame.samples, round(frame.duration * stream.time_base * frame.sample_rate))
 
     def _frames(self) -> Iterator[AudioFrame]:
         seconds = 0.0
@@ -112,7 +131,7 @@ class _Track:
     def _is_new_clock(self, seconds: float) -> bool:
         return self._format == "mpegts" and seconds > NEW_CLOCK_SECONDS
 
-    def _check_end(self, end: float) -> None:
+    def check_end(self, end: float) -> None:
         stated = self._stated_end()
         if stated is not None and end < stated - TRUNCATED_SECONDS:
             raise MediaError(f"truncated: {end:.2f} s of audio are there, {stated:.2f} s are announced")

@@ -37,8 +37,11 @@ class FileSink(Sink):
     def has(self, source: Source, keys: Sequence[str]) -> bool:
         return all(self._is_there(self.path(source, key)) for key in keys)
 
-    def claim(self, settings: Mapping[str, object], sources: Sequence[Source], overwrite: bool) -> None:
-        claim_folder(Path(self.folder), settings, {source.name for source in sources}, overwrite)
+    def claim(
+        self, settings: Mapping[str, object], sources: Sequence[Source], keys: Sequence[str], overwrite: bool
+    ) -> None:
+        outputs = {self.path(source, key) for source in sources for key in keys}
+        claim_folder(Path(self.folder), settings, outputs if overwrite else set())
 
     def write(self, features: Features) -> str:
         for key, array in features.arrays.items():

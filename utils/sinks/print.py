@@ -18,4 +18,4 @@ class Print(Sink):
             lines += [key, str(array)]
             if array.size:
                 lines.append(f"max: {array.max():.8f}; mean: {array.mean():.8f}; min: {array.min():.8f}")
-        return "\n".join([*lines, features.report]) + "\n"
+        return "\n".join([*lines, features.report])

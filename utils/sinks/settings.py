@@ -14,20 +14,23 @@ FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"
 
 
-def claim_folder(folder: Path, settings: Mapping[str, object], names: set[str], overwrite: bool) -> None:
+def claim_folder(folder: Path, settings: Mapping[str, object], overwritten: set[Path]) -> None:
     """Make `folder` one of `settings`. Raises UsageError if it has features of others that would stay.
 
-    They do not stay if the run overwrites and works on all of the `names` that the folder has files of.
+    Those that the run is going to overwrite go at once, so that an interrupted run leaves no mixture.
     """
     record = folder / FILE_NAME
     different = _differences(record, settings)
-    if different and not (overwrite and _only_files_of(folder, names)):
+    there = _outputs(folder) if different else set()
+    if there - overwritten:
         raise UsageError(
             f"{folder} holds features made with {different}; choose another output_path, the settings as they were, "
             "or overwrite=true with all of its sources"
         )
     if different or not record.exists():
         try:
+            for path in there:
+                path.unlink()
             with whole(record) as partial:
                 partial.write_text(HEADER + yaml.safe_dump(dict(settings), sort_keys=False))
         except OSError as error:
@@ -50,7 +53,5 @@ def _differences(record: Path, settings: Mapping[str, object]) -> str:
     )
 
 
-def _only_files_of(folder: Path, names: set[str]) -> bool:
-    files = (path.name for path in folder.iterdir() if not path.name.startswith("."))
-    outputs = (name for name in files if name not in (FILE_NAME, "failures.csv"))
-    return all(any(name[:cut] in names for cut in range(len(name)) if name[cut] == "_") for name in outputs)
+def _outputs(folder: Path) -> set[Path]:
+    return {path for path in folder.glob("[!.]*") if path.name not in (FILE_NAME, "failures.csv")}

@@ -43,7 +43,7 @@ def translate(arguments: Sequence[str]) -> list[str]:
             if name not in names:
                 raise UsageError(f"{flag}: there is no such option{catalogue.nearest(name, names)}")
             values = [joined] if joined else []
-            while rest and not rest[0].startswith("--") and rest[0].partition("=")[0] not in names:
+            while rest and not _begins_option(rest[0], names):
                 values.append(rest.pop(0))
             result.append(f"{name}={_value(name, values)}")
     return result
@@ -51,29 +51,37 @@ def translate(arguments: Sequence[str]) -> list[str]:
 
 def check(overrides: Sequence[str]) -> None:
     """Raise UsageError, with the nearest right spelling, for an option or choice that does not exist."""
-    parsed = [_parse(word) for word in overrides if not word.startswith("-")]
-    chosen = {override.key_or_group: override.value() for override in parsed}
-    for override in parsed:
+    parsed = [_parse(word) for word in overrides]
+    for word, override in zip(overrides, parsed, strict=True):
         name = override.key_or_group
+        if override.is_sweep_override():
+            _, _, listed = word.partition("=")
+            raise UsageError(f'{word}: a list is written in brackets: {name}="[{listed}]"')
         if name in catalogue.GROUPS:
             _check_choice(name, override)
-        elif override.is_sweep_override():
-            raise UsageError(f"{override.input_line}: a list is written {name}=[{override.get_value_element_as_str()}]")
-    if "feature_type" not in chosen:
-        raise UsageError(f"feature_type is required: {', '.join(catalogue.choices('feature_type'))}")
+    chosen = {override.key_or_group: str(override.value()) for override in parsed}
     offered = {option.name for option in catalogue.common()}
     for group in catalogue.GROUPS:
-        offered |= {option.name for option in catalogue.of_choice(group, str(chosen.get(group, _default(group))))}
+        choice = chosen.get(group, _default(group))
+        if choice != "???":
+            offered |= {option.name for option in catalogue.of_choice(group, choice)}
     for override in parsed:
         name = override.key_or_group
         if name.split(".")[0] not in offered | {"hydra", *catalogue.GROUPS} and override.type == OverrideType.CHANGE:
             raise UsageError(f"{name}: there is no such option{_elsewhere(name) or catalogue.nearest(name, offered)}")
+    if "feature_type" not in chosen:
+        raise UsageError(f"feature_type is required; there are: {', '.join(catalogue.choices('feature_type'))}")
 
 
 def quote(text: str) -> str:
     """A Hydra value that means exactly this text."""
-    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), text)
-    return "'" + escaped.replace("${", "\\${") + "'"
+    literal = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)  # not OmegaConf's interpolation
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), literal)
+    return f"'{escaped}'"
+
+
+def _begins_option(word: str, names: set[str]) -> bool:
+    return word.startswith("--") or word in _HYDRA_FLAGS or word.partition("=")[0] in names
 
 
 def _value(name: str, values: list[str]) -> str:
@@ -114,9 +122,8 @@ def _check_choice(group: str, override: Override) -> None:
     there = catalogue.choices(group)
     choice = str(override.value())
     if choice not in there:
-        raise UsageError(
-            f"{group}={choice}: there is no such choice{catalogue.nearest(choice, there)} There are: {', '.join(there)}"
-        )
+        meant = catalogue.nearest(choice, there)
+        raise UsageError(f"{group}={choice}: there is no such choice{meant} (there are: {', '.join(there)})")
 
 
 def _default(group: str) -> str:

@@ -53,8 +53,9 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.close()
-        self._write_failures()
-        print(self._summary(), file=sys.stderr)
+        if self._counts or kind is None:
+            self._write_failures()
+            print(self._summary(), file=sys.stderr)
 
     @property
     def failed(self) -> int:

@@ -1,0 +1,45 @@
+"""Runs and media that the tests of the command line share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from command import MUSIC, ROOT, SAMPLES, SPEECH, run
+
+from models.vggish.extractor import VGGishExtractor
+from utils.types import Source
+
+
+@pytest.fixture(scope="session")
+def direct() -> dict[str, np.ndarray]:
+    """Embeddings of the sample clips, computed in this process and file by file, without engine or sink."""
+    import torch
+
+    extractor = VGGishExtractor(checkpoint="random")
+    forward = extractor.load("cpu")
+    embeddings = {}
+    for path in (SPEECH, MUSIC):
+        data = [part.data for part in extractor.windows(Source(str(ROOT / path), Path(path).stem))]
+        embeddings[Path(path).stem] = forward(torch.from_numpy(np.concatenate(data)))["vggish"].numpy()
+    return embeddings
+
+
+@pytest.fixture(scope="session")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a second of a tone: less than a window."""
+    path, rate = tmp_path_factory.mktemp("short") / "short.wav", 16000
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate // 2) / rate), rate)
+    return path
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of both clips' features, saved by two workers. Tests that change it work on a copy."""
+    output_path = tmp_path_factory.mktemp("saved")
+    options = ("on_extraction=save_numpy", "device_ids=[0,1]", "batch_size=7", f"output_path={output_path}")
+    result = run("feature_type=vggish", *SAMPLES, *options)
+    assert (result.code, result.stdout) == (0, ""), result.stderr
+    return output_path / "vggish"

@@ -1,0 +1,122 @@
+"""--help, --cfg and shell completion, and the config files behind them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import fields as dataclass_fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import ROOT, run
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_class
+from omegaconf import DictConfig, OmegaConf
+
+from utils import options
+from utils.sources import Inputs
+from utils.terminal import catalogue, help
+from utils.terminal.progress import Reporting
+
+PAIRS = [(group, choice) for group in catalogue.GROUPS for choice in catalogue.choices(group)]
+
+
+def composed(group: str, choice: str) -> tuple[DictConfig, type]:
+    """The config with one choice made, and the class of that choice."""
+    overrides = ["feature_type=vggish", f"{group}={choice}"] if group != "feature_type" else [f"{group}={choice}"]
+    with initialize_config_dir(str(catalogue.CONFIGS), version_base="1.3"):
+        config = compose("config", overrides)
+    return config, get_class(config[group]._target_)
+
+
+def flat(config: DictConfig) -> dict[str, Any]:
+    return {**config, **config.engine, **config.on_extraction, "folder": "x", "checkpoint": "random"}
+
+
+@pytest.mark.parametrize(("group", "choice"), PAIRS)
+def test_every_choice_is_instantiated(group: str, choice: str) -> None:
+    config, target = composed(group, choice)
+    assert isinstance(options.build(target, flat(config)), target)
+
+
+@pytest.mark.parametrize(("group", "choice"), PAIRS)
+def test_defaults_in_the_config_are_those_of_the_class(group: str, choice: str) -> None:
+    config, target = composed(group, choice)
+    for each in (target, Inputs, Reporting, options.Run):
+        for field in dataclass_fields(each):
+            if field.name in config:
+                assert config[field.name] == field.default, field.name
+
+
+@pytest.mark.parametrize("choice", catalogue.choices("feature_type"))
+def test_every_option_is_taken_by_a_class_and_documented(choice: str) -> None:
+    config, extractor = composed("feature_type", choice)
+    targets = [extractor, Inputs, Reporting, options.Run]
+    targets += [composed(group, each)[1] for group, each in PAIRS if group != "feature_type"]
+    taken = {name for target in targets for name in options.fields(target)}
+    flat_options = set(config) - set(catalogue.GROUPS)
+    assert flat_options - taken <= {"show_pred"}  # of networks with a classifier
+    assert taken <= flat_options | {"folder"}
+    assert flat_options <= catalogue.all_names()
+
+
+@pytest.mark.parametrize(("group", "choice"), PAIRS)
+def test_help_names_the_choices_of_every_option(group: str, choice: str) -> None:
+    _, target = composed(group, choice)
+    texts = {option.name: option.text for option in (*catalogue.common(), *catalogue.of_choice(group, choice))}
+    for each in (target, Reporting):
+        for name, hint in options.fields(each).items():
+            for value in options.choices(hint):
+                assert re.search(rf"\b{value}\b", texts[name]), (name, value)
+
+
+def test_help_shows_every_option_with_its_default_and_every_choice() -> None:
+    text = " ".join(help.text().split())
+    for option in catalogue.common():
+        assert f" {option.name} {option.text} [" in text
+    for _, choice in PAIRS:
+        assert f" {choice} " in text
+    assert text.count("python main.py") == 3
+    assert max(map(len, help.text().splitlines())) <= 120
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_goes_to_stdout_and_leaves_nothing_behind(flag: str) -> None:
+    before = set(os.listdir(ROOT))
+    result = run(flag)
+    assert (result.code, result.stderr) == (0, "")
+    assert "hop_seconds" in result.stdout
+    assert set(os.listdir(ROOT)) == before
+
+
+def test_cfg_prints_the_composed_config() -> None:
+    result = run("feature_type=vggish", "hop_seconds=0.48", "--cfg", "job")
+    assert result.code == 0
+    printed = OmegaConf.create(result.stdout)
+    assert printed.hop_seconds == 0.48
+    assert printed.resampler == "resampy_0_2"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("feature_type=", {"feature_type=vggish"}),
+        ("feature_type=vggish on_extraction=save_", {"on_extraction=save_numpy", "on_extraction=save_pickle"}),
+        ("feature_type=vggish hop", {"hop_seconds="}),
+    ],
+)
+def test_shell_completion(typed: str, offered: set[str]) -> None:
+    line = f"python main.py {typed}"
+    result = run("-sc", "query=bash", environment={"COMP_LINE": line, "COMP_POINT": str(len(line))})
+    assert set(result.stdout.split()) == offered
+
+
+def test_completion_script_is_printed() -> None:
+    result = run("-sc", "install=bash")
+    assert "hydra_bash_completion python" in result.stdout
+
+
+def test_every_config_file_explains_itself() -> None:
+    for group, choice in PAIRS:
+        assert catalogue.choices(group)[choice], Path(group, choice)

@@ -1,0 +1,92 @@
+"""A wrong option, choice, type or file: exit code 2 and a line or two that say what was meant, before torch loads."""
+
+from __future__ import annotations
+
+import pytest
+from command import MUSIC, Result, run, run_each
+
+VGGISH = ("feature_type=vggish", "checkpoint=random", "device=cpu")
+CLIP = (*VGGISH, f"video_paths={MUSIC}")
+
+CASES = {
+    "wrong name": (["feature_type=vggish", "vido_paths=a.mp4"], ["vido_paths", "did you mean video_paths?"]),
+    "wrong name of a group": (["feature_typ=vggish"], ["feature_typ", "did you mean feature_type?"]),
+    "wrong name, argparse style": (["--feature_type", "vggish", "--vido_paths", "a"], ["did you mean video_paths?"]),
+    "name of another extractor": (["hop_seconds=0.48"], ["hop_seconds", "belongs to feature_type=vggish"]),
+    "added name": ([*CLIP, "+flow_type=raft"], ["flow_type=raft", "no use for it"]),
+    "not a number": ([*CLIP, "hop_seconds=half"], ["hop_seconds=half: must be a number"]),
+    "not a whole number": ([*CLIP, "batch_size=2.5"], ["batch_size=2.5: must be a whole number or null"]),
+    "not true or false": ([*CLIP, "overwrite=perhaps"], ["overwrite=perhaps: must be true or false"]),
+    "null for a path": ([*CLIP, "output_path=null"], ["output_path=null: must be a text"]),
+    "wrong choice": ([*CLIP, "activation=tanh"], ["activation=tanh: must be one of relu, none"]),
+    "wrong precision": ([*CLIP, "precision=fp8"], ["must be one of fp32, tf32, bf16, fp16"]),
+    "wrong progress": ([*CLIP, "progress=loud"], ["must be one of auto, bar, log, off"]),
+    "wrong device": ([*CLIP, "device=tpu"], ["must be one of auto, cuda, cpu"]),
+    "unknown extractor": (["feature_type=vgish"], ["feature_type=vgish", "did you mean vggish?"]),
+    "very unknown extractor": (["feature_type=zz"], ["feature_type=zz", "there are: vggish"]),
+    "unknown sink": ([*CLIP, "on_extraction=save_nunpy"], ["did you mean save_numpy?", "save_pickle"]),
+    "unknown engine": ([*CLIP, "engine=slurm"], ["engine=slurm", "there are: local"]),
+    "several sinks": ([*CLIP, "on_extraction=print,save_numpy"], ["on_extraction=print,save_numpy"]),
+    "no options at all": ([], ["feature_type is required", "vggish"]),
+    "no extractor": ([f"video_paths={MUSIC}"], ["feature_type is required", "vggish"]),
+    "no inputs": ([*VGGISH], ["video_paths=", "file_with_video_paths="]),
+    "empty inputs": ([*VGGISH, "video_paths=[]"], ["video_paths: the list is empty"]),
+    "a number for a path": ([*VGGISH, "video_paths=7"], ["video_paths: 7 is not a path"]),
+    "no such list": ([*VGGISH, "file_with_video_paths=no/list.txt"], ["no/list.txt", "No such file"]),
+    "list without brackets": ([*VGGISH, "video_paths=a.mp4,b.mp4"], ['video_paths="[a.mp4,b.mp4]"']),
+    "ids without brackets": ([*CLIP, "device_ids=0,1"], ['device_ids="[0,1]"']),
+    "ids twice": ([*CLIP, "device_ids=[1,1]"], ["device_ids: [1, 1]", "different"]),
+    "negative id": ([*CLIP, "device_ids=[-1]"], ["device_ids: [-1]"]),
+    "no ids": ([*CLIP, "device_ids=[]"], ["device_ids: the list is empty"]),
+    "ids no list": ([*CLIP, "device_ids=1"], ["device_ids=1: must be a list of whole numbers"]),
+    "ids no numbers": ([*CLIP, "device_ids=[a]"], ["device_ids=", "must be a list of whole numbers"]),
+    "no such checkpoint": ([*CLIP, "checkpoint=no/such.pth"], ["checkpoint=no/such.pth: no such file", "random"]),
+    "nothing to predict": ([*CLIP, "show_pred=true"], ["show_pred=true: vggish has no use for it"]),
+    "batch of none": ([*CLIP, "batch_size=0"], ["batch_size=0: must be 1 or more"]),
+    "no decoders": ([*CLIP, "num_decoders=0"], ["num_decoders=0: must be 1 or more"]),
+    "hop between frames": ([*CLIP, "hop_seconds=0.125"], ["hop_seconds=0.125", "multiple of 0.01"]),
+    "no hop": ([*CLIP, "hop_seconds=0"], ["hop_seconds=0", "0.01"]),
+    "path without a name": ([*VGGISH, MUSIC], [MUSIC, "name=value", "video_paths="]),
+    "two values": (["--feature_type", "vggish", "--device", "cpu", "cuda"], ["--device takes one value"]),
+    "open bracket": ([*VGGISH, "video_paths=[a b.mp4,c=d.mp4"], ["quotes", "--video_paths"]),
+    "folder that cannot be made": (
+        [*CLIP, "on_extraction=save_numpy", "output_path=/dev/null/features"],
+        ["output_path: cannot write"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Result]:
+    return dict(zip(CASES, run_each([arguments for arguments, _ in CASES.values()]), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_mistake_is_named_in_a_line_before_torch_loads(case: str, results: dict[str, Result]) -> None:
+    result = results[case]
+    assert result.code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) <= 2, result.stderr
+    assert result.stderr.startswith("error: ")
+    for expected in CASES[case][1]:
+        assert expected in result.stderr
+    assert not result.torch
+
+
+def test_missing_files_are_named_all_at_once() -> None:
+    paths = [f"gone_{number}.mp4" for number in range(12)]
+    result = run(*VGGISH, f"video_paths=[{','.join(paths)},{MUSIC}]")
+    assert (result.code, result.stdout) == (2, "")
+    assert "12 of 13 files do not exist" in result.stderr
+    assert "gone_0.mp4" in result.stderr
+    assert "and 2 more" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif("__import__('utils.devices').devices.visible_gpus() > 0")
+def test_cuda_without_a_gpu() -> None:
+    result = run("feature_type=vggish", "checkpoint=random", "device=cuda", f"video_paths={MUSIC}")
+    assert result.code == 2
+    assert result.stderr.splitlines() == [
+        "error: device=cuda, but no CUDA device is visible here; device=cpu works everywhere"
+    ]

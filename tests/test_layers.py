@@ -1,0 +1,54 @@
+"""The layers of the house: who may import whom, and how large a file may grow."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("configs", "models", "utils", "tests", "sample", "benchmarks")
+MODULES = sorted(path for folder in ("models", "utils") for path in (ROOT / folder).rglob("*.py"))
+FILES = [ROOT / "main.py", *sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
+LONGEST = 250  # lines
+VAGUE = {"utils.py", "helpers.py", "common.py", "base.py"}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of all that a module of ours imports, wherever in it that happens."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_imports_obey_the_layers(path: Path) -> None:
+    ours = {module for module in imported(path) if module.split(".")[0] in ("models", "utils", "main", "tests")}
+    package, own = path.relative_to(ROOT).parts[:2]
+    allowed = ("utils.",) if package == "utils" else ("utils.", f"models.{own}.", "models.flow.")
+    assert [module for module in ours if not f"{module}.".startswith(allowed)] == []
+
+
+def test_types_import_nothing_of_ours() -> None:
+    assert [module for module in imported(ROOT / "utils/types.py") if module.startswith(("utils", "models"))] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_hydra_stops_at_main(path: Path) -> None:
+    allowed = {"utils/terminal/flags.py"}  # reads Hydra's grammar
+    assert name(path) in allowed or not any(module.startswith("hydra") for module in imported(path))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
+    assert path.name not in VAGUE
+    assert len(path.read_text().splitlines()) <= LONGEST

@@ -1,0 +1,87 @@
+"""The network holds the released layout and computes the original's embeddings."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models.vggish.network import VGGish
+from utils.devices import place
+
+CLOSE = 1e-5
+
+
+def network(weights: dict[str, torch.Tensor], final_relu: bool = True) -> VGGish:
+    with torch.device("meta"):
+        built = VGGish(final_relu)
+    built.load_state_dict(weights, assign=True)
+    return built.eval()
+
+
+@pytest.fixture(scope="module")
+def examples() -> torch.Tensor:
+    """The input of the golden embeddings, (3, 1, 96, 64)."""
+    n, f, b = np.ogrid[:3, :96, :64]
+    values = 1.5 * np.sin(0.21 * f + 0.09 * b + n) + np.cos(0.05 * f - 0.33 * b + 2 * n) - 1
+    return torch.from_numpy(values[:, None].astype(np.float32))
+
+
+def test_keys_and_shapes_are_those_of_the_released_file(manifests):
+    with torch.device("meta"):
+        ours = {key: list(tensor.shape) for key, tensor in VGGish().state_dict().items()}
+    tensors = json.loads((manifests / "vggish_torch.json").read_text())["tensors"]
+    assert list(ours.items()) == [(tensor["key"], tensor["shape"]) for tensor in tensors]
+    with torch.device("meta"):
+        assert list(VGGish(final_relu=False).state_dict()) == list(ours)
+
+
+def test_the_stand_in_weights_follow_their_formula(formula_weights):
+    first = [0.7459310027770698, 0.8391114501282573, -0.9374816459603608, 0.5124876867048442]
+    expected = np.float32(np.array(first) * np.sqrt(6 / 9))
+    np.testing.assert_array_equal(formula_weights["features.0.weight"].flatten()[:4], expected)
+
+
+@pytest.mark.parametrize(("final_relu", "key"), [(True, "embedding_relu"), (False, "embedding_prerelu")])
+def test_golden_embeddings(final_relu, key, formula_weights, examples, golden):
+    with torch.inference_mode():
+        ours = network(formula_weights, final_relu)(examples)
+    with np.load(golden / "golden_vggish.npz") as theirs:
+        np.testing.assert_allclose(ours.numpy(), theirs[key], rtol=0, atol=CLOSE)
+
+
+@pytest.mark.parametrize(("final_relu", "key"), [(True, "embedding_relu"), (False, "embedding_prerelu")])
+def test_golden_embeddings_as_the_worker_runs_it(final_relu, key, formula_weights, examples, golden):
+    ours = place(network(formula_weights, final_relu), "cpu", "fp32")(examples)
+    with np.load(golden / "golden_vggish.npz") as theirs:
+        # channels_last sums in another order; the golden float32 numbers themselves lie 1.9e-5 from a float64 run
+        scale = np.abs(theirs[key]).max()  # 14
+        np.testing.assert_allclose(ours.numpy(), theirs[key], rtol=0, atol=CLOSE * scale)
+
+
+def test_torchvggish_takes_the_same_weights_and_gives_the_same_embeddings(formula_weights, examples):
+    torchvggish = pytest.importorskip("torchvggish")
+    with torch.device("meta"):
+        theirs = torchvggish.VGG(torchvggish.make_layers(), postprocess=False)
+    assert {key: tensor.shape for key, tensor in theirs.state_dict().items()} == {
+        key: tensor.shape for key, tensor in formula_weights.items()
+    }
+    theirs.load_state_dict(formula_weights, assign=True)
+    with torch.inference_mode():
+        np.testing.assert_allclose(network(formula_weights)(examples), theirs.eval()(examples), rtol=0, atol=CLOSE)
+
+
+def test_an_embedding_does_not_depend_on_its_batch(formula_weights, examples):
+    forward = place(network(formula_weights, final_relu=False), "cpu", "fp32")
+    together = forward(examples)
+    alone = torch.cat([forward(example[None]) for example in examples])
+    np.testing.assert_allclose(together, alone, rtol=0, atol=CLOSE * float(together.abs().max()))
+
+
+@pytest.mark.parametrize("precision", ["tf32", "fp32"])
+def test_tf32_is_used_only_where_asked_for(precision):
+    place(torch.nn.Linear(2, 2), "cpu", precision)
+    assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+    assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")
