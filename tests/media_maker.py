@@ -101,7 +101,7 @@ def write_vorbis(path: Path, seconds: float = 2.0) -> Path:
 def decode(path: Path, decoder: Decoder = "auto", start: float = 0.0, end: float | None = None) -> np.ndarray:
     """The samples (n, channels) int16 that the code under test makes of `path`."""
     with open_audio(Source(str(path), "x", start, end), decoder) as audio:
-        return np.concatenate(list(audio.blocks))
+        return np.concatenate(list(audio.blocks), axis=1).T
 
 
 def by_program(path: Path, *arguments: str) -> np.ndarray:

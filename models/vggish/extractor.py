@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from utils.devices import Precision, place
 from utils.media.audio import Decoder, keep_wav, mono, open_audio
 from utils.media.resampling import Resampler, resample
 from utils.types import Features, Forward, Source, UsageError, Windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEY = "vggish"
 WIDTH = 128
@@ -74,7 +77,7 @@ class VGGishExtractor:
         return checkpoints.find(self.checkpoint, WEIGHTS, self.seed)
 
     def batch_size(self, device: str) -> int:
-        return 32 if device == "cpu" else 256
+        return 64 if device == "cpu" else 256
 
     def load(self, device: str) -> Forward:
         import torch
@@ -84,7 +87,14 @@ class VGGishExtractor:
         with torch.device("meta"):
             network = VGGish(final_relu=self.activation == "relu")
         self.weights.load(network)
-        forward = place(network, device, self.precision)
+        forward: Callable[[Tensor], Tensor]
+        if device == "cpu" and self.precision != "fp16" and torch.backends.mkldnn.is_available():
+            from models.vggish.cpu import CpuVGGish
+
+            dense_type = torch.bfloat16 if self.precision == "bf16" else torch.float32
+            forward = CpuVGGish(network, torch.get_num_threads(), dense_type)
+        else:
+            forward = place(network, device, self.precision)
         return lambda batch: {KEY: forward(batch)}
 
     def windows(self, source: Source) -> Iterator[Windows]:

@@ -28,7 +28,7 @@ def test_samples_and_rate_are_those_of_the_ffmpeg_program(kind, tmp_path):
     for decoder in ("auto", "pyav", "ffmpeg"):
         with open_audio(Source(str(path), "x"), decoder) as audio:
             assert audio.rate == rate
-            assert_same(np.concatenate(list(audio.blocks)), theirs)
+            assert_same(np.concatenate(list(audio.blocks), axis=1).T, theirs)
 
 
 def test_ogg_vorbis_too(tmp_path):
@@ -73,7 +73,7 @@ def test_wav_keeps_its_samples_bit_by_bit(tmp_path):
 
 
 def test_mono_is_the_mean_of_the_channels_between_minus_one_and_one():
-    block = np.array([[32767, -32768], [-32768, -32768], [100, 201]], np.int16)
+    block = np.array([[32767, -32768, 100], [-32768, -32768, 201]], np.int16)  # (channels, n)
     (result,) = mono([block])
     np.testing.assert_array_equal(result, [-0.5 / 32768, -1.0, 150.5 / 32768])
 
@@ -82,7 +82,7 @@ def test_blocks_are_bounded_however_long_the_file(tmp_path):
     seconds = 3 * BLOCK_SECONDS
     for path in (write_kind(tmp_path, "lame.mp3", seconds)[0], write_kind(tmp_path, "8bit.wav", seconds)[0]):
         with open_audio(Source(str(path), "x")) as audio:
-            lengths = [len(block) for block in audio.blocks]
+            lengths = [block.shape[1] for block in audio.blocks]
             assert len(lengths) >= 3
             assert max(lengths) <= audio.rate * (BLOCK_SECONDS + 1)
 
@@ -91,7 +91,7 @@ def test_a_kept_wav_holds_the_decoded_samples(tmp_path):
     path, _, rate = write_kind(tmp_path, "h264+aac.mp4")
     kept = tmp_path / "kept" / "clip.wav"
     with open_audio(Source(str(path), "clip")) as audio:
-        passed = np.concatenate(list(keep_wav(audio.blocks, audio.rate, kept)))
+        passed = np.concatenate(list(keep_wav(audio.blocks, audio.rate, kept)), axis=1).T
     stored, stored_rate = soundfile.read(kept, dtype="int16")
     assert stored_rate == rate
     np.testing.assert_array_equal(stored, passed)

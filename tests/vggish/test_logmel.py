@@ -50,7 +50,7 @@ def test_the_sample_from_its_16_khz_samples(generation, golden):
 
 def test_equal_to_torchvggish_on_real_sound(bigbuckbunny):
     torchvggish = pytest.importorskip("torchvggish")
-    sound = next(mono([decode(bigbuckbunny)]))
+    sound = next(mono([decode(bigbuckbunny).T]))
     theirs = torchvggish.waveform_to_examples(sound, 48000, return_tensor=False)
     ours = whole(np.concatenate(list(resample([sound], 48000, 16_000, "resampy"))))
     assert len(ours) == 5

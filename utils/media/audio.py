@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 
 from utils.files import whole
-from utils.media.container import TimedBlocks, open_container, to_int16
+from utils.media.container import TimedBlocks, open_container
 from utils.media.program import open_program
 from utils.types import MediaError, Source
 
@@ -33,7 +33,7 @@ class Audio:
     """A decoded track."""
 
     rate: int  # Hz
-    blocks: Iterator[np.ndarray]  # (n, channels) int16, a few seconds each
+    blocks: Iterator[np.ndarray]  # (channels, n) int16, a few seconds each
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def check_readable(path: str) -> None:
 def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Mean of the channels, (n,) float64 in [-1, 1). (FFmpeg's own down-mix is louder by the square root of 2.)"""
     for block in blocks:
-        yield block.mean(axis=1) / 32768.0
+        yield block.sum(axis=0, dtype=np.int32) / (32768.0 * len(block))
 
 
 def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path) -> Iterator[np.ndarray]:
@@ -85,23 +85,36 @@ def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path) -> Iterator[np
         return
     with (
         whole(path) as partial,
-        soundfile.SoundFile(partial, "w", rate, first.shape[1], "PCM_16", format="WAV") as file,
+        soundfile.SoundFile(partial, "w", rate, len(first), "PCM_16", format="WAV") as file,
     ):
         for block in chain([first], blocks):
-            file.write(block)
+            file.write(block.T)
             yield block
 
 
-def _cut(timed: Iterable[tuple[int, np.ndarray]], rate: int, source: Source) -> Iterator[np.ndarray]:
-    """(position, block) pairs -> the blocks between the start and end of `source`."""
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """Samples of any PCM type as FFmpeg writes them to 16-bit WAV: floats rounded half to even, integers cut."""
+    if samples.dtype == np.int16:
+        return samples
+    if samples.dtype.kind == "f":
+        scaled = samples * 32768
+        return np.rint(scaled, out=scaled).clip(-32768, 32767, out=scaled).astype(np.int16)
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.int16) - 128) << 8
+    return (samples >> (8 * samples.itemsize - 16)).astype(np.int16)
+
+
+def _cut(timed: TimedBlocks, rate: int, source: Source) -> Iterator[np.ndarray]:
+    """Blocks with their positions -> what lies between the start and end of `source`."""
     first = round(source.start * rate)
     last = None if source.end is None else round(source.end * rate)
     stop = 0
     for position, block in timed:
-        stop = position + len(block)
-        inside = block[max(0, first - position) : None if last is None else max(0, last - position)]
-        if len(inside):
-            yield inside
+        stop = position + block.shape[1]
+        if position < first or (last is not None and stop > last):
+            block = block[:, max(0, first - position) : None if last is None else max(0, last - position)]
+        if block.shape[1]:
+            yield block
         if last is not None and stop >= last:
             return
     if first and stop <= first:
@@ -109,19 +122,20 @@ def _cut(timed: Iterable[tuple[int, np.ndarray]], rate: int, source: Source) -> 
 
 
 def _assemble(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Join small blocks to ones of about `size` samples, all with the channels of the first."""
+    """Join small blocks to 16-bit ones of about `size` samples, all with the channels of the first."""
     parts: list[np.ndarray] = []
-    gathered = 0
+    channels = gathered = 0
     for block in blocks:
-        if parts and block.shape[1] != parts[0].shape[1]:
-            raise MediaError(f"the number of channels changes from {parts[0].shape[1]} to {block.shape[1]} on the way")
+        channels = channels or len(block)
+        if len(block) != channels:
+            raise MediaError(f"the number of channels changes from {channels} to {len(block)} on the way")
         parts.append(block)
-        gathered += len(block)
+        gathered += block.shape[1]
         if gathered >= size:
-            yield np.concatenate(parts)
-            parts, gathered = [parts[0][:0]], 0
-    if gathered:
-        yield np.concatenate(parts)
+            yield to_int16(np.concatenate(parts, axis=1))
+            parts, gathered = [], 0
+    if parts:
+        yield to_int16(np.concatenate(parts, axis=1))
 
 
 @contextmanager
@@ -140,6 +154,6 @@ def _sound_file_blocks(file: soundfile.SoundFile) -> TimedBlocks:
     while length:  # at the end an empty block tells where it is
         block = file.read(file.samplerate, dtype=dtype, always_2d=True)
         length = len(block)
-        yield file.tell() - length, to_int16(block)
+        yield file.tell() - length, block.T
     if file.tell() < file.frames:
         raise MediaError(f"truncated: {file.tell()} of {file.frames} samples could be read")

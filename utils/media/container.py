@@ -15,7 +15,7 @@ from av.stream import Discard, Disposition
 
 from utils.types import MediaError
 
-TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (n, channels) int16
+TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (channels, n) PCM of any type
 
 GAP_SECONDS = 0.1  # time stamps that run ahead by more are a hole in the recording; less is jitter
 NEW_CLOCK_SECONDS = 10.0  # in a transport stream more is another clock, not a hole
@@ -81,32 +81,33 @@ class _Track:
 
     def _timed(self, frames: Iterator[AudioFrame], rate: int, from_zero: bool) -> TimedBlocks:
         """Frames in their places, with silence where the track starts late or has a hole."""
-        origin = self._origin()
+        origin, last = self._origin(), self._last_pts()
         stop = 0 if from_zero else None  # where the block before ended
         for frame in frames:
             if frame.sample_rate != rate:
                 raise MediaError(f"the sampling rate changes from {rate} to {frame.sample_rate} Hz on the way")
-            due = stop or 0 if frame.time is None else round((frame.time - origin) * rate)
+            time = frame.time
+            due = stop or 0 if time is None else round((time - origin) * rate)
             if stop is None:
                 stop = due
-            block = _to_block(frame)[: self._played(frame)]
+            block = frame.to_ndarray()  # (channels, n), or (1, n * channels) where they are interleaved
+            if not frame.format.is_planar:
+                block = block.reshape(frame.samples, -1).T
+            if last is not None and frame.pts is not None and frame.pts + frame.duration >= last:
+                block = block[:, : round(frame.duration * self._stream.time_base * rate)]
             hole = due - stop
             if hole > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(hole / rate):
                 for position in range(stop, due, rate):
-                    yield position, np.zeros((min(rate, due - position), block.shape[1]), np.int16)
+                    yield position, np.zeros((len(block), min(rate, due - position)), block.dtype)
                 stop = due
             yield stop, block
-            stop += len(block)
+            stop += block.shape[1]
         self.check_end((stop or 0) / rate)
 
-    def _played(self, frame: AudioFrame) -> int:
-        """Samples of the frame that belong to the track: an mp4 leaves out what the encoder added to fill the last."""
+    def _last_pts(self) -> int | None:
+        """Where an mp4 track ends; what its last frame holds beyond was added by the encoder to fill it."""
         stream = self._stream
-        if self._format != "mov" or not stream.duration or frame.pts is None:
-            return frame.samples
-        if frame.pts + frame.duration < (stream.start_time or 0) + stream.duration:
-            return frame.samples
-        return min(frame.samples, round(frame.duration * stream.time_base * frame.sample_rate))
+        return (stream.start_time or 0) + stream.duration if self._format == "mov" and stream.duration else None
 
     def _frames(self) -> Iterator[AudioFrame]:
         seconds = 0.0
@@ -146,19 +147,3 @@ class _Track:
             begin = stream.start_time or 0
             return float((begin + stream.duration) * stream.time_base) - self._origin() if stream.duration else None
         return None
-
-
-def _to_block(frame: AudioFrame) -> np.ndarray:
-    samples = frame.to_ndarray()  # (channels, n), or (1, n * channels) where they are interleaved
-    return to_int16(samples.T if frame.format.is_planar else samples.reshape(frame.samples, -1))
-
-
-def to_int16(samples: np.ndarray) -> np.ndarray:
-    """Samples of any PCM type as FFmpeg writes them to 16-bit WAV: floats rounded half to even, integers cut."""
-    if samples.dtype == np.int16:
-        return samples
-    if samples.dtype.kind == "f":
-        return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.int16) - 128) << 8
-    return (samples >> (8 * samples.itemsize - 16)).astype(np.int16)

@@ -53,7 +53,7 @@ def _until_exit(path: str, rate: int, blocks: TimedBlocks, process: subprocess.P
     stop = 0
     for position, block in blocks:
         yield position, block
-        stop = position + len(block)
+        stop = position + block.shape[1]
     if process.wait() != 0:
         raise MediaError("ffmpeg failed")
     check_end(path, stop / rate)  # the program takes what is there without a word

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 LARGEST_UP = 1280  # outputs a period; above it (e.g. 47,999 Hz -> 16 kHz) the matrix would take gigabytes
+BAND = 40  # columns multiplied at once: neighbours share most of their inputs, and what they don't share are zeros
 OUTPUTS_PER_BLOCK = 160  # columns of the matrix where the period is shorter than that
 
 
@@ -57,9 +58,11 @@ def resample(blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Re
 
 @dataclass(frozen=True, slots=True)
 class _Taps:
-    """`matrix` (width, outputs) maps x[start - before : start - before + width] to one block of outputs."""
+    """How x[start - before : start - before + width] makes one block of outputs."""
 
-    matrix: np.ndarray
+    bands: list[tuple[slice, slice, np.ndarray]]  # inputs, outputs, and the matrix from one to the other
+    width: int  # inputs of a block
+    outputs: int
     late: np.ndarray  # (width of one wing pair,): taps of a whole-number phase that is reached from just below
     before: int  # inputs needed before the first output's own position
     hop: int  # inputs from one block to the next
@@ -69,32 +72,36 @@ def _polyphase(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincF
     divisor = math.gcd(rate, target)
     up, down = target // divisor, rate // divisor
     taps = _taps(up, down, sinc)
-    width, outputs = taps.matrix.shape
     clock = _Clock(rate, target, up) if sinc.accumulated_clock else None
 
     def apply(inputs: np.ndarray, count: int) -> np.ndarray:
-        windows = np.lib.stride_tricks.sliding_window_view(inputs, width)[: count * taps.hop : taps.hop]
-        result = (np.ascontiguousarray(windows) @ taps.matrix).ravel()
-        for late in clock.late(len(result)) if clock else ():
-            centre = late // up * down
-            result[late] = inputs[centre : centre + len(taps.late)] @ taps.late
-        return result
+        windows = np.lib.stride_tricks.sliding_window_view(inputs, taps.width)[: count * taps.hop : taps.hop]
+        windows = np.ascontiguousarray(windows)  # BLAS takes no overlapping rows
+        blocks = np.empty((count, taps.outputs))
+        for rows, columns, matrix in taps.bands:
+            np.matmul(windows[:, rows], matrix, out=blocks[:, columns])
+        if clock:
+            late = clock.late(count * taps.outputs).reshape(count, -1)
+            for period in np.flatnonzero(late.any(axis=0)):
+                inside = windows[late[:, period], period * down : period * down + len(taps.late)]
+                blocks[late[:, period], period * up] = inside @ taps.late
+        return blocks.ravel()
 
     pending = np.zeros(taps.before)
     received = emitted = 0
     for block in blocks:
         received += len(block)
         pending = np.concatenate([pending, block])
-        count = (len(pending) - width) // taps.hop + 1
+        count = (len(pending) - taps.width) // taps.hop + 1
         if count > 0:
             yield apply(pending, count)
-            emitted += count * outputs
+            emitted += count * taps.outputs
             pending = pending[count * taps.hop :]
 
     missing = int(received * (target / rate)) - emitted
     if missing > 0:
-        count = -(-missing // outputs)
-        padded = np.zeros((count - 1) * taps.hop + width)
+        count = -(-missing // taps.outputs)
+        padded = np.zeros((count - 1) * taps.hop + taps.width)
         padded[: len(pending)] = pending[: len(padded)]
         yield apply(padded, count)[:missing]
 
@@ -128,7 +135,13 @@ def _taps(up: int, down: int, sinc: SincFilter) -> _Taps:
         place(matrix[:, output], reach + whole, rest / up)
     late = np.zeros(2 * reach + 1)
     place(late, reach - 1, 1.0)
-    return _Taps(matrix, late, before=reach, hop=hop)
+    bands = []
+    for first in range(0, outputs, BAND):
+        columns = slice(first, first + BAND)
+        used = np.flatnonzero(matrix[:, columns].any(axis=1))
+        rows = slice(used[0], used[-1] + 1)
+        bands.append((rows, columns, matrix[rows, columns].copy()))
+    return _Taps(bands, len(matrix), outputs, late, before=reach, hop=hop)
 
 
 class _Clock:
@@ -145,14 +158,13 @@ class _Clock:
         self._up = up
 
     def late(self, outputs: int) -> np.ndarray:
-        """Advance by `outputs` (whole periods); which of them have a whole-number time that lands just below."""
+        """Advance by `outputs`, whole periods; for each period, does its whole-number time land just below?"""
         steps = np.full(outputs + 1, self._increment)
         steps[0] = self._time
         times = np.add.accumulate(steps)
         self._time = times[-1]
-        whole = np.arange(0, outputs, self._up)
-        exact = np.rint(times[whole])
-        return whole[times[whole] < exact]
+        whole = times[: -1 : self._up]
+        return whole < np.rint(whole)
 
 
 def _resampy(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincFilter) -> Iterator[np.ndarray]:
