@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from utils.types import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 DeviceKind = Literal["auto", "cuda", "cpu"]
@@ -47,23 +52,70 @@ def cpu_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def place(network: nn.Module, device: str, precision: Precision) -> Callable[[Tensor], Tensor]:
-    """The network on its device: CPU batch -> outputs in float32, still on the device."""
+class Placed:
+    """A network on its device: takes batches (n, ...) of the host, gives outputs (n, m) in float32.
+
+    On CUDA neither copies nor kernels are waited for before the outputs are asked for. A batch that does not fit into
+    memory is halved, and so are all later ones.
+    """
+
+    def __init__(self, network: nn.Module, device: str, precision: Precision) -> None:
+        import torch
+
+        # fp32 means fp32: by default cuDNN rounds its inputs to TF32, 10 bits of mantissa
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        self._device = device
+        self._type = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+        self._network = network.eval().to(device, self._type).to(memory_format=torch.channels_last)
+        self._limit: int | None = None  # examples that are known to fit
+
+    def __call__(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
+        import torch
+
+        size = self._limit or len(batch)
+        try:
+            parts = [self._start(batch[first : first + size]) for first in range(0, len(batch), size)]
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            self._limit = size // 2
+            torch.cuda.empty_cache()
+            log.warning("%s is out of memory with batches of %d; going on with %d", self._device, size, self._limit)
+            return self(batch)
+        return lambda: np.concatenate([part() for part in parts])
+
+    def _start(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
+        import torch
+
+        with torch.inference_mode():
+            inputs = torch.from_numpy(batch)
+            if self._device == "cpu":
+                outputs = self._compute(inputs)
+                return outputs.numpy
+            outputs = self._compute(inputs.pin_memory())
+            host = torch.empty(outputs.shape, pin_memory=True).copy_(outputs, non_blocking=True)
+            done = torch.cuda.current_stream(self._device).record_event()
+
+        def wait() -> np.ndarray:
+            done.synchronize()
+            return host.numpy()
+
+        return wait
+
+    def _compute(self, inputs: Tensor) -> Tensor:
+        import torch
+
+        placed = inputs.to(self._device, self._type, non_blocking=True, memory_format=torch.channels_last)
+        outputs: Tensor = self._network(placed)
+        return outputs.float()
+
+
+def batch_that_fits(device: str, bytes_per_window: int, most: int) -> int:
+    """As many windows as half of the free memory of a CUDA device holds, a multiple of 32, 1 at least."""
     import torch
 
-    # fp32 means fp32: by default cuDNN rounds its inputs to TF32, 10 bits of mantissa
-    tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
-    network = network.eval().to(device, dtype).to(memory_format=torch.channels_last)
-
-    def forward(batch: Tensor) -> Tensor:
-        with torch.inference_mode():
-            outputs: Tensor = network(batch.to(device, dtype, memory_format=torch.channels_last))
-            return outputs.float()
-
-    return forward
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(most, free // 2 // bytes_per_window // 32 * 32))
 
 
 def _distinct(ids: list[int]) -> list[int]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Status = Literal["done", "skipped", "empty", "failed"]
 
@@ -71,7 +68,8 @@ class Outcome:
     device: str = ""
 
 
-Forward = Callable[["Tensor"], Mapping[str, "Tensor"]]
+# Starts the computing of a batch (n, *window_shape); what it returns waits for the outputs, each (n, ...).
+Forward = Callable[[np.ndarray], Callable[[], Mapping[str, np.ndarray]]]
 
 
 class Extractor(Protocol):
@@ -89,11 +87,11 @@ class Extractor(Protocol):
     def too_short(self) -> str:
         """What to tell of a source that has no window."""
 
-    def batch_size(self, device: str) -> int:
-        """Windows per forward pass that suit the device."""
+    def load(self, device: str, threads: int) -> Forward:
+        """Build the network with its weights on `device` (a CPU: on so many cores); called once in each worker."""
 
-    def load(self, device: str) -> Forward:
-        """Build the network with its weights on `device`; called once in each worker."""
+    def batch_size(self, device: str) -> int:
+        """Windows per forward pass that suit the device, in a worker that has loaded the network."""
 
     def windows(self, source: Source) -> Iterator[Windows]:
         """Decode lazily. Called from several threads. Raises MediaError."""

@@ -5,7 +5,7 @@ a 6 x 6 tile of the input makes 4 x 4 outputs with 36 multiplications a channel 
 points 0, +-5/8, +-5/4 keep the rounding error at that of the plain network, below 1e-6 of the output's scale; with the
 usual 0, +-1, +-2 it is larger. All that is left are matrix products, with weights packed once by oneDNN.
 
-Each thread takes its share of a batch through the whole network, so that cores wait for each other only once a batch.
+Each thread takes its share of a batch through the whole network: within a batch, cores don't wait for each other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROWS_HINT = 32  # for oneDNN's packing of the other products, whose layout serve
 
 
 class CpuVGGish:
-    """The function of `network` on `threads` cores: (N, 1, 96, 64) float32 -> (N, 128).
+    """The function of `network` on `threads` cores: (N, 1, 96, 64) float32 -> (N, 128), when it is asked for.
 
     `dense_type` is that of the fully connected layers, float32 or bfloat16.
     """
@@ -48,9 +48,10 @@ class CpuVGGish:
         self._pool = ThreadPoolExecutor(threads)
         torch.set_num_threads(1)  # of each thread in the pool
 
-    def __call__(self, examples: Tensor) -> Tensor:
-        share = -(-len(examples) // self._threads)
-        return torch.cat(list(self._pool.map(self._compute, torch.split(examples, share))))
+    def __call__(self, examples: np.ndarray) -> Callable[[], np.ndarray]:
+        shares = np.array_split(examples, min(self._threads, len(examples)))
+        under_way = [self._pool.submit(self._compute, torch.from_numpy(share)) for share in shares]
+        return lambda: np.concatenate([share.result().numpy() for share in under_way])
 
     def _compute(self, examples: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -65,7 +66,7 @@ class _Product:
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_HINT)
-        self._bias = None if bias is None else bias.to(weight.dtype)
+        self._bias = None if bias is None else bias.to(weight.dtype, copy=True)
         self._after = "relu" if relu else "none"
 
     def __call__(self, rows: Tensor) -> Tensor:
@@ -88,6 +89,9 @@ class _FirstStage:
         self._bias = _bias(layer)
 
     def __call__(self, maps: Tensor) -> Tensor:
+        return torch.cat([self._convolve(one) for one in torch.split(maps, 1)])  # one at a time stays in the cache
+
+    def _convolve(self, maps: Tensor) -> Tensor:
         patches = F.pad(maps[..., 0], (1, 1, 1, 1)).unfold(1, 4, 2).unfold(2, 4, 2)  # (N, H/2, W/2, 4, 4)
         cells = self._product(patches.reshape(-1, 16))
         return _pool(cells.view(len(cells), 4, -1), self._bias).view(*patches.shape[:3], -1)
@@ -147,8 +151,9 @@ def _pack_grouped(weight: Tensor) -> Tensor:
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:
+    """A copy, so that a memory-mapped file of weights can go when the network goes."""
     assert layer.bias is not None
-    return layer.bias
+    return layer.bias.clone()
 
 
 def _pool(cells: Tensor, bias: Tensor) -> Tensor:

@@ -7,23 +7,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from models.vggish import logmel
 from models.vggish.weights import WEIGHTS
 from utils import checkpoints, windows
-from utils.devices import Precision, place
+from utils.devices import Placed, Precision, batch_that_fits
 from utils.media.audio import Decoder, keep_wav, mono, open_audio
 from utils.media.resampling import Resampler, resample
 from utils.types import Features, Forward, Source, UsageError, Windows
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 KEY = "vggish"
 WIDTH = 128
+BYTES_PER_WINDOW = 8 << 20  # of device memory: the first layer's maps in fp32 four times over, and what cuDNN works in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +74,7 @@ class VGGishExtractor:
         """Found, or downloaded, when first asked for; workers get it with the extractor."""
         return checkpoints.find(self.checkpoint, WEIGHTS, self.seed)
 
-    def batch_size(self, device: str) -> int:
-        return 64 if device == "cpu" else 256
-
-    def load(self, device: str) -> Forward:
+    def load(self, device: str, threads: int) -> Forward:
         import torch
 
         from models.vggish.network import VGGish
@@ -87,15 +82,24 @@ class VGGishExtractor:
         with torch.device("meta"):
             network = VGGish(final_relu=self.activation == "relu")
         self.weights.load(network)
-        forward: Callable[[Tensor], Tensor]
+        start: Callable[[np.ndarray], Callable[[], np.ndarray]]
         if device == "cpu" and self.precision != "fp16" and torch.backends.mkldnn.is_available():
             from models.vggish.cpu import CpuVGGish
 
             dense_type = torch.bfloat16 if self.precision == "bf16" else torch.float32
-            forward = CpuVGGish(network, torch.get_num_threads(), dense_type)
+            start = CpuVGGish(network, threads, dense_type)
         else:
-            forward = place(network, device, self.precision)
-        return lambda batch: {KEY: forward(batch)}
+            torch.set_num_threads(threads)
+            start = Placed(network, device, self.precision)
+
+        def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
+            embeddings = start(batch)
+            return lambda: {KEY: embeddings()}
+
+        return forward
+
+    def batch_size(self, device: str) -> int:
+        return 64 if device == "cpu" else batch_that_fits(device, BYTES_PER_WINDOW, most=512)
 
     def windows(self, source: Source) -> Iterator[Windows]:
         with open_audio(source, self.decoder) as audio:

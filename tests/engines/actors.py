@@ -43,7 +43,7 @@ class Doubler:
     def batch_size(self, device: str) -> int:
         return 4
 
-    def load(self, device: str) -> Forward:
+    def load(self, device: str, threads: int) -> Forward:
         if self.loading == "die":
             os._exit(3)
         if self.loading == "usage":
@@ -52,9 +52,9 @@ class Doubler:
             raise RuntimeError("no memory for the network")
 
         def forward(batch):  # type: ignore[no-untyped-def]
-            if batch.isnan().any():
+            if np.isnan(batch).any():
                 raise RuntimeError("a window that the network cannot stand")
-            return {"doubled": 2 * batch}
+            return lambda: {"doubled": 2 * batch}
 
         return forward
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.vggish.network import VGGish
-from utils.devices import place
+from utils.devices import Placed
 
 CLOSE = 1e-5
 
@@ -54,11 +54,11 @@ def test_golden_embeddings(final_relu, key, formula_weights, examples, golden):
 
 @pytest.mark.parametrize(("final_relu", "key"), [(True, "embedding_relu"), (False, "embedding_prerelu")])
 def test_golden_embeddings_as_the_worker_runs_it(final_relu, key, formula_weights, examples, golden):
-    ours = place(network(formula_weights, final_relu), "cpu", "fp32")(examples)
+    ours = Placed(network(formula_weights, final_relu), "cpu", "fp32")(examples.numpy())()
     with np.load(golden / "golden_vggish.npz") as theirs:
         # channels_last sums in another order; the golden float32 numbers themselves lie 1.9e-5 from a float64 run
         scale = np.abs(theirs[key]).max()  # 14
-        np.testing.assert_allclose(ours.numpy(), theirs[key], rtol=0, atol=CLOSE * scale)
+        np.testing.assert_allclose(ours, theirs[key], rtol=0, atol=CLOSE * scale)
 
 
 def test_torchvggish_takes_the_same_weights_and_gives_the_same_embeddings(formula_weights, examples):
@@ -74,14 +74,30 @@ def test_torchvggish_takes_the_same_weights_and_gives_the_same_embeddings(formul
 
 
 def test_an_embedding_does_not_depend_on_its_batch(formula_weights, examples):
-    forward = place(network(formula_weights, final_relu=False), "cpu", "fp32")
-    together = forward(examples)
-    alone = torch.cat([forward(example[None]) for example in examples])
-    np.testing.assert_allclose(together, alone, rtol=0, atol=CLOSE * float(together.abs().max()))
+    start = Placed(network(formula_weights, final_relu=False), "cpu", "fp32")
+    together = start(examples.numpy())()
+    alone = np.concatenate([start(example[None].numpy())() for example in examples])
+    np.testing.assert_allclose(together, alone, rtol=0, atol=CLOSE * np.abs(together).max())
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones():
+    class Small(torch.nn.Module):
+        def forward(self, batch):
+            sizes.append(len(batch))
+            if len(batch) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return batch[:, :2, 0, 0]
+
+    sizes: list[int] = []
+    start = Placed(Small(), "cpu", "fp32")
+    batch = np.arange(160.0, dtype=np.float32).reshape(10, 4, 2, 2)
+    for _ in range(2):
+        np.testing.assert_array_equal(start(batch)(), batch[:, :2, 0, 0])
+    assert sizes == [10, 5, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp32"])
 def test_tf32_is_used_only_where_asked_for(precision):
-    place(torch.nn.Linear(2, 2), "cpu", precision)
+    Placed(torch.nn.Linear(2, 2), "cpu", precision)
     assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
     assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")

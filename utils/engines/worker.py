@@ -8,15 +8,20 @@ import queue
 import signal
 import sys
 import threading
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import NoReturn
+
+import numpy as np
 
 from utils.engines.batching import Batch, Job, Packer
 from utils.types import Extractor, Forward, MediaError, Outcome, Sink, Source, UsageError, Windows
 
 log = logging.getLogger(__name__)
 
+BATCHES_UNDER_WAY = 2
 STOP_SECONDS = 2.0  # for decode threads to clean up when the worker is told to stop
 
 
@@ -51,20 +56,13 @@ def main(role: Role, connection: Connection) -> None:
     """Entry of the process. The parent ends it with None, SIGTERM, or by closing the connection."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        forward = _load(role)
+        forward = role.extractor.load(role.device, role.threads)
     except UsageError as error:
         connection.send(Broken(str(error), usage=True))
     except Exception as error:
         connection.send(Broken(f"{type(error).__name__}: {error}", usage=False))
     else:
         _Worker(role, connection, forward).run()
-
-
-def _load(role: Role) -> Forward:
-    import torch
-
-    torch.set_num_threads(role.threads)
-    return role.extractor.load(role.device)
 
 
 def _stop(*_: object) -> NoReturn:
@@ -79,6 +77,7 @@ class _Worker:
         self._forward = forward
         batch_size = role.batch_size or role.extractor.batch_size(role.device)
         self._packer = Packer(batch_size)
+        self._under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
         self._decoders = [threading.Thread(target=self._decode, daemon=True) for _ in range(role.decoders)]
         self._sources: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
         # what the decoders find, in order: windows of a job, then its end, None or an error; None when all is done
@@ -137,15 +136,14 @@ class _Worker:
     def _compute(self) -> None:
         """Main thread: windows -> batches -> network -> outcomes."""
         while True:
-            if self._found.empty() and not self._unread:
-                for batch in self._packer.flush():  # nothing more will come to fill it
-                    self._run(batch)
+            if self._found.empty():
+                self._settle()
             if (item := self._found.get()) is None:
                 return
             job, found = item
             if isinstance(found, Windows):
                 for batch in self._packer.add(job, found):
-                    self._run(batch)
+                    self._start(batch)
                 continue
             self._count_unread(-1)
             job.decoded = True
@@ -155,12 +153,23 @@ class _Worker:
             elif job.finished:
                 self._send(self._finish(job))
 
-    def _run(self, batch: Batch) -> None:
-        import torch
+    def _settle(self) -> None:
+        """While there is nothing to pack: wait for outputs, and let go of batches that nothing will fill."""
+        if not self._unread:
+            for batch in self._packer.flush():
+                self._start(batch)
+        while self._under_way and self._found.empty():
+            self._collect()
 
-        outputs = self._forward(torch.from_numpy(batch.data))
-        arrays = {key: tensor.cpu().numpy() for key, tensor in outputs.items()}
-        for job in batch.hand_back(arrays):
+    def _start(self, batch: Batch) -> None:
+        """Batches overlap: while one is computed, the next one is handed to the device."""
+        while len(self._under_way) >= BATCHES_UNDER_WAY:
+            self._collect()
+        self._under_way.append((batch, self._forward(batch.data)))
+
+    def _collect(self) -> None:
+        batch, outputs = self._under_way.popleft()
+        for job in batch.hand_back(outputs()):
             if job.finished:
                 self._send(self._finish(job))
 

@@ -1,0 +1,68 @@
+"""Media to measure on, made of the sample clips: 10 s clips (H.264, AAC stereo 44.1 kHz) and long files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from utils.files import whole
+from utils.media.program import ffmpeg_program
+
+SAMPLES = Path(__file__).parents[1] / "sample"
+CLIP_SECONDS = 10
+DIFFERENT_CLIPS = 12  # the others are further names of these
+
+
+def clips(folder: Path, number: int) -> list[Path]:
+    """`number` clips of 10 s."""
+    originals = [_clip(folder, index) for index in range(min(number, DIFFERENT_CLIPS))]
+    paths = []
+    for index in range(number):
+        path = folder / f"clip_{index:05d}.mp4"
+        if not path.exists():
+            os.link(originals[index % len(originals)], path)
+        paths.append(path)
+    return paths
+
+
+def long_file(folder: Path, hours: int) -> Path:
+    """One file of so many hours: a clip over and over, its packets copied."""
+    path = folder / f"long_{hours}h.mp4"
+    if not path.exists():
+        with whole(path) as partial:
+            _ffmpeg(
+                "-stream_loop", "-1", "-i", _clip(folder, 0), "-t", hours * 3600, "-c", "copy", "-f", "mp4", partial
+            )
+    return path
+
+
+def _clip(folder: Path, index: int) -> Path:
+    path = folder / f"original_{index:02d}.mp4"
+    if not path.exists():
+        source = SAMPLES / ("music.mp4", "speech.mp4")[index % 2]
+        offset = 0.7 * index
+        with whole(path) as partial:
+            _ffmpeg(
+                *("-stream_loop", "-1", "-ss", offset, "-i", source, "-t", CLIP_SECONDS),
+                *(
+                    "-c:v",
+                    "libx264",
+                    "-preset",
+                    "veryfast",
+                    "-c:a",
+                    "aac",
+                    "-ac",
+                    2,
+                    "-ar",
+                    44_100,
+                    "-f",
+                    "mp4",
+                    partial,
+                ),
+            )
+    return path
+
+
+def _ffmpeg(*arguments: object) -> None:
+    subprocess.run([ffmpeg_program(), "-v", "error", "-y", *map(str, arguments)], check=True)
