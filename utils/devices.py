@@ -22,13 +22,16 @@ DeviceKind = Literal["auto", "cuda", "cpu"]
 
 
 def devices(kind: DeviceKind, ids: list[int] | None) -> list[str]:
-    """Options -> one device name a worker, e.g. ["cuda:0", "cuda:2"]; CPU workers are all "cpu". Raises UsageError."""
+    """Options -> one device name a worker, e.g. ["cuda:0", "cuda:2"]; CPU workers are all "cpu". Raises UsageError.
+
+    An id that is given twice gets two workers.
+    """
     gpus = 0 if kind == "cpu" else visible_gpus()
     if kind == "cuda" and not gpus:
         raise UsageError("device=cuda, but no CUDA device is visible here; device=cpu works everywhere")
     if not gpus:
-        return ["cpu"] * (1 if ids is None else len(_distinct(ids)))
-    chosen = list(range(gpus)) if ids is None else _distinct(ids)
+        return ["cpu"] * (1 if ids is None else len(_checked(ids)))
+    chosen = list(range(gpus)) if ids is None else _checked(ids)
     if unknown := [index for index in chosen if index not in range(gpus)]:
         there = ", ".join(map(str, range(gpus)))
         raise UsageError(f"device_ids: there is no CUDA device {unknown[0]}; there are {there}")
@@ -118,9 +121,9 @@ def batch_that_fits(device: str, bytes_per_window: int, most: int) -> int:
     return max(1, min(most, free // 2 // bytes_per_window // 32 * 32))
 
 
-def _distinct(ids: list[int]) -> list[int]:
+def _checked(ids: list[int]) -> list[int]:
     if not ids:
         raise UsageError("device_ids: the list is empty")
-    if len(set(ids)) < len(ids) or min(ids) < 0:
-        raise UsageError(f"device_ids: {ids} must be different whole numbers from 0")
+    if min(ids) < 0:
+        raise UsageError(f"device_ids: {ids} must be whole numbers from 0")
     return ids

@@ -35,7 +35,6 @@ CASES = {
     "no such list": ([*VGGISH, "file_with_video_paths=no/list.txt"], ["no/list.txt", "No such file"]),
     "list without brackets": ([*VGGISH, "video_paths=a.mp4,b.mp4"], ['video_paths="[a.mp4,b.mp4]"']),
     "ids without brackets": ([*CLIP, "device_ids=0,1"], ['device_ids="[0,1]"']),
-    "ids twice": ([*CLIP, "device_ids=[1,1]"], ["device_ids: [1, 1]", "different"]),
     "negative id": ([*CLIP, "device_ids=[-1]"], ["device_ids: [-1]"]),
     "no ids": ([*CLIP, "device_ids=[]"], ["device_ids: the list is empty"]),
     "ids no list": ([*CLIP, "device_ids=1"], ["device_ids=1: must be a list of whole numbers"]),

@@ -1,0 +1,135 @@
+"""VGGish on a CUDA device: parity with the CPU, the network against its limit, whole runs and how busy the device was.
+
+    python -m benchmarks.gpu [--clips 2000]
+
+Takes a few minutes. The limit is the rate of a large matrix product in the same precision, measured here, over the
+network's 1.728 GFLOP an example.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import mean
+from typing import get_args
+
+import numpy as np
+import torch
+
+from benchmarks import corpus
+from benchmarks.parts import best
+from benchmarks.process import run
+from models.vggish.network import VGGish
+from utils.checkpoints import random_weights
+from utils.devices import Placed, Precision, batch_that_fits
+
+FLOP_PER_EXAMPLE = 1.728e9
+DEVICE = "cuda:0"
+BATCHES = 40
+
+
+def network(weights: dict[str, torch.Tensor]) -> VGGish:
+    with torch.device("meta"):
+        built = VGGish()
+    built.load_state_dict(weights, assign=True)
+    return built.requires_grad_(False)
+
+
+def product_rate(precision: Precision, side: int = 8192) -> float:
+    """FLOP/s of a matrix product in the precision of the network that was placed last."""
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    a, b = (torch.randn(side, side, device=DEVICE, dtype=dtype) for _ in range(2))
+
+    def multiply() -> None:
+        for _ in range(5):
+            torch.mm(a, b)
+        torch.cuda.synchronize()
+
+    return 5 * 2 * side**3 / best(multiply, repetitions=3)
+
+
+def measure_network(weights: dict[str, torch.Tensor], batch_size: int) -> None:
+    batch = np.random.default_rng(0).standard_normal((batch_size, 1, 96, 64)).astype(np.float32)
+    with torch.inference_mode():
+        exact = network({key: tensor.double() for key, tensor in weights.items()})(
+            torch.from_numpy(batch[:16]).double()
+        )
+    print(
+        f"\n| precision | error of the scale | examples/s, batch {batch_size} | limit | share |\n|---|---|---|---|---|"
+    )
+    for precision in get_args(Precision):
+        start = Placed(network(weights), DEVICE, precision)
+        error = np.abs(start(batch[:16])() - exact.numpy()).max() / exact.abs().max().item()
+
+        def many(start: Placed = start) -> None:
+            for wait in [start(batch) for _ in range(BATCHES)]:
+                wait()
+
+        rate, limit = BATCHES * batch_size / best(many, repetitions=3), product_rate(precision) / FLOP_PER_EXAMPLE
+        print(f"| {precision} | {error:.1e} | {rate:.0f} | {limit:.0f} | {rate / limit:.0%} |", flush=True)
+
+
+def measure_runs(folder: Path, weights: Path, clips: int) -> None:
+    paths = corpus.clips(folder, clips)
+    few = paths[: clips // 10]
+    print("\n| workers | precision | clips/s once warm | device busy |\n|---|---|---|---|")
+    for ids in ("[0]", "[0,0]"):
+        for precision in ("fp32", "bf16"):
+            seconds = []
+            for each in (few, paths):
+                listed = folder / "list.txt"
+                listed.write_text("\n".join(map(str, each)))
+                with busy() as shares:
+                    options = (
+                        f"feature_type=vggish device=cuda overwrite=true on_extraction=save_numpy device_ids={ids}"
+                    )
+                    own = [f"checkpoint={weights}", f"file_with_video_paths={listed}", f"precision={precision}"]
+                    output = f"output_path={folder / f'{ids}_{precision}'}"
+                    seconds.append(run([sys.executable, "main.py", *options.split(), *own, output]).seconds)
+            working = [share for share in shares if share > 0]
+            rate = (len(paths) - len(few)) / (seconds[1] - seconds[0])
+            print(f"| {ids} | {precision} | {rate:.0f} | {mean(working or [0]):.0f} % |", flush=True)
+
+
+@contextmanager
+def busy() -> Iterator[list[int]]:
+    """Utilisation of the device in percent, every 200 ms while the block runs."""
+    shares: list[int] = []
+    command = "nvidia-smi -i 0 --query-gpu=utilization.gpu --format=csv,noheader,nounits -lms 200"
+    with subprocess.Popen(command.split(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        reader = threading.Thread(target=lambda: shares.extend(int(line) for line in process.stdout or ()))
+        reader.start()
+        yield shares
+        process.terminate()
+        reader.join()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=2000)
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        sys.exit("no CUDA device here")
+    began = time.monotonic()
+    with torch.device("meta"):
+        shapes = VGGish().state_dict()
+    weights = random_weights(shapes, seed=0)
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
+    measure_network(weights, batch_that_fits(DEVICE, 8 << 20, most=512))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pth"
+        torch.save(weights, path)
+        measure_runs(Path(folder), path, arguments.clips)
+    print(f"\n{time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
