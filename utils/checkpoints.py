@@ -80,7 +80,7 @@ def find(checkpoint: str, released: Released, seed: int) -> Checkpoint:
     path = Path(checkpoint).expanduser()
     if not path.is_file():
         raise UsageError(f"checkpoint={checkpoint}: no such file; give a path, or pretrained, demo or random")
-    return Checkpoint(path, f"sha256 {sha256(path)}")
+    return Checkpoint(path, fingerprint(path))
 
 
 def hub_cache() -> Path:
@@ -97,6 +97,15 @@ def sha256(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def fingerprint(path: Path) -> str:
+    """The same for files of the same content: of a zip file, such as torch writes, by the checksums it holds."""
+    if not zipfile.is_zipfile(path):
+        return f"sha256 {sha256(path)}"
+    with zipfile.ZipFile(path) as file:
+        members = [(member.file_size, member.CRC) for member in file.infolist()]
+    return f"members {hashlib.sha256(repr(members).encode()).hexdigest()}"
 
 
 def _verified(released: Released) -> Path:

@@ -108,8 +108,8 @@ class Placed:
     def _compute(self, inputs: Tensor) -> Tensor:
         import torch
 
-        placed = inputs.to(self._device, self._type, non_blocking=True, memory_format=torch.channels_last)
-        outputs: Tensor = self._network(placed)
+        placed = inputs.to(self._device, non_blocking=True)  # converted there: on the host it would be waited for
+        outputs: Tensor = self._network(placed.to(self._type).contiguous(memory_format=torch.channels_last))
         return outputs.float()
 
 

@@ -101,7 +101,10 @@ class Extractor(Protocol):
 
 
 class Sink(ABC):
-    """Where features go. A sink must write; one that stores things also says what it has."""
+    """Where features go. A sink must write; one that stores things also says what it has.
+
+    Each worker has a copy. It writes when it is told to: workers end without running what waits for the exit.
+    """
 
     @abstractmethod
     def write(self, features: Features) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ OUTPUT, TILE = 4, 6  # outputs and inputs of a tile, along each side
 TILES_AT_A_TIME = 96  # oneDNN packs weights for just this number; others can be fifty times slower
 ROWS_HINT = 32  # for oneDNN's packing of the other products, whose layout serves any number
 
+Stage = Callable[[Tensor], Tensor]
+
 
 class CpuVGGish:
     """The function of `network` on `threads` cores: (N, 1, 96, 64) float32 -> (N, 128), when it is asked for.
@@ -35,19 +38,20 @@ class CpuVGGish:
 
     def __init__(self, network: VGGish, threads: int, dense_type: torch.dtype = torch.float32) -> None:
         layers = list(network.features)
-        stages: list[Callable[[Tensor], Tensor]] = []
+        builders: list[Callable[[], Stage]] = []
         for index, layer in enumerate(layers):
             if isinstance(layer, nn.Conv2d):
                 pooled = isinstance(layers[index + 2], nn.MaxPool2d)
-                stages.append(_Winograd(layer, pooled) if stages else _FirstStage(layer))
-        stages.append(lambda maps: maps.flatten(1).to(dense_type))
+                builders.append(partial(_Winograd, layer, pooled) if builders else partial(_FirstStage, layer))
+        builders.append(lambda: lambda maps: maps.flatten(1).to(dense_type))
         for layer, after in zip(network.embeddings[::2], network.embeddings[1::2], strict=True):
             assert isinstance(layer, nn.Linear)
-            stages.append(_Product(layer.weight.to(dense_type), layer.bias, relu=isinstance(after, nn.ReLU)))
-        self._stages = stages
+            relu = isinstance(after, nn.ReLU)
+            builders.append(partial(_Product, layer.weight.to(dense_type), layer.bias, relu=relu))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads)
         torch.set_num_threads(1)  # of each thread in the pool
+        self._stages = list(self._pool.map(lambda build: build(), builders))
 
     def __call__(self, examples: np.ndarray) -> Callable[[], np.ndarray]:
         shares = np.array_split(examples, min(self._threads, len(examples)))

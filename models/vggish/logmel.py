@@ -41,8 +41,11 @@ def examples(samples: Iterable[np.ndarray], hop_frames: int, pad: bool = False) 
 
 def log_mel(frames: np.ndarray) -> np.ndarray:
     """Frames of samples (n, 400) -> (n, 64) float64, the natural log of mel magnitude + 0.01."""
-    spectrum = np.abs(np.fft.rfft(frames * hann(), FFT_LENGTH))
-    return np.log(spectrum @ mel_matrix() + LOG_OFFSET)
+    spectrum = np.fft.rfft(frames * hann(), FFT_LENGTH)
+    bins, weights = _used_bins()
+    mel_magnitude = np.abs(spectrum[:, bins]) @ weights
+    mel_magnitude += LOG_OFFSET
+    return np.log(mel_magnitude, out=mel_magnitude)
 
 
 @lru_cache(maxsize=1)
@@ -62,6 +65,14 @@ def mel_matrix() -> np.ndarray:
     weights = np.maximum(0.0, np.minimum(rising, falling))
     weights[0] = 0.0  # no constant part
     return weights
+
+
+@lru_cache(maxsize=1)
+def _used_bins() -> tuple[slice, np.ndarray]:
+    """The bins that some band sees, and their rows of the mel matrix."""
+    used = np.flatnonzero(mel_matrix().any(axis=1))
+    bins = slice(used[0], used[-1] + 1)
+    return bins, mel_matrix()[bins].copy()
 
 
 def mel(hertz: float | np.ndarray) -> np.ndarray:

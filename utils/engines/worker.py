@@ -22,6 +22,7 @@ from utils.types import Extractor, Forward, MediaError, Outcome, Sink, Source, U
 log = logging.getLogger(__name__)
 
 BATCHES_UNDER_WAY = 2
+MOST_HELD_BYTES = 64 << 20  # of windows that wait for the network; decode threads pause beyond
 STOP_SECONDS = 2.0  # for decode threads to clean up when the worker is told to stop
 
 
@@ -55,14 +56,9 @@ class Role:
 def main(role: Role, connection: Connection) -> None:
     """Entry of the process. The parent ends it with None, SIGTERM, or by closing the connection."""
     signal.signal(signal.SIGTERM, _stop)
-    try:
-        forward = role.extractor.load(role.device, role.threads)
-    except UsageError as error:
-        connection.send(Broken(str(error), usage=True))
-    except Exception as error:
-        connection.send(Broken(f"{type(error).__name__}: {error}", usage=False))
-    else:
-        _Worker(role, connection, forward).run()
+    _Worker(role, connection).run()
+    sys.stdout.flush()
+    os._exit(0)  # all is written; torch would take half a second to put itself away
 
 
 def _stop(*_: object) -> NoReturn:
@@ -70,36 +66,40 @@ def _stop(*_: object) -> NoReturn:
 
 
 class _Worker:
-    def __init__(self, role: Role, connection: Connection, forward: Forward) -> None:
+    def __init__(self, role: Role, connection: Connection) -> None:
+        self._role = role
         self._extractor, self._sink, self._device = role.extractor, role.sink, role.device
         self._connection = connection
         self._sending = threading.Lock()
-        self._forward = forward
-        batch_size = role.batch_size or role.extractor.batch_size(role.device)
-        self._packer = Packer(batch_size)
-        self._under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
         self._decoders = [threading.Thread(target=self._decode, daemon=True) for _ in range(role.decoders)]
         self._sources: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
         # what the decoders find, in order: windows of a job, then its end, None or an error; None when all is done
-        self._found: queue.Queue[tuple[Job, Windows | Exception | None] | None] = queue.Queue(maxsize=batch_size)
+        self._found: queue.SimpleQueue[tuple[Job, Windows | Exception | None] | None] = queue.SimpleQueue()
+        self._room = threading.Condition()
+        self._held_bytes = 0  # of windows in `_found`
         self._unread = 0  # sources received whose end has not been taken from `_found`
-        self._counting = threading.Lock()
         self._stopping = threading.Event()
+        self._under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
 
     def run(self) -> None:
-        for thread in [*self._decoders, threading.Thread(target=self._receive, daemon=True)]:
-            thread.start()
-        self._send(Wanted(len(self._decoders) + 1))  # one lies ready, so that no decoder waits for the parent
         try:
+            # not while sources are decoded: threads beside it slow the import of torch by more than they get done
+            self._forward: Forward = self._extractor.load(self._device, self._role.threads)
+            self._packer = Packer(self._role.batch_size or self._extractor.batch_size(self._device))
+            for thread in [*self._decoders, threading.Thread(target=self._receive, daemon=True)]:
+                thread.start()
+            self._send(Wanted(len(self._decoders) + 1))  # one lies ready, so that no decoder waits for the parent
             self._compute()
-        except Exception as error:  # the network's; what it held is tried once more elsewhere
+        except UsageError as error:
+            self._send(Broken(str(error), usage=True))
+        except Exception as error:  # what the worker held is tried once more elsewhere
             log.error("the worker on %s ends", self._device, exc_info=error)
             self._send(Broken(f"{type(error).__name__}: {error}", usage=False))
         finally:
             self._stopping.set()
             for _ in self._decoders:
                 self._sources.put(None)
-            for thread in self._decoders:
+            for thread in filter(threading.Thread.is_alive, self._decoders):
                 thread.join(STOP_SECONDS / len(self._decoders))
 
     def _receive(self) -> None:
@@ -126,12 +126,13 @@ class _Worker:
                 self._hand_over(job, None)
 
     def _hand_over(self, job: Job, found: Windows | Exception | None) -> None:
-        while not self._stopping.is_set():
-            try:
-                return self._found.put((job, found), timeout=0.2)
-            except queue.Full:
-                pass
-        raise SystemExit  # ends this thread; files it had open are cleared away
+        with self._room:
+            while self._held_bytes > MOST_HELD_BYTES and not self._stopping.is_set():
+                self._room.wait(timeout=0.2)
+            self._held_bytes += _size(found)
+        if self._stopping.is_set():
+            raise SystemExit  # ends this thread; files it had open are cleared away
+        self._found.put((job, found))
 
     def _compute(self) -> None:
         """Main thread: windows -> batches -> network -> outcomes."""
@@ -141,6 +142,9 @@ class _Worker:
             if (item := self._found.get()) is None:
                 return
             job, found = item
+            with self._room:
+                self._held_bytes -= _size(found)
+                self._room.notify()
             if isinstance(found, Windows):
                 for batch in self._packer.add(job, found):
                     self._start(batch)
@@ -193,9 +197,13 @@ class _Worker:
         return Outcome(job.source, "failed", f"{type(error).__name__}: {error}", device=self._device)
 
     def _count_unread(self, change: int) -> None:
-        with self._counting:
+        with self._room:
             self._unread += change
 
     def _send(self, message: Wanted | Broken | Outcome) -> None:
         with self._sending:
             self._connection.send(message)
+
+
+def _size(found: Windows | Exception | None) -> int:
+    return found.data.nbytes if isinstance(found, Windows) else 0
