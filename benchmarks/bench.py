@@ -1,8 +1,10 @@
 """Torch Zoo against the plain loop (ffmpeg to WAV, then torchvggish, file by file), measured in one run.
 
-python benchmarks/bench.py                 all of it, about ten minutes on two cores
-python benchmarks/bench.py clips startup   parts of it: clips network startup workers resume hour
-python benchmarks/bench.py --json out.json
+python -m benchmarks.bench                 all of it, about ten minutes on two cores
+python -m benchmarks.bench clips startup   parts of it: clips network startup workers resume hour
+python -m benchmarks.bench --json out.json
+
+In `clips`, ours runs before and after the plain loop, and the slower of the two counts.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ class Bench:
         few = paths[: self.clips // 10]
         runs = [(each(few), each(paths)) for each in (self.ours, self.plain, self.ours)]
         self._compare(paths)
-        (few_plain, plain), (few_ours, ours) = runs[1], min(runs[0], runs[2], key=lambda pair: pair[1].seconds)
+        (few_plain, plain), (few_ours, ours) = runs[1], max(runs[0], runs[2], key=lambda pair: pair[1].seconds)
         warm = [(len(paths) - len(few)) / (b.seconds - a.seconds) for a, b in ((few_plain, plain), (few_ours, ours))]
         return [
             Row(
@@ -162,10 +164,10 @@ class Bench:
         self.ours(paths[:4], "resampler=resampy", f"output_path={self.folder / 'parity'}")
         for path in paths[:4]:
             ours = np.load(self.folder / "parity" / "vggish" / f"{path.stem}_vggish.npy")
-            theirs = np.load(self.folder / "plain" / f"{path.stem}.npy")[: len(ours)]
+            theirs = np.load(self.folder / "plain" / f"{path.stem}.npy")
             difference = np.abs(ours - theirs).max() / np.abs(theirs).max()
             print(f"{path.name}: largest difference {difference:.1e} of the scale", file=sys.stderr)
-            if difference > 1e-3:
+            if difference > 1e-5:
                 raise SystemExit("the two sides do not compute the same")
 
 

@@ -61,19 +61,30 @@ def measure_network(weights: dict[str, torch.Tensor], batch_size: int) -> None:
         exact = network({key: tensor.double() for key, tensor in weights.items()})(
             torch.from_numpy(batch[:16]).double()
         )
-    print(
-        f"\n| precision | error of the scale | examples/s, batch {batch_size} | limit | share |\n|---|---|---|---|---|"
-    )
+    print(f"\nbatch {batch_size}, examples/s")
+    print("\n| precision | error of the scale | with copies | network | limit | share |")
+    print("|---|---|---|---|---|---|")
     for precision in get_args(Precision):
         start = Placed(network(weights), DEVICE, precision)
         error = np.abs(start(batch[:16])() - exact.numpy()).max() / exact.abs().max().item()
 
-        def many(start: Placed = start) -> None:
+        inputs = torch.from_numpy(batch).to(DEVICE)
+
+        def with_copies(start: Placed = start) -> None:
             for wait in [start(batch) for _ in range(BATCHES)]:
                 wait()
 
-        rate, limit = BATCHES * batch_size / best(many, repetitions=3), product_rate(precision) / FLOP_PER_EXAMPLE
-        print(f"| {precision} | {error:.1e} | {rate:.0f} | {limit:.0f} | {rate / limit:.0%} |", flush=True)
+        def resident(start: Placed = start, inputs: torch.Tensor = inputs) -> None:
+            with torch.inference_mode():
+                for _ in range(BATCHES):
+                    start.compute(inputs)
+                torch.cuda.synchronize()
+
+        copied, rate = (BATCHES * batch_size / best(each, repetitions=3) for each in (with_copies, resident))
+        limit = product_rate(precision) / FLOP_PER_EXAMPLE
+        print(
+            f"| {precision} | {error:.1e} | {copied:.0f} | {rate:.0f} | {limit:.0f} | {rate / limit:.0%} |", flush=True
+        )
 
 
 def measure_runs(folder: Path, weights: Path, clips: int) -> None:
@@ -93,9 +104,10 @@ def measure_runs(folder: Path, weights: Path, clips: int) -> None:
                     own = [f"checkpoint={weights}", f"file_with_video_paths={listed}", f"precision={precision}"]
                     output = f"output_path={folder / f'{ids}_{precision}'}"
                     seconds.append(run([sys.executable, "main.py", *options.split(), *own, output]).seconds)
-            working = [share for share in shares if share > 0]
+            at_work = [index for index, share in enumerate(shares) if share > 0]
+            working = shares[at_work[0] : at_work[-1] + 1] if at_work else [0]  # without start and end
             rate = (len(paths) - len(few)) / (seconds[1] - seconds[0])
-            print(f"| {ids} | {precision} | {rate:.0f} | {mean(working or [0]):.0f} % |", flush=True)
+            print(f"| {ids} | {precision} | {rate:.0f} | {mean(working):.0f} % |", flush=True)
 
 
 @contextmanager
@@ -105,11 +117,14 @@ def busy() -> Iterator[list[int]]:
     command = "nvidia-smi -i 0 --query-gpu=utilization.gpu --format=csv,noheader,nounits -lms 200"
     with subprocess.Popen(command.split(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        reader = threading.Thread(target=lambda: shares.extend(int(line) for line in process.stdout or ()))
+        lines = process.stdout
+        reader = threading.Thread(target=lambda: shares.extend(int(line) for line in lines if line.strip().isdigit()))
         reader.start()
-        yield shares
-        process.terminate()
-        reader.join()
+        try:
+            yield shares
+        finally:
+            process.terminate()
+            reader.join()
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What people do today, as a process: for each file, ffmpeg writes a WAV and torchvggish makes embeddings of it.
 
-Usage: python benchmarks/plain_loop.py weights.pth output_folder file...
+Usage: python -m benchmarks.plain_loop weights.pth output_folder file...
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,23 +25,28 @@ class Run:
 def run(command: Sequence[object], cores: set[int] | None = None) -> Run:
     """Raises CalledProcessError, with what the command printed to stderr, if it fails."""
     began = time.monotonic()
-    with subprocess.Popen(
-        [str(word) for word in command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            [str(word) for word in command],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+        ) as process,
+    ):
         peaks: list[float] = [0.0]
         watcher = threading.Thread(target=_watch, args=(process, peaks))
         watcher.start()
         assert process.stdout is not None
         process.stdout.readline()
         first = time.monotonic() - began
-        _, errors = process.communicate()
+        process.stdout.read()
+        code = process.wait()
         seconds = time.monotonic() - began
         watcher.join()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args, stderr=errors.decode())
+        if code:
+            errors.seek(0)
+            raise subprocess.CalledProcessError(code, process.args, stderr=errors.read().decode())
     return Run(seconds, first, max(peaks))
 
 

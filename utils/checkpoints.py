@@ -57,6 +57,7 @@ class Checkpoint:
         if problem := _mismatch(state, expected):
             raise UsageError(f"{self.path}: not the weights of {type(network).__name__}: {problem}")
         network.load_state_dict(state, assign=True)
+        network.float()
         network.requires_grad_(False)
 
 
@@ -68,8 +69,8 @@ def find(checkpoint: str, released: Released, seed: int) -> Checkpoint:
     if checkpoint == "random":
         return Checkpoint(None, f"random, seed {seed}", seed)
     if checkpoint == "pretrained":
-        path = _verified(released)
-        return Checkpoint(path, path.name)
+        path, digest = _verified(released)
+        return Checkpoint(path, fingerprint(path, digest))
     if checkpoint == "demo":
         try:
             return find("pretrained", released, seed)
@@ -99,16 +100,17 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, digest: str = "") -> str:
     """The same for files of the same content: of a zip file, such as torch writes, by the checksums it holds."""
     if not zipfile.is_zipfile(path):
-        return f"sha256 {sha256(path)}"
+        return f"sha256 {digest or sha256(path)}"
     with zipfile.ZipFile(path) as file:
         members = [(member.file_size, member.CRC) for member in file.infolist()]
     return f"members {hashlib.sha256(repr(members).encode()).hexdigest()}"
 
 
-def _verified(released: Released) -> Path:
+def _verified(released: Released) -> tuple[Path, str]:
+    """Where the file is, downloaded if need be, and its SHA-256."""
     path = released.cached
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,11 +123,12 @@ def _verified(released: Released) -> Path:
             f"cannot download {released.url} ({reason}). Put the file at {path}, or name it with checkpoint=PATH; "
             "checkpoint=demo and checkpoint=random run without it, with features that mean nothing"
         ) from error
-    if not sha256(path).startswith(released.sha256):
+    digest = sha256(path)
+    if not digest.startswith(released.sha256):
         raise UsageError(
             f"{path}: damaged or not the file of {released.url} (its SHA-256 differs); delete it and retry"
         )
-    return path
+    return path, digest
 
 
 def _download(released: Released, path: Path) -> None:
@@ -170,8 +173,8 @@ def _mismatch(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> st
     for key, like in expected.items():
         if key not in state:
             return f"{key} is missing"
-        if not hasattr(state[key], "shape"):
-            return f"{key} is no tensor"
+        if not hasattr(state[key], "shape") or not state[key].is_floating_point():
+            return f"{key} is no tensor of floating-point numbers"
         if state[key].shape != like.shape:
             return f"{key} is {tuple(state[key].shape)} instead of {tuple(like.shape)}"
     unknown = sorted(set(state) - set(expected))

@@ -68,6 +68,8 @@ class Placed:
         # fp32 means fp32: by default cuDNN rounds its inputs to TF32, 10 bits of mantissa
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         self._device = device
+        if device != "cpu":
+            torch.cuda.set_device(device)
         self._type = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
         self._network = network.eval().to(device, self._type).to(memory_format=torch.channels_last)
         self._limit: int | None = None  # examples that are known to fit
@@ -75,17 +77,18 @@ class Placed:
     def __call__(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
         import torch
 
-        size = self._limit or len(batch)
-        try:
-            parts = [self._start(batch[first : first + size]) for first in range(0, len(batch), size)]
-        except torch.OutOfMemoryError:
-            if size == 1:
-                raise
-            self._limit = size // 2
+        while True:
+            size = min(self._limit or len(batch), len(batch))
+            try:
+                parts = [self._start(batch[first : first + size]) for first in range(0, len(batch), size)]
+                return lambda: np.concatenate([part() for part in parts])
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                self._limit = size // 2
+            # after the handler, whose exception holds on to what the failed batch had allocated
             torch.cuda.empty_cache()
             log.warning("%s is out of memory with batches of %d; going on with %d", self._device, size, self._limit)
-            return self(batch)
-        return lambda: np.concatenate([part() for part in parts])
 
     def _start(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
         import torch
@@ -93,11 +96,12 @@ class Placed:
         with torch.inference_mode():
             inputs = torch.from_numpy(batch)
             if self._device == "cpu":
-                outputs = self._compute(inputs)
+                outputs = self.compute(inputs)
                 return outputs.numpy
-            outputs = self._compute(inputs.pin_memory())
+            outputs = self.compute(inputs.pin_memory())
             host = torch.empty(outputs.shape, pin_memory=True).copy_(outputs, non_blocking=True)
-            done = torch.cuda.current_stream(self._device).record_event()
+            done = torch.cuda.Event(blocking=True)  # waiting for it leaves the core to the decode threads
+            done.record(torch.cuda.current_stream(self._device))
 
         def wait() -> np.ndarray:
             done.synchronize()
@@ -105,7 +109,8 @@ class Placed:
 
         return wait
 
-    def _compute(self, inputs: Tensor) -> Tensor:
+    def compute(self, inputs: Tensor) -> Tensor:
+        """The network's outputs, still on the device; nothing is waited for."""
         import torch
 
         placed = inputs.to(self._device, non_blocking=True)  # converted there: on the host it would be waited for

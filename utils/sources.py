@@ -65,7 +65,9 @@ class Inputs:
             yield from _rows(path, text)
         else:
             lines = (line.strip() for line in text.splitlines())
-            yield from (Source(line, Path(line).stem) for line in lines if line and not line.startswith("#"))
+            for line in lines:
+                if line and not line.startswith("#"):
+                    yield from (Source(file, Path(file).stem) for file in _expand(line))
 
 
 def named_apart(sources: Sequence[Source]) -> list[Source]:

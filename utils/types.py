@@ -90,7 +90,7 @@ class Extractor(Protocol):
     def load(self, device: str, threads: int) -> Forward:
         """Build the network with its weights on `device` (a CPU: on so many cores); called once in each worker."""
 
-    def batch_size(self, device: str) -> int:
+    def batch_size(self, device: str, threads: int) -> int:
         """Windows per forward pass that suit the device, in a worker that has loaded the network."""
 
     def windows(self, source: Source) -> Iterator[Windows]:

@@ -25,6 +25,7 @@ from models.vggish.network import VGGish
 POINTS = (0.0, 0.625, -0.625, 1.25, -1.25)  # and infinity
 OUTPUT, TILE = 4, 6  # outputs and inputs of a tile, along each side
 TILES_AT_A_TIME = 96  # oneDNN packs weights for just this number; others can be fifty times slower
+EXAMPLES_AT_A_TIME = 16  # that fill these tiles in the last convolutions
 ROWS_HINT = 32  # for oneDNN's packing of the other products, whose layout serves any number
 
 Stage = Callable[[Tensor], Tensor]
@@ -54,8 +55,9 @@ class CpuVGGish:
         self._stages = list(self._pool.map(lambda build: build(), builders))
 
     def __call__(self, examples: np.ndarray) -> Callable[[], np.ndarray]:
-        shares = np.array_split(examples, min(self._threads, len(examples)))
-        under_way = [self._pool.submit(self._compute, torch.from_numpy(share)) for share in shares]
+        blocks = -(-len(examples) // (self._threads * EXAMPLES_AT_A_TIME))  # a part of one costs as much
+        shares = torch.split(torch.from_numpy(examples), blocks * EXAMPLES_AT_A_TIME)
+        under_way = [self._pool.submit(self._compute, each) for each in shares]
         return lambda: np.concatenate([share.result().numpy() for share in under_way])
 
     def _compute(self, examples: Tensor) -> Tensor:

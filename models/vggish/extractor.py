@@ -98,8 +98,8 @@ class VGGishExtractor:
 
         return forward
 
-    def batch_size(self, device: str) -> int:
-        return 64 if device == "cpu" else batch_that_fits(device, BYTES_PER_WINDOW, most=512)
+    def batch_size(self, device: str, threads: int) -> int:
+        return 32 * threads if device == "cpu" else batch_that_fits(device, BYTES_PER_WINDOW, most=512)
 
     def windows(self, source: Source) -> Iterator[Windows]:
         with open_audio(source, self.decoder) as audio:

@@ -40,7 +40,7 @@ class Doubler:
     def too_short(self) -> str:
         return "it has no window"
 
-    def batch_size(self, device: str) -> int:
+    def batch_size(self, device: str, threads: int) -> int:
         return 4
 
     def load(self, device: str, threads: int) -> Forward:

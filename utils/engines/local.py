@@ -77,6 +77,7 @@ class _Pool:
         self._waiting = deque(sources)
         self._suspects: deque[Source] = deque()  # held by a worker that died; tried once more, one at a time
         self._idle_deaths = 0
+        self._proven: set[str] = set()  # devices on which a worker has stood
         self._workers: list[_Worker] = []
         for role in roles:
             self._start(role)
@@ -102,6 +103,7 @@ class _Pool:
                     continue
                 else:
                     each.ready = True
+                    self._proven.add(each.role.device)
                     each.wanted += message.number
                 self._hand_out(each)
 
@@ -125,7 +127,7 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=worker.main, args=(role, theirs), daemon=True)
-        with _interrupt_held(), _environment(role.threads):
+        with _interrupt_held(), _environment(role):
             process.start()
         theirs.close()
         self._workers.append(_Worker(role, process, ours))
@@ -146,7 +148,7 @@ class _Pool:
         self._workers.remove(dead)
         self._clean(dead)
         reason = dead.last_words or _cause_of_death(dead.process.exitcode)
-        if not dead.ready:
+        if dead.role.device not in self._proven:
             raise self._not_started(dead, reason)
         if dead.suspect:
             for source in dead.held.values():
@@ -163,7 +165,8 @@ class _Pool:
         dead.role.sink.clean(dead.process.pid or 0)
 
     def _not_started(self, each: _Worker, reason: str) -> WorkerError:
-        return WorkerError(f"the worker on {each.role.device} could not start: {reason}")
+        way_out = "" if each.role.device == "cpu" else "; device=cpu works everywhere"
+        return WorkerError(f"the worker on {each.role.device} could not start: {reason}{way_out}")
 
 
 def _cause_of_death(exit_code: int | None) -> str:
@@ -185,22 +188,17 @@ def _interrupt_held() -> Iterator[None]:
 
 
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
+def _environment(role: worker.Role) -> Iterator[None]:
     """What must be set before a process starts: sizes of thread pools, and an allocator that keeps what it has.
 
-    One pool of `threads` is the network's; NumPy computes in the decode threads. glibc would give the memory of large
-    arrays back after each use, and the kernel would clear the pages again: a tenth of the network's time.
+    NumPy's BLAS runs in the decode threads, so each call has one. On a CPU, glibc would give the memory of large arrays
+    back after each use, and the kernel would clear the pages again: up to a tenth of the network's time.
     """
-    pools = {
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": "1",
-        "MALLOC_ARENA_MAX": "1",
-        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-        "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    }
-    before = {name: os.environ.get(name) for name in pools}
-    os.environ.update(pools)
+    settings = {"OMP_NUM_THREADS": role.threads, "MKL_NUM_THREADS": role.threads, "OPENBLAS_NUM_THREADS": 1}
+    if role.device == "cpu":
+        settings |= {"MALLOC_ARENA_MAX": 1, "MALLOC_MMAP_THRESHOLD_": 1 << 30, "MALLOC_TRIM_THRESHOLD_": 1 << 30}
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update({name: str(value) for name, value in settings.items()})
     try:
         yield
     finally:

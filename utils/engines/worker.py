@@ -85,7 +85,7 @@ class _Worker:
         try:
             # not while sources are decoded: threads beside it slow the import of torch by more than they get done
             self._forward: Forward = self._extractor.load(self._device, self._role.threads)
-            self._packer = Packer(self._role.batch_size or self._extractor.batch_size(self._device))
+            self._packer = Packer(self._role.batch_size or self._extractor.batch_size(self._device, self._role.threads))
             for thread in [*self._decoders, threading.Thread(target=self._receive, daemon=True)]:
                 thread.start()
             self._send(Wanted(len(self._decoders) + 1))  # one lies ready, so that no decoder waits for the parent

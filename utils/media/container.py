@@ -35,7 +35,7 @@ def open_container(
 ) -> Iterator[tuple[int, TimedBlocks]]:
     """Sampling rate and blocks of the best audio track, from `start` s or earlier. Raises MediaError, also later."""
     try:
-        container = av.open(path, format=container_format, metadata_errors="ignore")
+        container = av.open(location(path), format=container_format, metadata_errors="ignore")
     except FFmpegError as error:
         raise MediaError(f"not a media file, or damaged at its start ({error.strerror})") from error
     with container:
@@ -43,9 +43,14 @@ def open_container(
         yield track.open(start)
 
 
+def location(path: str | IO[bytes]) -> str | IO[bytes]:
+    """`path` as FFmpeg must be told of it: in "12:30.mp4" it would take the 12 for a protocol."""
+    return f"file:{path}" if isinstance(path, str) and "://" not in path else path
+
+
 def check_end(path: str, end: float) -> None:
     """Raise MediaError if the container at `path` announces audio after `end` s."""
-    with suppress(FFmpegError), av.open(path, metadata_errors="ignore") as container:
+    with suppress(FFmpegError), av.open(location(path), metadata_errors="ignore") as container:
         _Track(container).check_end(end)
 
 

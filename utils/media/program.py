@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from utils.media.container import TimedBlocks, check_end, open_container
+from utils.media.container import TimedBlocks, check_end, location, open_container
 from utils.types import MediaError
 
 
@@ -24,7 +24,7 @@ def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBloc
 
     into_holes = "aresample=async=1:first_pts=0"  # silence, also before a late start
     options = {"format": "au", "acodec": "pcm_s16be", "af": into_holes, "loglevel": "error"}
-    output = ffmpeg.input(path).output("pipe:", **options, vn=None, xerror=None)
+    output = ffmpeg.input(location(path)).output("pipe:", **options, vn=None, xerror=None)
     command = ffmpeg.compile(output, cmd=ffmpeg_program())
     with (
         tempfile.TemporaryFile() as errors,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 import time
 from collections import Counter
@@ -14,9 +15,10 @@ from typing import Literal
 from tqdm import tqdm
 
 from utils.files import whole
-from utils.types import Outcome, Source
+from utils.types import Outcome
 
 FAILURES = "failures.csv"
+COLUMNS = ("path", "start", "end", "name", "error")
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
 FAILURES_SHOWN = 20
 
@@ -45,6 +47,7 @@ class Progress:
         self._total = total
         self._counts: Counter[str] = Counter()
         self._failed: list[Outcome] = []
+        self._tried: set[str] = set()
         self._media_seconds = 0.0
         self._started = self._logged = time.monotonic()
 
@@ -68,12 +71,13 @@ class Progress:
 
     def add(self, outcome: Outcome) -> None:
         self._counts[outcome.status] += 1
+        self._tried.add(outcome.source.name)
         self._media_seconds += outcome.media_seconds
         if outcome.status == "failed":
             self._failed.append(outcome)
         if outcome.printed:
             with tqdm.external_write_mode(file=sys.stdout):
-                print(outcome.printed, flush=True)
+                _print(outcome.printed)
         if outcome.message and self._kind != "off":
             self.say(f"{outcome.status}: {outcome.source.path}: {outcome.message}")
         self._bar.set_postfix_str(f"{self.failed} failed, {self.rate:.0f} s of media/s", refresh=False)
@@ -99,15 +103,17 @@ class Progress:
         return "\n".join(lines)
 
     def _write_failures(self) -> None:
-        """`failures.csv`, which can be given to file_with_video_paths; none where nothing failed."""
+        """`failures.csv`, which can be given to file_with_video_paths: what failed now, or before and was not tried."""
         file = self._folder / FAILURES
-        if not self._failed:
+        rows = [row for row in _rows(file) if row["name"] not in self._tried]
+        rows += [_row(outcome) for outcome in self._failed]
+        if not rows:
             file.unlink(missing_ok=True)
             return
         with whole(file) as partial, partial.open("w", newline="") as handle:
-            table = csv.writer(handle)
-            table.writerow(["path", "start", "end", "name", "error"])
-            table.writerows([*_cells(outcome.source), outcome.message] for outcome in self._failed)
+            table = csv.DictWriter(handle, COLUMNS)
+            table.writeheader()
+            table.writerows(rows)
 
     def _line(self) -> str:
         count = sum(self._counts.values())
@@ -117,5 +123,23 @@ class Progress:
         return f"{count}/{self._total}, {self.failed} failed, {self.rate:.0f} s of media/s, {eta} left"
 
 
-def _cells(source: Source) -> list[object]:
-    return [source.path, source.start, "" if source.end is None else source.end, source.name]
+def _print(text: str) -> None:
+    """To stdout; whoever reads it may go (`| head`), which stops the run like Ctrl-C."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise KeyboardInterrupt from None
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    if not file.exists():
+        return []
+    with file.open(newline="") as handle:
+        return [row for row in csv.DictReader(handle) if set(row) == set(COLUMNS)]
+
+
+def _row(outcome: Outcome) -> dict[str, str]:
+    source = outcome.source
+    end = "" if source.end is None else str(source.end)
+    return dict(zip(COLUMNS, (source.path, str(source.start), end, source.name, outcome.message), strict=True))
