@@ -1,0 +1,84 @@
+"""What people do with a command line: pipes, odd names, folders in lists, one run after the other."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from command import MUSIC, ROOT, run
+
+from utils.media.audio import open_audio
+from utils.sources import Inputs
+from utils.terminal.progress import Progress, Reporting
+from utils.types import Outcome, Source
+
+
+def test_a_reader_that_leaves_ends_the_run_without_a_traceback():
+    arguments = (
+        f"feature_type=vggish checkpoint=random device=cpu batch_size=1 video_paths=[{MUSIC},./sample/speech.mp4]"
+    )
+    with subprocess.Popen(
+        [sys.executable, "main.py", *arguments.split()],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert "Traceback" not in errors
+    assert process.returncode in (0, 130)  # 0: all was printed before the reader left
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / MUSIC, "12:30.mp4")
+    for decoder in ("pyav", "ffmpeg"):
+        with open_audio(Source("12:30.mp4", "x"), decoder) as audio:
+            assert sum(block.shape[1] for block in audio.blocks) > 11 * audio.rate
+
+
+def test_a_folder_in_a_list_expands(tmp_path):
+    (tmp_path / "more").mkdir()
+    for name in ("b.mp4", "a.wav", "notes.txt"):
+        (tmp_path / "more" / name).touch()
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'more'}\n")
+    sources = Inputs(file_with_video_paths=str(tmp_path / "list.txt")).sources()
+    assert [Path(source.path).name for source in sources] == ["a.wav", "b.mp4"]
+
+
+def failures(folder: Path) -> list[str]:
+    if not (folder / "failures.csv").exists():
+        return []
+    with (folder / "failures.csv").open(newline="") as file:
+        return [row["name"] for row in csv.DictReader(file)]
+
+
+def test_failures_stay_listed_until_they_are_tried_again(tmp_path):
+    def report(*outcomes: Outcome) -> None:
+        with Progress(len(outcomes), Reporting(folder=str(tmp_path), progress="off")) as progress:
+            for outcome in outcomes:
+                progress.add(outcome)
+
+    a, b, c = (Source(f"{name}.mp4", name) for name in "abc")
+    report(Outcome(a, "failed", "no audio track"), Outcome(b, "failed", "truncated"))
+    assert failures(tmp_path) == ["a", "b"]
+    report(Outcome(c, "done"))
+    assert failures(tmp_path) == ["a", "b"]
+    report(Outcome(b, "done"), Outcome(c, "failed", "truncated"))
+    assert failures(tmp_path) == ["a", "c"]
+    report(Outcome(a, "done"), Outcome(c, "empty"))
+    assert not (tmp_path / "failures.csv").exists()
+
+
+def test_half_precision_weights_are_widened(tmp_path, formula_weights):
+    import torch
+
+    weights = tmp_path / "half.pth"
+    torch.save({key: tensor.half() for key, tensor in formula_weights.items()}, weights)
+    result = run("feature_type=vggish", "device=cpu", f"checkpoint={weights}", f"video_paths={MUSIC}")
+    assert result.code == 0, result.stderr
