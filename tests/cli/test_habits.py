@@ -75,6 +75,15 @@ def test_failures_stay_listed_until_they_are_tried_again(tmp_path):
     assert not (tmp_path / "failures.csv").exists()
 
 
+def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path, capsys):
+    (tmp_path / "taken").touch()
+    with Progress(1, Reporting(folder=str(tmp_path / "taken" / "vggish"), progress="off")) as progress:
+        progress.add(Outcome(Source("a.mp4", "a"), "failed", "no audio track"))
+    said = capsys.readouterr().err
+    assert "a.mp4: no audio track" in said
+    assert "can't be written: Not a directory" in said
+
+
 def test_half_precision_weights_are_widened(tmp_path, formula_weights):
     import torch
 

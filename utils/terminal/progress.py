@@ -57,8 +57,11 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.close()
         if self._counts or kind is None:
-            self._write_failures()
             print(self._summary(), file=sys.stderr)
+            try:
+                self._write_failures()
+            except OSError as cause:
+                print(f"{self._folder / FAILURES} can't be written: {cause.strerror}", file=sys.stderr)
 
     @property
     def failed(self) -> int:
@@ -98,8 +101,6 @@ class Progress:
         lines += [f"  {outcome.source.path}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
         if len(self._failed) > FAILURES_SHOWN:
             lines.append(f"  and {len(self._failed) - FAILURES_SHOWN} more")
-        if self._failed:
-            lines.append(f"what failed is listed in {self._folder / FAILURES}; file_with_video_paths takes it")
         return "\n".join(lines)
 
     def _write_failures(self) -> None:
@@ -114,6 +115,8 @@ class Progress:
             table = csv.DictWriter(handle, COLUMNS)
             table.writeheader()
             table.writerows(rows)
+        if self._failed:
+            print(f"what failed is listed in {file}; file_with_video_paths takes it", file=sys.stderr)
 
     def _line(self) -> str:
         count = sum(self._counts.values())
