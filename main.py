@@ -87,7 +87,7 @@ def run(config: DictConfig, feature_type: str) -> int:
 
     sources = build(Inputs, options).sources()
     sink.claim(extractor.settings, sources, extractor.keys, overwrite)
-    with Progress(len(sources), reporting) as progress:
+    with Progress(len(sources), reporting, sink.destination) as progress:
         todo = []
         for source in sources:
             if not overwrite and sink.has(source, extractor.keys):

@@ -106,6 +106,11 @@ class Sink(ABC):
     Each worker has a copy. It writes when it is told to: workers end without running what waits for the exit.
     """
 
+    @property
+    def destination(self) -> str:
+        """The folder or file that a person will look for; empty where nothing is stored."""
+        return ""
+
     @abstractmethod
     def write(self, features: Features) -> str:
         """Store them, whole or not at all; returns what is to be printed on stdout."""

@@ -84,6 +84,13 @@ def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path,
     assert "can't be written: Not a directory" in said
 
 
+def test_the_summary_says_where_the_features_are(tmp_path, capsys):
+    for destination in (str(tmp_path / "vggish"), ""):
+        with Progress(1, Reporting(folder=str(tmp_path), progress="off"), destination) as progress:
+            progress.add(Outcome(Source("a.mp4", "a"), "done"))
+        assert ("features are in" in capsys.readouterr().err) is bool(destination)
+
+
 def test_half_precision_weights_are_widened(tmp_path, formula_weights):
     import torch
 

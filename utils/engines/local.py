@@ -192,7 +192,7 @@ def _environment(role: worker.Role) -> Iterator[None]:
     """What must be set before a process starts: sizes of thread pools, and an allocator that keeps what it has.
 
     NumPy's BLAS runs in the decode threads, so each call has one. On a CPU, glibc would give the memory of large arrays
-    back after each use, and the kernel would clear the pages again: up to a tenth of the network's time.
+    back after each use, and the kernel would clear the pages again: some 5 % of the network's time.
     """
     settings = {"OMP_NUM_THREADS": role.threads, "MKL_NUM_THREADS": role.threads, "OPENBLAS_NUM_THREADS": 1}
     if role.device == "cpu":

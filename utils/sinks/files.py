@@ -31,6 +31,10 @@ class FileSink(Sink):
     def is_whole(self, file: BinaryIO) -> bool:
         """Is this a complete file that `save` wrote? May raise on a damaged one."""
 
+    @property
+    def destination(self) -> str:
+        return self.folder
+
     def path(self, source: Source, key: str) -> Path:
         return Path(self.folder) / f"{source.name}_{key}{self.suffix}"
 

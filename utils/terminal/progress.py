@@ -37,12 +37,13 @@ class Progress:
     When it is left, it prints the summary and writes `failures.csv`, also where the run was interrupted.
     """
 
-    def __init__(self, total: int, options: Reporting) -> None:
+    def __init__(self, total: int, options: Reporting, destination: str = "") -> None:
         kind = options.progress
         if kind == "auto":
             kind = "bar" if sys.stderr.isatty() else "log"
         self._kind = kind
         self._folder = Path(options.folder)
+        self._destination = destination
         self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
         self._total = total
         self._counts: Counter[str] = Counter()
@@ -98,6 +99,8 @@ class Progress:
         counts = ", ".join(f"{self._counts[status]} {status}" for status in ("done", "skipped", "empty", "failed"))
         seconds = time.monotonic() - self._started
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
+        if self._destination:
+            lines.append(f"features are in {self._destination}")
         lines += [f"  {outcome.source.path}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
         if len(self._failed) > FAILURES_SHOWN:
             lines.append(f"  and {len(self._failed) - FAILURES_SHOWN} more")
