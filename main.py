@@ -86,18 +86,21 @@ def run(config: DictConfig, feature_type: str) -> int:
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
     sources = build(Inputs, options).sources()
-    sink.claim(extractor.settings, sources, extractor.keys, overwrite)
+    sink.claim(extractor.settings, sources, extractor.arrays, overwrite)
     with Progress(len(sources), reporting, sink.destination) as progress:
         todo = []
         for source in sources:
-            if not overwrite and sink.has(source, extractor.keys):
+            if not overwrite and sink.has(source, extractor.arrays):
                 progress.add(Outcome(source, "skipped"))
             else:
                 todo.append(source)
         outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink)
-        with closing(outcomes):
-            for outcome in outcomes:
-                progress.add(outcome)
+        try:
+            with closing(outcomes):
+                for outcome in outcomes:
+                    progress.add(outcome)
+        finally:
+            sink.finish()
     return progress.failed
 
 

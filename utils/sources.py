@@ -18,6 +18,7 @@ from utils.types import Source, UsageError
 
 log = logging.getLogger(__name__)
 
+COLUMNS = ("path", "start", "end", "name")  # of a CSV; others go to the sink as they are
 LONGEST_REPORT = 10  # missing files named in an error
 MEDIA_SUFFIXES = frozenset(
     ".3gp .aac .ac3 .aif .aiff .amr .asf .avi .caf .flac .flv .m2ts .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp3 .mp4 "
@@ -127,7 +128,8 @@ def _rows(path: Path, text: str) -> Iterator[Source]:
         if os.path.basename(name) != name:
             raise UsageError(f"{where}: name={name} must not hold a folder")
         span = "" if start == 0 and end is None else f"_{start:g}_{'end' if end is None else f'{end:g}'}"
-        yield Source(file, name or Path(file).stem + span, start, end)
+        columns = {column: text.strip() for column, text in row.items() if column and column not in COLUMNS and text}
+        yield Source(file, name or Path(file).stem + span, start, end, columns)
 
 
 def _seconds(text: str | None, where: str) -> float | None:

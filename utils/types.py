@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -32,6 +32,7 @@ class Source:
     name: str  # stem of every output file; unique in a run
     start: float = 0.0  # s
     end: float | None = None  # s, None = to the end
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)  # what else the list says of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ class Extractor(Protocol):
     """Turns a source into windows and network outputs into features. Light to build, cheap to send to a worker."""
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """Names of the arrays each source yields, e.g. ("rgb", "flow")."""
+    def arrays(self) -> Mapping[str, np.dtype]:
+        """Name and type of the arrays each source yields, e.g. {"rgb": float32, "flow": float32}."""
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -115,17 +116,20 @@ class Sink(ABC):
     def write(self, features: Features) -> str:
         """Store them, whole or not at all; returns what is to be printed on stdout."""
 
-    def has(self, source: Source, keys: Sequence[str]) -> bool:
+    def has(self, source: Source, keys: Collection[str]) -> bool:
         """Are all outputs of the source there, complete and readable?"""
         return False
 
     def claim(
-        self, settings: Mapping[str, object], sources: Sequence[Source], keys: Sequence[str], overwrite: bool
+        self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> None:
-        """Before the run: may features of these settings be added to what is there? Raises UsageError if not."""
+        """Before the run: may such features be added to what is there? Raises UsageError if not."""
 
     def clean(self, process_id: int) -> None:
         """Clear away what a worker that died left half-written."""
+
+    def finish(self) -> None:
+        """After the run, also an interrupted one, when its workers have ended: put together what they wrote."""
 
 
 class Engine(Protocol):

@@ -49,8 +49,8 @@ class VGGishExtractor:
             )
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        return (KEY,)
+    def arrays(self) -> Mapping[str, np.dtype]:
+        return {KEY: np.dtype(np.float32)}
 
     @property
     def settings(self) -> Mapping[str, object]:

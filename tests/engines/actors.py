@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,8 @@ class Doubler:
     loading: str = "well"
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        return ("doubled",)
+    def arrays(self) -> Mapping[str, np.dtype]:
+        return {"doubled": np.dtype(np.float64)}
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -103,5 +103,5 @@ class Tell(Sink):
             raise OSError(28, "No space left on device")
         return f"{os.getpid()} {features.arrays['doubled'].tolist()}"
 
-    def has(self, source: Source, keys: Sequence[str]) -> bool:
+    def has(self, source: Source, keys: Collection[str]) -> bool:
         return False

@@ -13,7 +13,7 @@ from utils.types import Features, Source, UsageError
 
 OLD, NEW = {"checkpoint": "random, seed 0", "hop_seconds": 0.96}, {"checkpoint": "random, seed 0", "hop_seconds": 0.48}
 CLIP, CLIP_2 = Source("clip.mp4", "clip"), Source("clip_2.mp4", "clip_2")
-KEYS = ("rgb", "flow")
+KEYS = dict.fromkeys(("rgb", "flow"), np.dtype(np.float32))
 
 
 @pytest.fixture
@@ -40,11 +40,16 @@ def test_same_settings_go_on(sink: SaveNumpy) -> None:
 
 @pytest.mark.parametrize(
     ("sources", "keys", "overwrite"),
-    [([CLIP, CLIP_2], KEYS, False), ([CLIP], KEYS, True), ([CLIP_2], KEYS, True), ([CLIP, CLIP_2], ("rgb",), True)],
+    [
+        ([CLIP, CLIP_2], KEYS, False),
+        ([CLIP], KEYS, True),
+        ([CLIP_2], KEYS, True),
+        ([CLIP, CLIP_2], {"rgb": KEYS["rgb"]}, True),
+    ],
     ids=["not overwriting", "clip_2 would stay", "clip would stay", "flow would stay"],
 )
 def test_other_settings_are_refused_where_features_would_stay(
-    sources: list[Source], keys: tuple[str, ...], overwrite: bool, sink: SaveNumpy
+    sources: list[Source], keys: dict[str, np.dtype], overwrite: bool, sink: SaveNumpy
 ) -> None:
     with pytest.raises(UsageError, match=r"hop_seconds=0.96 \(now 0.48\); choose another output_path"):
         sink.claim(NEW, sources, keys, overwrite)

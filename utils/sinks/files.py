@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -38,13 +38,13 @@ class FileSink(Sink):
     def path(self, source: Source, key: str) -> Path:
         return Path(self.folder) / f"{source.name}_{key}{self.suffix}"
 
-    def has(self, source: Source, keys: Sequence[str]) -> bool:
+    def has(self, source: Source, keys: Collection[str]) -> bool:
         return all(self._is_there(self.path(source, key)) for key in keys)
 
     def claim(
-        self, settings: Mapping[str, object], sources: Sequence[Source], keys: Sequence[str], overwrite: bool
+        self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> None:
-        outputs = {self.path(source, key) for source in sources for key in keys}
+        outputs = {self.path(source, key) for source in sources for key in arrays}
         claim_folder(Path(self.folder), settings, outputs if overwrite else set())
 
     def write(self, features: Features) -> str:
