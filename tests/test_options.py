@@ -18,6 +18,7 @@ class Thing:
     size: float | None = None
     ids: list[int] | None = None
     colour: Literal["red", "dark blue"] = "red"
+    shade: Literal["light", "dark"] | None = None
     name: str = "x"
     free: Any = None
 
@@ -30,7 +31,8 @@ def test_takes_what_bears_the_names_of_its_fields() -> None:
 
 def test_whole_numbers_are_numbers_and_null_is_none() -> None:
     assert build(Thing, {"size": 2}).size == 2.0
-    assert build(Thing, {"size": None, "ids": None}) == Thing()
+    assert build(Thing, {"size": None, "ids": None, "shade": None}) == Thing()
+    assert build(Thing, {"shade": "dark"}).shade == "dark"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ def test_whole_numbers_are_numbers_and_null_is_none() -> None:
         ({"ids": ["a"]}, "must be a list of whole numbers"),
         ({"colour": "green"}, "colour=green: must be one of red, dark blue"),
         ({"colour": None}, "colour=null: must be one of red, dark blue"),
+        ({"shade": "deep"}, "shade=deep: must be one of light, dark, null"),
         ({"name": None}, "name=null: must be a text"),
         ({"name": ["a"]}, "must be a text"),
     ],

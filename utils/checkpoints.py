@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 from tqdm import tqdm
 
+from utils import tensorflow_checkpoints
 from utils.files import whole
+from utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
 from utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -61,9 +63,10 @@ class Checkpoint:
         network.requires_grad_(False)
 
 
-def find(checkpoint: str, released: Released, seed: int) -> Checkpoint:
+def find(checkpoint: str, released: Released, seed: int, variables: Mapping[str, Variable] | None = None) -> Checkpoint:
     """The option `checkpoint` (`pretrained`, `demo`, `random` or a path) -> weights at hand, downloaded if need be.
 
+    Where `variables` says which of TensorFlow's becomes which tensor, a path may be that of a TensorFlow checkpoint.
     Raises UsageError if they can't be had; only `demo` then falls back to random weights, and says so.
     """
     if checkpoint == "random":
@@ -79,6 +82,8 @@ def find(checkpoint: str, released: Released, seed: int) -> Checkpoint:
             log.warning("DEMO: going on with RANDOM weights; the features below mean nothing")
             return find("random", released, seed)
     path = Path(checkpoint).expanduser()
+    if variables and (theirs := tensorflow_checkpoints.recognise(path)):
+        path = _converted(theirs, variables)
     if not path.is_file():
         raise UsageError(f"checkpoint={checkpoint}: no such file; give a path, or pretrained, demo or random")
     return Checkpoint(path, fingerprint(path))
@@ -109,7 +114,17 @@ def fingerprint(path: Path, digest: str = "") -> str:
     return f"members {hashlib.sha256(repr(members).encode()).hexdigest()}"
 
 
-def _verified(released: Released) -> tuple[Path, str]:
+def file(given: str, released: Released, option: str) -> Path:
+    """`pretrained` -> the released file, downloaded if need be; else the path given. Raises UsageError without it."""
+    if given == "pretrained":
+        return _verified(released, option)[0]
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise UsageError(f"{option}={given}: no such file; give a path, or pretrained")
+    return path
+
+
+def _verified(released: Released, option: str = "checkpoint") -> tuple[Path, str]:
     """Where the file is, downloaded if need be, and its SHA-256."""
     path = released.cached
     try:
@@ -119,9 +134,10 @@ def _verified(released: Released) -> tuple[Path, str]:
                 _download(released, path)
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        way_out = "; checkpoint=demo and checkpoint=random run without it, with features that mean nothing"
         raise UsageError(
-            f"cannot download {released.url} ({reason}). Put the file at {path}, or name it with checkpoint=PATH; "
-            "checkpoint=demo and checkpoint=random run without it, with features that mean nothing"
+            f"cannot download {released.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
+            + (way_out if option == "checkpoint" else "")
         ) from error
     digest = sha256(path)
     if not digest.startswith(released.sha256):
@@ -139,6 +155,22 @@ def _download(released: Released, path: Path) -> None:
                 shutil.copyfileobj(counted, file, 1 << 20)
         if not sha256(partial).startswith(released.sha256):
             raise OSError("what came is not the published file: its SHA-256 differs")
+
+
+def _converted(theirs: TensorFlowCheckpoint, variables: Mapping[str, Variable]) -> Path:
+    """The torch file made of a TensorFlow checkpoint the first time it is asked for; later content, another file."""
+    content = [sha256(file) for file in theirs.files]
+    digest = hashlib.sha256(repr((content, variables)).encode()).hexdigest()
+    path = hub_cache() / f"from-tensorflow-{digest[:32]}.pth"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                with whole(path) as partial:
+                    tensorflow_checkpoints.convert(theirs, variables, partial)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot keep the converted {theirs.prefix} there ({error.strerror})") from error
+    return path
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:

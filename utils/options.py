@@ -67,19 +67,31 @@ def check_taken(options: Mapping[str, Any], targets: Iterable[type], who: str) -
 
 
 def choices(hint: Any) -> tuple[str, ...]:
-    """The choices of a Literal type, else ()."""
-    return tuple(map(str, get_args(hint))) if get_origin(hint) is Literal else ()
+    """The choices of a Literal type, or of one that may be None, else ()."""
+    literals = [kind for kind in (hint, *get_args(hint)) if get_origin(kind) is Literal]
+    return tuple(str(choice) for kind in literals for choice in get_args(kind))
 
 
 def _shown(hint: Any) -> Any:
-    return Enum("Choice", {name: name for name in choices(hint)}) if choices(hint) else hint
+    if not choices(hint):
+        return hint
+    return _enum(choices(hint)) | None if _may_be_null(hint) else _enum(choices(hint))
+
+
+def _enum(names: tuple[str, ...]) -> Any:
+    return Enum("Choice", {name: name for name in names})
 
 
 def _explain(name: str, value: Any, hint: Any, error: Exception) -> str:
     if choices(hint):
-        return f"{name}={_written(value)}: must be one of {', '.join(choices(hint))}"
+        listed = ", ".join((*choices(hint), *["null"] * _may_be_null(hint)))
+        return f"{name}={_written(value)}: must be one of {listed}"
     wanted = [MEANINGS[kind] for kind in (hint, *get_args(hint)) if kind in MEANINGS]
     return f"{name}={_written(value)}: " + (f"must be {' or '.join(wanted)}" if wanted else str(error).splitlines()[0])
+
+
+def _may_be_null(hint: Any) -> bool:
+    return type(None) in get_args(hint)
 
 
 def _written(value: Any) -> str:

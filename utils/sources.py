@@ -18,7 +18,7 @@ from utils.types import Source, UsageError
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("path", "start", "end", "name")  # of a CSV; others go to the sink as they are
+COLUMNS = ("path", "start", "end", "name", "error")  # of a list, and of one of failures; others go to the sink
 LONGEST_REPORT = 10  # missing files named in an error
 MEDIA_SUFFIXES = frozenset(
     ".3gp .aac .ac3 .aif .aiff .amr .asf .avi .caf .flac .flv .m2ts .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp3 .mp4 "

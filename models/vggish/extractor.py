@@ -12,15 +12,17 @@ from typing import Literal
 import numpy as np
 
 from models.vggish import logmel
-from models.vggish.weights import WEIGHTS
+from models.vggish.postprocess import WIDTH, Pca, Pooling, Postprocess, load_pca, normalized, pool
+from models.vggish.weights import PCA_PARAMS, VARIABLES, WEIGHTS
 from utils import checkpoints, windows
 from utils.devices import Placed, Precision, batch_that_fits
 from utils.media.audio import Decoder, keep_wav, mono, open_audio
 from utils.media.resampling import Resampler, resample
 from utils.types import Features, Forward, Source, UsageError, Windows
 
+Activation = Literal["relu", "none"]
+
 KEY = "vggish"
-WIDTH = 128
 BYTES_PER_WINDOW = 8 << 20  # of device memory: the first layer's maps in fp32 four times over, and what cuDNN works in
 
 
@@ -31,11 +33,15 @@ class VGGishExtractor:
     checkpoint: str = "pretrained"
     seed: int = 0
     precision: Precision = "fp32"
-    activation: Literal["relu", "none"] = "relu"
+    activation: Activation = "relu"
     resampler: Resampler = "resampy_0_2"
     decoder: Decoder = "auto"
     hop_seconds: float = 0.96
     last_window: Literal["drop", "pad"] = "drop"
+    postprocess: Postprocess = "none"
+    pca_params: str = "pretrained"
+    pooling: Pooling | None = None
+    normalize: bool = False
     tmp_path: str = "./tmp"
     keep_tmp_files: bool = False
 
@@ -47,10 +53,16 @@ class VGGishExtractor:
             raise UsageError(
                 f"hop_seconds={self.hop_seconds:g} is not a multiple of 0.01 s; the nearest is {nearest:g}"
             )
+        if self.normalize and self.postprocess.startswith("pca_8bit"):
+            raise UsageError(
+                f"normalize=true: rows of unit length can't be 8-bit; with postprocess={self.postprocess} "
+                "leave normalize out, or choose postprocess=pca"
+            )
 
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
-        return {KEY: np.dtype(np.float32)}
+        eight_bit = self.postprocess.startswith("pca_8bit") and not self.pooling
+        return {KEY: np.dtype(np.uint8 if eight_bit else np.float32)}
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -61,6 +73,10 @@ class VGGishExtractor:
             "resampler": self.resampler,
             "hop_seconds": self.hop_seconds,
             "last_window": self.last_window,
+            "postprocess": self.postprocess,
+            "pca_params": checkpoints.fingerprint(self._pca_file) if self._pca_file else None,
+            "pooling": self.pooling,
+            "normalize": self.normalize,
         }
 
     @property
@@ -72,16 +88,25 @@ class VGGishExtractor:
     @cached_property
     def weights(self) -> checkpoints.Checkpoint:
         """Found, or downloaded, when first asked for; workers get it with the extractor."""
-        return checkpoints.find(self.checkpoint, WEIGHTS, self.seed)
+        return checkpoints.find(self.checkpoint, WEIGHTS, self.seed, VARIABLES)
+
+    @cached_property
+    def _pca_file(self) -> Path | None:
+        if self.postprocess == "none":
+            return None
+        return checkpoints.file(self.pca_params, PCA_PARAMS, option="pca_params")
+
+    @cached_property
+    def pca(self) -> Pca | None:
+        return load_pca(self._pca_file) if self._pca_file else None
 
     def load(self, device: str, threads: int) -> Forward:
         import torch
 
         from models.vggish.network import VGGish
 
-        with torch.device("meta"):
-            network = VGGish(final_relu=self.activation == "relu")
-        self.weights.load(network)
+        network = VGGish.with_weights(self.weights, final_relu=self.activation == "relu")
+        self.pca  # noqa: B018 - read now: a wrong file ends the run before any work
         start: Callable[[np.ndarray], Callable[[], np.ndarray]]
         if device == "cpu" and self.precision != "fp16" and torch.backends.mkldnn.is_available():
             from models.vggish.cpu import CpuVGGish
@@ -106,16 +131,27 @@ class VGGishExtractor:
             blocks: Iterable[np.ndarray] = audio.blocks
             if self.keep_tmp_files:
                 blocks = keep_wav(blocks, audio.rate, Path(self.tmp_path) / f"{source.name}.wav")
-            samples = resample(mono(blocks), audio.rate, logmel.SAMPLE_RATE, self.resampler)
-            first = 0
-            for examples in logmel.examples(samples, self._hop_frames, pad=self.last_window == "pad"):
-                spans = windows.spans(first, len(examples), logmel.EXAMPLE_SECONDS, self.hop_seconds, source.start)
-                yield Windows(examples[:, None], spans)
-                first += len(examples)
+            yield from self.windows_of(mono(blocks), audio.rate, source.start)
+
+    def windows_of(self, blocks: Iterable[np.ndarray], rate: int, start: float = 0.0) -> Iterator[Windows]:
+        """Mono blocks (n,) in [-1, 1] at `rate` Hz -> windows (m, 1, 96, 64) of log-mel, the first one at `start` s."""
+        samples = resample(blocks, rate, logmel.SAMPLE_RATE, self.resampler)
+        first = 0
+        for examples in logmel.examples(samples, self._hop_frames, pad=self.last_window == "pad"):
+            spans = windows.spans(first, len(examples), logmel.EXAMPLE_SECONDS, self.hop_seconds, start)
+            yield Windows(examples[:, None], spans)
+            first += len(examples)
 
     @property
     def _hop_frames(self) -> int:
         return round(self.hop_seconds / logmel.HOP_SECONDS)
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
-        return Features(source, {KEY: arrays.get(KEY, np.zeros((0, WIDTH), np.float32))}, times)
+        """Embeddings, by PCA if asked for, one a window (T, 128) or, pooled, one in all (1, 128)."""
+        rows = arrays.get(KEY, np.zeros((0, WIDTH), np.float32))
+        if self.pca:
+            rows = self.pca.apply(rows, self.postprocess)
+        if self.pooling:
+            rows = pool(rows, self.pooling)
+            times = np.array([[times[0, 0], times[-1, 1]]]) if len(times) else times
+        return Features(source, {KEY: normalized(rows) if self.normalize else rows}, times)

@@ -6,7 +6,11 @@ TensorFlow weights transposed.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from models.vggish.weights import VARIABLES, WEIGHTS
+from utils import checkpoints
 
 
 class VGGish(nn.Module):
@@ -31,6 +35,19 @@ class VGGish(nn.Module):
             nn.Linear(4096, 128),
             nn.ReLU(inplace=True) if final_relu else nn.Identity(),
         )
+
+    @classmethod
+    def with_weights(cls, weights: checkpoints.Checkpoint, final_relu: bool = True) -> VGGish:
+        """On the CPU, without gradients. Raises UsageError if the weights are of another network."""
+        with torch.device("meta"):
+            network = cls(final_relu)
+        weights.load(network)
+        return network.eval()
+
+    @classmethod
+    def from_pretrained(cls, checkpoint: str = "pretrained", final_relu: bool = True, seed: int = 0) -> VGGish:
+        """`checkpoint` as the option of that name: pretrained (downloaded once), a path, or random (of `seed`)."""
+        return cls.with_weights(checkpoints.find(checkpoint, WEIGHTS, seed, VARIABLES), final_relu)
 
     def forward(self, examples: Tensor) -> Tensor:
         maps = self.features(examples)  # (N, 512, 6, 4)

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-GROUPS = ("feature_type", "on_extraction", "engine")
+GROUPS = ("feature_type", "preset", "on_extraction", "engine")
 
 _OPTION = re.compile(r"^(?P<name>\w+): +(?P<default>\S.*?) +# (?P<text>.*)$")
-_GROUP = re.compile(r"^  - (?P<name>\w+): (?P<default>\S+) +# (?P<text>.*)$")
+_GROUP = re.compile(r"^  - /?(?P<name>\w+): (?P<default>\S+) +# (?P<text>.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ def common() -> tuple[Option, ...]:
 @cache
 def of_choice(group: str, choice: str) -> tuple[Option, ...]:
     """Options that come with one choice of a group, e.g. feature_type=vggish."""
-    return _options(CONFIGS / group / f"{choice}.yaml", _OPTION)
+    file = CONFIGS / group / f"{choice}.yaml"
+    return _options(file, _GROUP) + _options(file, _OPTION)
 
 
 @cache
@@ -49,8 +50,9 @@ def all_names() -> set[str]:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """`; did you mean x?` for the most similar of the words, or nothing."""
-    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    """`; did you mean x?` for the word that begins so or is most similar, or nothing."""
+    longer = sorted(known for known in words if word and known.startswith(word))
+    close = longer or difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -67,7 +67,7 @@ def check(overrides: Sequence[str]) -> None:
             offered |= {option.name for option in catalogue.of_choice(group, choice)}
     for override in parsed:
         name = override.key_or_group
-        if name.split(".")[0] not in offered | {"hydra", *catalogue.GROUPS} and override.type == OverrideType.CHANGE:
+        if name.split(".")[0] not in offered | {"hydra"} and override.type == OverrideType.CHANGE:
             raise UsageError(f"{name}: there is no such option{_elsewhere(name) or catalogue.nearest(name, offered)}")
     if "feature_type" not in chosen:
         raise UsageError(f"feature_type is required; there are: {', '.join(catalogue.choices('feature_type'))}")
@@ -127,7 +127,7 @@ def _check_choice(group: str, override: Override) -> None:
 
 
 def _default(group: str) -> str:
-    return next(option.default for option in catalogue.common() if option.name == group)
+    return next((option.default for option in catalogue.common() if option.name == group), "???")
 
 
 def _elsewhere(name: str) -> str:

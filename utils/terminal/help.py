@@ -26,8 +26,10 @@ def text() -> str:
     for group in catalogue.GROUPS:
         lines = [_line(choice, headline) for choice, headline in catalogue.choices(group).items()]
         sections.append("\n".join([f"Choices of {group}", *lines]))
-    for choice in catalogue.choices("feature_type"):
-        sections.append(_section(f"feature_type={choice}", catalogue.of_choice("feature_type", choice)))
+    for group in catalogue.GROUPS:
+        for choice in catalogue.choices(group):
+            if options := catalogue.of_choice(group, choice):
+                sections.append(_section(f"{group}={choice}", options))
     sections.append("--cfg job shows the composed options, --hydra-help what else Hydra offers.")
     return "\n\n".join(sections)
 

@@ -15,10 +15,10 @@ from typing import Literal
 from tqdm import tqdm
 
 from utils.files import whole
+from utils.sources import COLUMNS
 from utils.types import Outcome
 
 FAILURES = "failures.csv"
-COLUMNS = ("path", "start", "end", "name", "error")
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
 FAILURES_SHOWN = 20
 
@@ -114,8 +114,9 @@ class Progress:
         if not rows:
             file.unlink(missing_ok=True)
             return
+        columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row if column)])
         with whole(file) as partial, partial.open("w", newline="") as handle:
-            table = csv.DictWriter(handle, COLUMNS)
+            table = csv.DictWriter(handle, columns, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
         if self._failed:
@@ -142,10 +143,11 @@ def _rows(file: Path) -> list[dict[str, str]]:
     if not file.exists():
         return []
     with file.open(newline="") as handle:
-        return [row for row in csv.DictReader(handle) if set(row) == set(COLUMNS)]
+        return [row for row in csv.DictReader(handle) if set(row) >= set(COLUMNS)]
 
 
 def _row(outcome: Outcome) -> dict[str, str]:
     source = outcome.source
     end = "" if source.end is None else str(source.end)
-    return dict(zip(COLUMNS, (source.path, str(source.start), end, source.name, outcome.message), strict=True))
+    own = (source.path, str(source.start), end, source.name, outcome.message)
+    return {**dict(zip(COLUMNS, own, strict=True)), **source.columns}

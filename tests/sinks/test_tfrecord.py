@@ -1,0 +1,119 @@
+"""TFRecord files are Google's to the byte; tests/with_tensorflow reads them with TensorFlow itself."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from utils.sinks.sequence_example import int64_feature, is_one_record, record
+from utils.sinks.tfrecord import SaveTFRecord
+from utils.sources import Inputs
+from utils.terminal.progress import Progress, Reporting
+from utils.types import Features, Outcome, Source, UsageError
+
+ROWS = np.stack([np.arange(128), 255 - 3 * np.arange(128)]).astype(np.uint8)  # of both golden files
+TIMES = np.array([[420.0, 425.0], [425.0, 430.0]])
+CLIP = Source("clip.mp4", "clip")
+KEYS = {"vggish": np.dtype(np.uint8)}
+
+
+def written(folder: Path, source: Source, rows: np.ndarray = ROWS, **options: Any) -> bytes:
+    SaveTFRecord(folder=str(folder), **options).write(Features(source, {"vggish": rows}, TIMES[: len(rows)]))
+    return (folder / f"{source.name}_vggish.tfrecord").read_bytes()
+
+
+def test_the_layout_of_the_inference_demo_to_the_byte(tmp_path: Path, golden: Path) -> None:
+    assert written(tmp_path, CLIP) == (golden / "vggish_inference_demo_2rows.tfrecord").read_bytes()
+
+
+@pytest.mark.parametrize("labels", ["1,522,11,172", "1; 522; 11; 172", " 1 522\t11 172"])
+def test_the_layout_of_audioset_to_the_byte(labels: str, tmp_path: Path, golden: Path) -> None:
+    theirs = (golden / "audioset_style_2rows.tfrecord").read_bytes()
+    source = Source("clip.mp4", "clip", 420.0, 430.0, {"video_id": "-0RWZT-miFs", "labels": labels})
+    assert written(tmp_path, source, layout="audioset") == theirs
+    without = Source("clip.mp4", "-0RWZT-miFs", 420.0, None, {"labels": labels})  # name and last window stand in
+    assert written(tmp_path, without, layout="audioset") == theirs
+
+
+def test_the_checksum_is_crc_32c() -> None:
+    """By its definition: https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4, 32 zero bytes have 0x8A9136AA."""
+    crc = 0x8A9136AA
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    assert record(bytes(32))[-4:] == masked.to_bytes(4, "little")
+
+
+def test_numbers_are_varints() -> None:
+    """300 = 0b10_0101100 is the example of protobuf's own encoding guide: ac 02."""
+    assert int64_feature([300, 2**63 - 1]).hex() == "1a0d" + "0a0b" + "ac02" + "ff" * 8 + "7f"
+
+
+def test_what_is_damaged_anywhere_is_not_whole(tmp_path: Path) -> None:
+    content = written(tmp_path, CLIP)
+    sink, path = SaveTFRecord(folder=str(tmp_path)), tmp_path / "clip_vggish.tfrecord"
+    assert sink.has(CLIP, KEYS)
+    for place in range(len(content)):
+        assert not is_one_record(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    for damaged in (b"", content[:15], content[:-1], content + b"\0", content * 2):
+        path.write_bytes(damaged)
+        assert not sink.has(CLIP, KEYS)
+
+
+def test_a_source_without_windows_has_a_list_without_features(tmp_path: Path) -> None:
+    content = written(tmp_path, CLIP, ROWS[:0])
+    assert is_one_record(content)
+    assert content[12:-4] == b"\x12\x15\n\x13\n\x0faudio_embedding\x12\x00"
+    assert SaveTFRecord(folder=str(tmp_path)).has(CLIP, KEYS)
+    assert is_one_record(written(tmp_path, CLIP, ROWS[:0], layout="audioset"))
+
+
+def test_arrays_of_other_types_are_refused_before_the_run(tmp_path: Path) -> None:
+    sink = SaveTFRecord(folder=str(tmp_path / "new"))
+    with pytest.raises(UsageError, match=r"8-bit embeddings, and vggish is float32; add postprocess=pca_8bit"):
+        sink.claim({}, [CLIP], {"vggish": np.dtype(np.float32)}, False)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("label", ["/m/09x0r", "-1", "1.5", "9" * 19, "9" * 5000, "१"], ids=lambda label: label[:8])
+def test_labels_that_are_no_class_numbers_are_refused_before_the_run(label: str, tmp_path: Path) -> None:
+    source = Source("clip.mp4", "clip_2", columns={"labels": f"3,{label}"})
+    with pytest.raises(UsageError) as raised:
+        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({}, [CLIP, source], KEYS, False)
+    assert str(raised.value).startswith(f"clip.mp4 (clip_2): labels={label}: must be class numbers")
+    SaveTFRecord(folder=str(tmp_path)).claim({}, [CLIP, source], KEYS, False)  # the other layout has none
+
+
+def test_layouts_do_not_share_a_folder(tmp_path: Path) -> None:
+    sink = SaveTFRecord(folder=str(tmp_path))
+    sink.claim({"checkpoint": "x"}, [CLIP], KEYS, False)
+    assert yaml.safe_load((tmp_path / "extraction.yaml").read_text()) == {"checkpoint": "x", "layout": "demo"}
+    written(tmp_path, CLIP)
+    with pytest.raises(UsageError, match=r"layout=demo \(now audioset\)"):
+        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({"checkpoint": "x"}, [CLIP], KEYS, False)
+
+
+def test_a_list_of_failures_gives_the_same_records(tmp_path: Path) -> None:
+    media = [tmp_path / name for name in ("a.mp4", "b.mp4")]
+    for path in media:
+        path.touch()
+    (tmp_path / "list.csv").write_text(
+        f'path,start,end,labels,video_id,error\n{media[0]},1.5,3,"1,522",-0RW,as the list had it\n{media[1]},,,,,\n'
+    )
+    first = Inputs(file_with_video_paths=str(tmp_path / "list.csv")).sources()
+    for _ in range(2):  # the second time, the one that was tried last time stays listed
+        with Progress(2, Reporting(folder=str(tmp_path), progress="off")) as progress:
+            progress.add(Outcome(first[0], "failed", "truncated"))
+        with Progress(2, Reporting(folder=str(tmp_path), progress="off")) as progress:
+            progress.add(Outcome(first[1], "failed", "no audio track"))
+        again = Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()
+        assert [(source.name, dict(source.columns)) for source in again] == [
+            ("a_1.5_3", {"labels": "1,522", "video_id": "-0RW"}),
+            ("b", {}),
+        ]
+        first = again
+    with (tmp_path / "failures.csv").open(newline="") as file:
+        assert [row["error"] for row in csv.DictReader(file)] == ["truncated", "no audio track"]

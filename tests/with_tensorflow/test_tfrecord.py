@@ -1,0 +1,100 @@
+"""TensorFlow reads the TFRecord files that the sink writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import ROOT, SPEECH, run
+
+from utils.sinks.tfrecord import SaveTFRecord
+from utils.types import Features, Source
+
+tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
+pytestmark = pytest.mark.tensorflow
+
+CONTEXT = {
+    "video_id": tf.io.FixedLenFeature([], tf.string),
+    "start_time_seconds": tf.io.FixedLenFeature([], tf.float32),
+    "end_time_seconds": tf.io.FixedLenFeature([], tf.float32),
+    "labels": tf.io.VarLenFeature(tf.int64),
+}
+
+
+def read(path: Path, context: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    """Context and rows (T, D) of the one example in a file."""
+    [example] = tf.data.TFRecordDataset(str(path))
+    lists = {"audio_embedding": tf.io.FixedLenSequenceFeature([], tf.string)}
+    values, rows = tf.io.parse_single_sequence_example(example, context, lists)
+    return values, tf.io.decode_raw(rows["audio_embedding"], tf.uint8).numpy()
+
+
+def written(folder: Path, source: Source, rows: np.ndarray, **options: Any) -> Path:
+    starts = source.start + 0.96 * np.arange(len(rows))
+    times = np.stack([starts, starts + 0.96], axis=1)
+    SaveTFRecord(folder=str(folder), **options).write(Features(source, {"vggish": rows}, times))
+    return folder / f"{source.name}_vggish.tfrecord"
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4000])
+def test_rows_come_back(number: int, tmp_path: Path) -> None:
+    rows = np.random.default_rng(number).integers(0, 256, (number, 128), np.uint8)
+    path = written(tmp_path, Source("clip.mp4", "clip"), rows)
+    np.testing.assert_array_equal(read(path, {})[1].reshape(-1, 128), rows)
+    [record] = tf.data.TFRecordDataset(str(path))
+    assert not tf.train.SequenceExample.FromString(record.numpy()).HasField("context")
+
+
+def test_what_audioset_says_comes_back(tmp_path: Path) -> None:
+    source = Source("clip.mp4", "clip", 1.5, 3.25, {"video_id": "-0RWé", "labels": "0;1,300 9223372036854775807"})
+    rows = np.arange(256, dtype=np.uint8).reshape(2, 128)
+    values, back = read(written(tmp_path, source, rows, layout="audioset"), CONTEXT)
+    np.testing.assert_array_equal(back, rows)
+    assert values["video_id"].numpy().decode() == "-0RWé"
+    assert (values["start_time_seconds"], values["end_time_seconds"]) == (1.5, 3.25)
+    assert list(values["labels"].values) == [0, 1, 300, 2**63 - 1]
+
+
+def test_a_list_without_such_columns_gives_name_and_windows(tmp_path: Path) -> None:
+    path = written(tmp_path, Source("clip.mp4", "clip"), np.zeros((2, 128), np.uint8), layout="audioset")
+    values, _ = read(path, CONTEXT)
+    assert values["video_id"] == b"clip"
+    assert (values["start_time_seconds"], values["end_time_seconds"]) == (0, np.float32(1.92))
+    assert len(values["labels"].values) == 0
+
+
+@pytest.mark.parametrize("rows", [0, 300])
+def test_the_bytes_are_those_of_tensorflow(rows: int, tmp_path: Path) -> None:
+    """For sizes and a context other than the golden files'."""
+    source = Source("clip.mp4", "clip", 2.0, 4.0, {"labels": "7"})
+    array = np.full((rows, 128), 200, np.uint8)
+    train = tf.train
+    example = train.SequenceExample()
+    example.context.feature["video_id"].bytes_list.value.append(b"clip")
+    example.context.feature["start_time_seconds"].float_list.value.append(2.0)
+    example.context.feature["end_time_seconds"].float_list.value.append(4.0)
+    example.context.feature["labels"].int64_list.value.append(7)
+    features = [train.Feature(bytes_list=train.BytesList(value=[row.tobytes()])) for row in array]
+    example.feature_lists.feature_list["audio_embedding"].feature.extend(features)
+    with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
+        writer.write(example.SerializeToString(deterministic=True))
+    ours = written(tmp_path, source, array, layout="audioset")
+    assert ours.read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_a_list_becomes_records(tmp_path: Path) -> None:
+    """Through the command line, with a rotation for PCA."""
+    np.savez(tmp_path / "pca.npz", pca_eigen_vectors=np.eye(128)[::-1], pca_means=np.full(128, 0.1))
+    clip = ROOT / SPEECH
+    (tmp_path / "list.csv").write_text(f'path,start,end,name,video_id,labels\n{clip},1,4,a,-0RW,"3,7"\n{clip},2,,b,,\n')
+    options = ("checkpoint=random", "device=cpu", "postprocess=pca_8bit", f"pca_params={tmp_path / 'pca.npz'}")
+    sink = ("on_extraction=save_tfrecord", "layout=audioset", f"output_path={tmp_path}")
+    result = run("feature_type=vggish", *options, *sink, f"file_with_video_paths={tmp_path / 'list.csv'}")
+    assert result.code == 0, result.stderr
+    for name, video_id, start, end, labels, rows in (("a", b"-0RW", 1, 4, [3, 7], 3), ("b", b"b", 2, 19.28, [], 18)):
+        values, back = read(tmp_path / f"vggish/{name}_vggish.tfrecord", CONTEXT)
+        assert back.shape == (rows, 128)
+        assert (values["video_id"], values["start_time_seconds"]) == (video_id, start)
+        assert (values["end_time_seconds"], list(values["labels"].values)) == (np.float32(end), labels)

@@ -1,0 +1,85 @@
+"""Features as TFRecord files, as Google publishes VGGish embeddings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO, ClassVar, Literal
+
+import numpy as np
+
+from utils.sinks.files import FileSink
+from utils.sinks.sequence_example import (
+    bytes_feature,
+    float_feature,
+    int64_feature,
+    is_one_record,
+    record,
+    sequence_example,
+)
+from utils.types import Features, Source, UsageError
+
+FEATURE_LIST = "audio_embedding"
+LABELS, VIDEO_ID = "labels", "video_id"  # columns of the list that layout=audioset takes
+LARGEST_LABEL = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveTFRecord(FileSink):
+    """One SequenceExample a file, with a feature list of 8-bit rows; `layout` as in save_tfrecord.yaml."""
+
+    suffix: ClassVar[str] = ".tfrecord"
+    layout: Literal["demo", "audioset"] = "demo"
+
+    def claim(
+        self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
+    ) -> None:
+        for key, dtype in arrays.items():
+            if dtype != np.uint8:
+                raise UsageError(
+                    f"save_tfrecord stores 8-bit embeddings, and {key} is {dtype}; "
+                    "add postprocess=pca_8bit or preset=audioset, or choose another on_extraction"
+                )
+        if self.layout == "audioset":
+            for source in sources:
+                _labels(source)
+        super().claim({**settings, "layout": self.layout}, sources, arrays, overwrite)
+
+    def write(self, features: Features) -> str:
+        context = _context(features) if self.layout == "audioset" else {}
+        records = {key: np.frombuffer(_encoded(array, context), np.uint8) for key, array in features.arrays.items()}
+        return super().write(replace(features, arrays=records))
+
+    def save(self, array: np.ndarray, file: BinaryIO) -> None:
+        """`array` holds the bytes of a record."""
+        file.write(array.data)
+
+    def is_whole(self, file: BinaryIO) -> bool:
+        return is_one_record(file.read())
+
+
+def _encoded(array: np.ndarray, context: Mapping[str, bytes]) -> bytes:
+    """uint8 (T, D) -> a record."""
+    return record(sequence_example(context, {FEATURE_LIST: (bytes_feature(row.tobytes()) for row in array)}))
+
+
+def _context(features: Features) -> dict[str, bytes]:
+    """What the AudioSet release says of a clip, by name."""
+    source = features.source
+    last = features.times[-1, 1] if len(features.times) else source.start
+    return {
+        "video_id": bytes_feature(source.columns.get(VIDEO_ID, source.name).encode()),
+        "start_time_seconds": float_feature(source.start),
+        "end_time_seconds": float_feature(last if source.end is None else source.end),
+        "labels": int64_feature(_labels(source)),
+    }
+
+
+def _labels(source: Source) -> list[int]:
+    """Class numbers, in the order of the list. Raises UsageError."""
+    words = re.findall(r"[^\s,;]+", source.columns.get(LABELS, ""))
+    for word in words:
+        if not re.fullmatch(r"[0-9]{1,19}", word) or int(word) > LARGEST_LABEL:
+            raise UsageError(f"{source.path} ({source.name}): labels={word}: must be class numbers, e.g. 1 522 11")
+    return [int(word) for word in words]

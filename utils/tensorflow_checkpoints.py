@@ -1,0 +1,140 @@
+"""TensorFlow checkpoints become torch files.
+
+TensorFlow is needed only for that: it reads them in a process of its own (python -m utils.tensorflow_checkpoints), so
+that neither this one nor the workers carry it.
+
+Both formats end their table of variables with the same 8 bytes: V1 is one file, V2 a table PREFIX.index beside the
+values in PREFIX.data-00000-of-00001.
+"""
+
+from __future__ import annotations
+
+import glob
+import importlib.util
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.types import UsageError
+
+log = logging.getLogger(__name__)
+
+TABLE_END = bytes.fromhex("57fb808b247547db")
+DATA = re.compile(r"(.+)\.data-\d{5}-of-\d{5}")
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of a TensorFlow checkpoint."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Its axes in torch's order: TensorFlow's kernels are (*space, in, out), torch's (out, in, *space)."""
+        *space, last = range(len(self.shape))
+        return (last, *reversed(space[-1:]), *space[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFlowCheckpoint:
+    """One that was found."""
+
+    prefix: Path  # what TensorFlow calls it
+    files: tuple[Path, ...]  # all that it consists of
+
+
+def recognise(path: Path) -> TensorFlowCheckpoint | None:
+    """The checkpoint that a user names by its file, its .index file or its prefix; None if it is none.
+
+    Raises UsageError if a part of it is missing, or is all that was named.
+    """
+    if part := DATA.fullmatch(str(path)):
+        raise UsageError(f"{path}: a part of a TensorFlow checkpoint; name the whole of it: checkpoint={part[1]}")
+    if path.is_file() and path.suffix != ".index":
+        return TensorFlowCheckpoint(path, (path,)) if _is_table(path) else None
+    prefix = path.with_suffix("") if path.suffix == ".index" else path
+    index = Path(f"{prefix}.index")
+    data = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-?????-of-?????"))
+    if index.is_file() and data:
+        return TensorFlowCheckpoint(prefix, (index, *data))
+    if data:
+        raise UsageError(f"{index}: missing; the TensorFlow checkpoint {data[0].name} is a part of needs it")
+    if index.is_file() and _is_table(index):
+        raise UsageError(f"{prefix}.data-00000-of-00001: missing; it has the values of the TensorFlow checkpoint")
+    return None
+
+
+def convert(checkpoint: TensorFlowCheckpoint, variables: Mapping[str, Variable], path: Path) -> None:
+    """Write the tensors, by our names, as a torch file; what else the checkpoint holds is passed over.
+
+    Raises UsageError if TensorFlow is not installed, or the checkpoint is damaged or that of another network.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UsageError(
+            f"{checkpoint.prefix}: a TensorFlow checkpoint; to convert it, once, TensorFlow is needed, the extra "
+            "`tensorflow` of pyproject.toml: pip install tensorflow"
+        )
+    log.warning("%s: converting this TensorFlow checkpoint, once", checkpoint.prefix)
+    ran = subprocess.run(
+        [sys.executable, "-m", "utils.tensorflow_checkpoints", checkpoint.prefix.absolute(), path.absolute()],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # no need of a GPU, all of whose memory it would take
+        input=json.dumps({key: astuple(variable) for key, variable in variables.items()}),
+        capture_output=True,
+        text=True,
+    )
+    if ran.returncode:
+        reason = (ran.stderr.strip() or f"exit code {ran.returncode}").splitlines()[-1]
+        raise UsageError(f"{checkpoint.prefix}: cannot be converted: {reason}")
+
+
+def read(prefix: str, variables: Mapping[str, Variable]) -> dict[str, np.ndarray]:
+    """The tensors by our names, in torch's order of axes; imports TensorFlow. Raises UsageError."""
+    import tensorflow
+
+    arrays = {}
+    try:
+        reader = tensorflow.train.load_checkpoint(prefix)
+        shapes = reader.get_variable_to_shape_map()
+        for key, variable in variables.items():
+            if variable.name not in shapes:
+                raise UsageError(f"it is another network's; {variable.name} is missing")
+            if (shape := tuple(shapes[variable.name])) != variable.shape:
+                raise UsageError(f"it is another network's; {variable.name} is {shape} instead of {variable.shape}")
+            arrays[key] = reader.get_tensor(variable.name).transpose(variable.axes)
+    except (tensorflow.errors.OpError, ValueError) as error:
+        raise UsageError(" ".join(f"it is damaged ({error})".split())) from error
+    return arrays
+
+
+def main() -> None:
+    """PREFIX PATH, and the variables on stdin, as `convert` calls it; the last line on stderr says what is wrong."""
+    variables = {key: Variable(name, tuple(shape)) for key, (name, shape) in json.load(sys.stdin).items()}
+    try:
+        arrays = read(sys.argv[1], variables)
+    except UsageError as error:
+        sys.exit(str(error))
+    import torch
+
+    torch.save({key: torch.from_numpy(array.copy()) for key, array in arrays.items()}, sys.argv[2])
+
+
+def _is_table(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(TABLE_END)))
+        return file.read() == TABLE_END
+
+
+if __name__ == "__main__":
+    main()
