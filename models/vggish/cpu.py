@@ -50,8 +50,7 @@ class CpuVGGish:
             relu = isinstance(after, nn.ReLU)
             builders.append(partial(_Product, layer.weight.to(dense_type), layer.bias, relu=relu))
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads)
-        torch.set_num_threads(1)  # of each thread in the pool
+        self._pool = ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
         self._stages = list(self._pool.map(lambda build: build(), builders))
 
     def __call__(self, examples: np.ndarray) -> Callable[[], np.ndarray]:

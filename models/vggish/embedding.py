@@ -1,0 +1,159 @@
+"""Embeddings for Python and notebooks: files or waveforms in, one array out, in this process."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+from tqdm import tqdm
+
+from models.vggish.extractor import KEY, Activation, VGGishExtractor
+from models.vggish.postprocess import WIDTH, Pooling, Postprocess
+from utils import options
+from utils.devices import DeviceKind, Precision, cpu_cores, devices
+from utils.engines.batching import Batch, Job, Packer
+from utils.types import Forward, MediaError, Source, UsageError, Windows
+
+Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; tensors are waveforms as well
+
+BATCHES_UNDER_WAY = 2
+
+
+@overload
+def embed(media: Medium, sample_rate: int | None = None, **options: Any) -> np.ndarray: ...
+
+
+@overload
+def embed(media: Sequence[Medium], sample_rate: int | None = None, **options: Any) -> np.ndarray | list[np.ndarray]: ...
+
+
+def embed(
+    media: Medium | Sequence[Medium],
+    sample_rate: int | None = None,
+    *,
+    pooling: Pooling | None = "mean",
+    normalize: bool = True,
+    postprocess: Postprocess = "none",
+    device: DeviceKind = "auto",
+    progress: bool = True,
+    **others: Any,
+) -> np.ndarray | list[np.ndarray]:
+    """VGGish embeddings of a file or waveform, or of many.
+
+    Args:
+        media: a path (anything FFmpeg can read), or a waveform (samples,) or (channels, samples), integers or floats in
+            [-1, 1]; or a list of these.
+        sample_rate: of waveforms, Hz.
+        pooling: `mean`, `sum` or `max` over time; None leaves a row for each 0.96 s.
+        normalize: divide each row by its Euclidean length.
+        postprocess: `none`, `pca`, `pca_8bit` (with normalize=False), `pca_8bit_rounded`.
+        device: `auto`, `cpu` or `cuda`.
+        progress: show a bar over a list.
+        **others: further options of feature_type=vggish, e.g. checkpoint, activation, hop_seconds, last_window.
+
+    Returns:
+        Of one medium (128,), or (T, 128) with pooling=None. Of a list (n, 128), or a list of (T, 128) with
+        pooling=None; what can't be read or is shorter than a window is then warned of, and its row is NaN, or (0, 128).
+
+    Raises:
+        UsageError: an option or the weights are wrong.
+        MediaError: the one medium can't be read or, with pooling, is shorter than a window.
+    """
+    extractor = extractor_of(pooling=pooling, normalize=normalize, postprocess=postprocess, **others)
+    [device_name, *_] = devices(device, None)
+    if not isinstance(media, Sequence) or isinstance(media, str):
+        [result] = _embeddings(extractor, [media], sample_rate, device_name, bar=False)
+        if isinstance(result, MediaError):
+            raise result
+        return result[0] if pooling else result
+
+    results = []
+    for result in _embeddings(extractor, media, sample_rate, device_name, bar=progress):
+        if isinstance(result, MediaError):
+            warnings.warn(str(result), stacklevel=2)
+            result = np.full((1, WIDTH), np.nan, np.float32) if pooling else np.zeros((0, WIDTH), extractor.arrays[KEY])
+        results.append(result)
+    return np.concatenate([np.zeros((0, WIDTH), np.float32), *results]) if pooling else results
+
+
+def extractor_of(**given: Any) -> VGGishExtractor:
+    """The extractor with these of its options. Raises TypeError for an unknown one, UsageError for a wrong value."""
+    if unknown := sorted(set(given) - set(options.fields(VGGishExtractor))):
+        raise TypeError(f"feature_type=vggish has no option {unknown[0]}")
+    return options.build(VGGishExtractor, given)
+
+
+def _embeddings(
+    extractor: VGGishExtractor, media: Sequence[Medium], sample_rate: int | None, device: str, bar: bool
+) -> list[np.ndarray | MediaError]:
+    """Of each medium its rows, or what is wrong with it. While a batch is computed, the next one is decoded."""
+    extractor.pca  # noqa: B018 - read now: a wrong file is no reason to have worked for nothing
+    forward = _network(extractor.checkpoint, extractor.seed, extractor.precision, extractor.activation, device)
+    packer = Packer(extractor.batch_size(device, cpu_cores()))
+    under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
+
+    def collect(most: int) -> None:
+        while len(under_way) > most:
+            batch, outputs = under_way.popleft()
+            for _ in batch.hand_back(outputs()):
+                pass
+
+    jobs = [Job(_source(medium)) for medium in media]
+    problems: dict[int, str] = {}
+    for number, (job, medium) in enumerate(zip(tqdm(jobs, unit="file", disable=not bar), media, strict=True)):
+        try:
+            for windows in windows_of(extractor, medium, sample_rate):
+                for batch in packer.add(job, windows):
+                    collect(BATCHES_UNDER_WAY - 1)
+                    under_way.append((batch, forward(batch.data)))
+            if extractor.pooling and not job.windows:
+                raise MediaError(extractor.too_short)
+        except MediaError as error:
+            problems[number] = f"{job.source.path}: {error}"
+    for batch in packer.flush():
+        under_way.append((batch, forward(batch.data)))
+    collect(0)
+    return [
+        MediaError(problems[number])
+        if number in problems
+        else extractor.features(job.source, job.arrays(), job.spans()).arrays[KEY]
+        for number, job in enumerate(jobs)
+    ]
+
+
+def windows_of(extractor: VGGishExtractor, medium: Medium, sample_rate: int | None) -> Iterator[Windows]:
+    """The windows of a file or waveform, lazily. Raises UsageError for what is neither, MediaError as they are read."""
+    if isinstance(medium, str | os.PathLike):
+        return extractor.windows(_source(medium))
+    if sample_rate is None:
+        raise UsageError("a waveform needs its sample_rate, in Hz")
+    channels = np.atleast_2d(np.asarray(medium))
+    if channels.ndim > 2 or channels.shape[0] > channels.shape[1] or channels.dtype.kind not in "if":
+        raise UsageError(
+            "a waveform is (samples,) or (channels, samples), signed integers or floats, "
+            f"not {channels.shape} {channels.dtype}"
+        )
+    full_scale = -float(np.iinfo(channels.dtype).min) if channels.dtype.kind == "i" else 1.0
+    return extractor.windows_of([channels.mean(axis=0, dtype=np.float64) / full_scale], sample_rate)
+
+
+def _source(medium: Medium) -> Source:
+    path = os.fspath(medium) if isinstance(medium, str | os.PathLike) else "the waveform"
+    return Source(path, path)
+
+
+@lru_cache(maxsize=2)
+def _network(checkpoint: str, seed: int, precision: Precision, activation: Activation, device: str) -> Forward:
+    """Stays loaded from one call to the next."""
+    extractor = VGGishExtractor(checkpoint=checkpoint, seed=seed, precision=precision, activation=activation)
+    import torch
+
+    threads = torch.get_num_threads()
+    forward = extractor.load(device, cpu_cores())
+    torch.set_num_threads(threads)  # loading shares the cores out as a worker process wants them
+    return forward

@@ -1,0 +1,126 @@
+"""`embed` for Python, and torch.hub."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from media_maker import noise_and_tone
+
+from models.vggish import VGGish, embed
+from models.vggish.extractor import VGGishExtractor
+from utils.types import MediaError, Source, UsageError
+
+ROOT = Path(__file__).parents[2]
+SPEECH, MUSIC = ROOT / "sample/speech.mp4", ROOT / "sample/music.mp4"
+RANDOM = {"checkpoint": "random", "device": "cpu", "progress": False}
+RAW = {**RANDOM, "pooling": None, "normalize": False}
+ROUNDING = 2e-4  # absolute, of values up to 20
+
+
+@pytest.fixture(scope="module")
+def network() -> VGGish:
+    return VGGish.from_pretrained("random")
+
+
+def plain(network: VGGish, path: Path) -> np.ndarray:
+    """Embeddings by the plain network."""
+    parts = [part.data for part in VGGishExtractor().windows(Source(str(path), "x"))]
+    with torch.inference_mode():
+        return network(torch.from_numpy(np.concatenate(parts))).numpy()
+
+
+def test_rows_are_those_of_the_plain_network(network):
+    for medium in (SPEECH, str(SPEECH)):
+        np.testing.assert_allclose(embed(medium, **RAW), plain(network, SPEECH), rtol=0, atol=ROUNDING)
+
+
+def test_by_default_one_row_of_unit_length_in_the_direction_of_the_mean(network):
+    mean = plain(network, MUSIC).mean(axis=0)
+    np.testing.assert_allclose(embed(MUSIC, **RANDOM), mean / np.linalg.norm(mean), rtol=0, atol=1e-5)
+
+
+def test_a_list_is_an_array_in_its_order():
+    rows = embed([MUSIC, SPEECH, MUSIC], **RANDOM)
+    assert rows.shape == (3, 128)
+    np.testing.assert_allclose(rows[0], rows[2], atol=1e-5)
+    np.testing.assert_allclose(rows[1], embed(SPEECH, **RANDOM), atol=1e-5)
+    assert np.abs(rows[0] - rows[1]).max() > 0.01
+    assert embed([], **RANDOM).shape == (0, 128)
+
+
+def test_what_fails_in_a_list_is_warned_of_and_costs_nothing_else(tmp_path):
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"no media")
+    with pytest.warns(UserWarning, match=r"damaged\.mp4: .*not a media file") as warned:
+        rows = embed([SPEECH, damaged, MUSIC], **RANDOM)
+    assert len(warned) == 1
+    assert np.isnan(rows[1]).all()
+    assert np.isfinite(rows[[0, 2]]).all()
+    with pytest.warns(UserWarning, match="damaged"):
+        assert [len(rows) for rows in embed([damaged, SPEECH], **RAW)] == [0, 20]
+
+
+def test_one_medium_that_fails_raises(tmp_path):
+    with pytest.raises(MediaError, match=r"gone\.mp4"):
+        embed(tmp_path / "gone.mp4", **RANDOM)
+    with pytest.raises(MediaError, match=r"the waveform: shorter than one window of 0\.96 s"):
+        embed(np.zeros(100), 16_000, **RANDOM)
+    assert embed(np.zeros(100), 16_000, **RAW).shape == (0, 128)
+
+
+def test_a_waveform_is_as_good_as_its_file(tmp_path):
+    sound = noise_and_tone(3.0, 44_100)  # (samples, channels)
+    soundfile.write(tmp_path / "sound.wav", sound, 44_100, subtype="PCM_16")
+    samples, rate = soundfile.read(tmp_path / "sound.wav", dtype="int16")
+    expected = embed(tmp_path / "sound.wav", **RAW)
+    for waveform in (samples.T, samples.T / 32768, torch.from_numpy(samples.T.copy()), samples.mean(axis=1) / 32768):
+        np.testing.assert_allclose(embed(waveform, rate, **RAW), expected, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize(
+    ("waveform", "rate", "message"),
+    [
+        (np.zeros(48_000), None, "needs its sample_rate"),
+        (np.zeros((48_000, 2)), 16_000, r"\(channels, samples\).* not \(48000, 2\) float64"),
+        (np.zeros((1, 2, 48_000)), 16_000, r"\(channels, samples\)"),
+        (np.zeros(48_000, np.uint8), 16_000, "signed integers or floats"),
+    ],
+)
+def test_what_is_no_waveform_is_named(waveform, rate, message):
+    with pytest.raises(UsageError, match=message):
+        embed(waveform, rate, **RANDOM)
+
+
+def test_wrong_options_are_named():
+    with pytest.raises(UsageError, match="pooling=median: must be one of mean, sum, max, null"):
+        embed(SPEECH, pooling="median", **RANDOM)
+    with pytest.raises(TypeError, match="has no option hop"):
+        embed(SPEECH, hop=0.5, **RANDOM)
+
+
+def test_torch_is_imported_only_for_the_network():
+    code = "import sys; from models.vggish import embed; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_the_threads_of_torch_stay_as_they_were():
+    code = (
+        "import torch; from models.vggish import embed; before = torch.get_num_threads();"
+        "embed('sample/music.mp4', checkpoint='random', device='cpu'); assert torch.get_num_threads() == before"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_torch_hub_loads_network_and_preprocessing(network):
+    hub = {"repo_or_dir": str(ROOT), "source": "local"}
+    loaded = torch.hub.load(model="vggish", checkpoint="random", **hub)
+    examples = torch.hub.load(**hub, model="vggish_examples", medium=str(MUSIC), hop_seconds=0.48)
+    assert examples.shape == (23, 1, 96, 64)  # 12 s are 1198 frames, a window 96 of them, a hop 48
+    with torch.inference_mode():
+        np.testing.assert_array_equal(loaded(examples), network(examples))
