@@ -3,7 +3,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TENSORFLOW := .venv-tensorflow/.installed
 
-.PHONY: run test test-tensorflow lint lock bench clean
+.PHONY: run test test-tensorflow smoke-test lint lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
@@ -13,6 +13,9 @@ test: $(INSTALLED)
 
 test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment of its own
 	.venv-tensorflow/bin/python -m pytest tests/with_tensorflow
+
+smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
+	$(BIN)/python -m models.vggish.smoke_test
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from command import MUSIC, Result, run, run_each
 
@@ -40,6 +41,11 @@ CASES = {
     "ids no list": ([*CLIP, "device_ids=1"], ["device_ids=1: must be a list of whole numbers"]),
     "ids no numbers": ([*CLIP, "device_ids=[a]"], ["device_ids=", "must be a list of whole numbers"]),
     "no such checkpoint": ([*CLIP, "checkpoint=no/such.pth"], ["checkpoint=no/such.pth: no such file", "random"]),
+    "unknown preset": ([*CLIP, "preset=gogle"], ["preset=gogle", "did you mean google?"]),
+    "no pooling": ([*CLIP, "pooling=median"], ["pooling=median: must be one of mean, sum, max, null"]),
+    "unit length in 8 bits": ([*CLIP, "preset=audioset", "normalize=true"], ["normalize=true", "can't be 8-bit"]),
+    "no such PCA": ([*CLIP, "postprocess=pca", "pca_params=no/such.npz"], ["pca_params=no/such.npz: no such file"]),
+    "floats in a TFRecord": ([*CLIP, "on_extraction=save_tfrecord"], ["8-bit", "postprocess=pca_8bit"]),
     "nothing to predict": ([*CLIP, "show_pred=true"], ["show_pred=true: vggish has no use for it"]),
     "batch of none": ([*CLIP, "batch_size=0"], ["batch_size=0: must be 1 or more"]),
     "no decoders": ([*CLIP, "num_decoders=0"], ["num_decoders=0: must be 1 or more"]),
@@ -80,6 +86,17 @@ def test_missing_files_are_named_all_at_once() -> None:
     assert "gone_0.mp4" in result.stderr
     assert "and 2 more" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_is_no_pca_ends_the_run_before_any_work(tmp_path):
+    pca_params = tmp_path / "pca.npz"
+    np.savez(pca_params, pca_eigen_vectors=np.eye(64), pca_means=np.zeros(64))
+    options = ("on_extraction=save_numpy", "postprocess=pca", f"pca_params={pca_params}", f"output_path={tmp_path}")
+    result = run(*CLIP, *options)
+    assert (result.code, result.stdout) == (2, "")
+    assert "pca_eigen_vectors is (64, 64) instead of (128, 128)" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.rglob("*.npy"))
 
 
 @pytest.mark.skipif("__import__('utils.devices').devices.visible_gpus() > 0")

@@ -1,0 +1,115 @@
+"""Each preset gives its published procedure: golden inputs and weights through the options it composes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from models.vggish.extractor import KEY, VGGishExtractor
+from models.vggish.postprocess import load_pca
+from models.vggish.weights import WEIGHTS
+from utils import options
+from utils.terminal import catalogue
+from utils.types import Source
+
+SCALE = 14  # of the golden embeddings
+
+
+def extractor(preset: str, *overrides: str, **given: Any) -> VGGishExtractor:
+    with initialize_config_dir(str(catalogue.CONFIGS), version_base="1.3"):
+        config = compose("config", ["feature_type=vggish", f"preset={preset}", *overrides])
+    return options.build(VGGishExtractor, {**config, **given})
+
+
+@pytest.fixture(scope="module")
+def features(formula_checkpoint, golden):
+    """Features of the golden examples by a preset and further options."""
+    n, f, b = np.ogrid[:3, :96, :64]
+    examples = (1.5 * np.sin(0.21 * f + 0.09 * b + n) + np.cos(0.05 * f - 0.33 * b + 2 * n) - 1).astype(np.float32)
+
+    def of(preset: str, *overrides: str) -> np.ndarray:
+        pca_params = str(golden / "vggish_pca_params.npz")
+        chosen = extractor(preset, *overrides, checkpoint=str(formula_checkpoint), pca_params=pca_params)
+        outputs = chosen.load("cpu", 1)(examples[:, None])()
+        return chosen.features(Source("x", "x"), outputs, np.zeros((3, 2))).arrays[KEY]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def embeddings(golden):
+    with np.load(golden / "golden_vggish.npz") as facts:
+        return dict(facts)
+
+
+def eight_bit(embedding: np.ndarray, golden) -> np.ndarray:
+    """Google's formula before its rounding, in float64."""
+    with np.load(golden / "vggish_pca_params.npz") as params:
+        projected = (params["pca_eigen_vectors"] @ (embedding.T - params["pca_means"][:, None])).T
+    return (np.clip(projected, -2, 2) + 2) * 255 / 4
+
+
+def equal_levels(ours: np.ndarray, exact: np.ndarray, rounding: Any) -> None:
+    """Equal where float32's error, whitened, can't lead over an edge; within one level there."""
+    assert ours.dtype == np.uint8
+    levels = rounding(exact)
+    near_edge = np.abs(exact - np.round(exact * 2) / 2) < 0.1
+    np.testing.assert_array_equal(ours[~near_edge], levels[~near_edge])
+    assert np.abs(ours.astype(int) - levels).max() <= 1
+
+
+def test_video_features(features, embeddings):
+    ours = features("video_features")
+    np.testing.assert_allclose(ours, embeddings["embedding_relu"], rtol=0, atol=1e-5 * SCALE)
+    assert ours.min() == 0
+
+
+def test_google(features, embeddings):
+    np.testing.assert_allclose(features("google"), embeddings["embedding_prerelu"], rtol=0, atol=1e-5 * SCALE)
+
+
+def test_audioset(features, embeddings, golden):
+    equal_levels(features("audioset"), eight_bit(embeddings["embedding_prerelu"], golden), np.floor)
+
+
+def test_torchvggish(features, embeddings, golden):
+    equal_levels(features("torchvggish"), eight_bit(embeddings["embedding_relu"], golden), np.round)
+
+
+def test_without_a_preset_it_is_video_features():
+    with initialize_config_dir(str(catalogue.CONFIGS), version_base="1.3"):
+        plain = options.build(VGGishExtractor, compose("config", ["feature_type=vggish"]))
+    assert plain == extractor("video_features") == VGGishExtractor()
+
+
+def test_a_preset_sets_ordinary_options_which_can_still_be_given(features, embeddings, golden):
+    assert extractor("audioset", "activation=relu").activation == "relu"
+    assert extractor("google", "postprocess=pca").postprocess == "pca"
+    np.testing.assert_allclose(
+        features("audioset", "postprocess=pca", "activation=relu"),
+        load_pca(golden / "vggish_pca_params.npz").apply(embeddings["embedding_relu"], "pca"),
+        rtol=0,
+        atol=5e-3,
+    )
+
+
+@pytest.mark.pretrained
+@pytest.mark.skipif(not WEIGHTS.cached.exists(), reason="the released weights are not in torch's hub cache")
+def test_released_weights_give_the_published_embeddings_and_their_8_bits(golden):
+    """From the golden log-mel, so that no other decoder's rounding comes in."""
+    pca_params = str(golden / "vggish_pca_params.npz")
+    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as facts:
+        examples = facts["examples_022"].astype(np.float32)[:, None]
+    with np.load(golden / "vggish_pca_quantised.npz") as facts:
+        for postprocess, key in (("none", "embedding_relu"), ("pca_8bit", "quantised_floor_uint8")):
+            chosen = extractor("video_features", f"postprocess={postprocess}", pca_params=pca_params)
+            outputs = chosen.load("cpu", 2)(examples)()
+            ours = chosen.features(Source("x", "x"), outputs, np.zeros((18, 2))).arrays[KEY]
+            if postprocess == "none":
+                np.testing.assert_allclose(ours, facts[key], rtol=0, atol=2e-5)
+            else:
+                assert np.abs(ours.astype(int) - facts[key]).max() <= 1
+                assert (ours == facts[key]).mean() > 0.98
