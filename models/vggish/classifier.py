@@ -1,0 +1,85 @@
+"""VGGish as the lower layers of a classifier of sounds.
+
+The layers on top are those of Google's training demo (tensorflow/models, research/audioset/vggish).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.vggish.network import VGGish
+from models.vggish.postprocess import WIDTH
+from utils.checkpoints import Checkpoint
+from utils.devices import Placed
+from utils.files import whole
+from utils.types import UsageError
+
+HIDDEN_UNITS = 100
+EXAMPLES_AT_A_TIME = 64  # where nothing is learned
+
+
+class Classifier(nn.Module):
+    """(N, 1, 96, 64) float -> (N, classes) logits: VGGish's embedding with its ReLU, 100 units with ReLU, linear."""
+
+    def __init__(self, vggish: VGGish, classes: Sequence[str]) -> None:
+        super().__init__()
+        self.classes = tuple(classes)
+        self.vggish = vggish
+        self.head = nn.Sequential(
+            nn.Linear(WIDTH, HIDDEN_UNITS), nn.ReLU(inplace=True), nn.Linear(HIDDEN_UNITS, len(self.classes))
+        )
+
+    def forward(self, examples: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.vggish(examples))
+        return logits
+
+    @classmethod
+    def start(cls, weights: Checkpoint, classes: Sequence[str], seed: int) -> Classifier:
+        """A frozen VGGish with `weights` under a new head: Xavier-uniform weights by the seed, zero biases.
+
+        Raises UsageError if the weights are of another network.
+        """
+        model = cls(VGGish.with_weights(weights, final_relu=True), classes)
+        generator = torch.Generator().manual_seed(seed)
+        for layer in model.head:
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
+        return model
+
+    @classmethod
+    def load(cls, path: str | Path) -> Classifier:
+        """What `save` wrote, on the CPU. Raises UsageError if it is something else."""
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.device("meta"):
+                model = cls(VGGish(final_relu=True), saved["classes"])
+            model.load_state_dict(saved["weights"], assign=True)
+        except FileNotFoundError as error:
+            raise UsageError(f"{path}: no such file; give the model.pt that training wrote") from error
+        except Exception as error:  # torch raises a different type for each way a file can be wrong
+            raise UsageError(f"{path}: not a classifier that training wrote, or damaged") from error
+        return model.requires_grad_(False).eval()
+
+    def save(self, path: Path) -> None:
+        """All weights, VGGish's too, and the names of the classes in one file."""
+        weights = {key: tensor.cpu().contiguous() for key, tensor in self.state_dict().items()}
+        with whole(path) as partial:
+            torch.save({"classes": list(self.classes), "weights": weights}, partial)
+
+    def logits(self, examples: np.ndarray, device: str) -> np.ndarray:
+        """(n, 1, 96, 64) float32 -> (n, classes) float32; moves the model to the device."""
+        placed = Placed(self, device, "fp32")
+        parts = range(0, len(examples), EXAMPLES_AT_A_TIME)
+        computed = [placed(examples[first : first + EXAMPLES_AT_A_TIME])() for first in parts]
+        return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *computed])
+
+    def scores(self, examples: np.ndarray, device: str = "cpu") -> dict[str, float]:
+        """Score in 0 ... 1 of each class for a whole source: the mean over its examples (n, 1, 96, 64), n > 0."""
+        scores = torch.from_numpy(self.logits(examples, device)).sigmoid().mean(0)
+        return dict(zip(self.classes, scores.tolist(), strict=True))

@@ -1,0 +1,194 @@
+"""Train a classifier of sounds on top of VGGish, and use it: python -m models.vggish.warm_start --help.
+
+Exit codes are those of main.py: 0 all well; 1 a clip could not be read; 2 the options are wrong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.vggish.extractor import VGGishExtractor
+from models.vggish.tasks import Folder, Synthetic, Task, examples_of
+from utils.devices import cpu_cores, devices
+from utils.files import whole
+from utils.types import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from models.vggish.training import Step
+
+MODEL, CURVE = "model.pt", "loss.csv"
+STEPS_FROZEN, STEPS_TRAINING_VGGISH = 10_000, 60
+STEPS_HELP = f"batches of 15 windows to learn from ({STEPS_FROZEN}; with --train_vggish {STEPS_TRAINING_VGGISH})"
+REPORTS = 20  # lines of progress in a run
+BARS = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 60  # characters
+
+EXAMPLES = """examples:
+  the classes of Google's demo, learned from random weights in less than a minute:
+    python -m models.vggish.warm_start train synthetic --checkpoint random
+  your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
+    python -m models.vggish.warm_start train my_sounds
+  what is to be heard in a clip:
+    python -m models.vggish.warm_start predict output/warm_start/model.pt clip.mp4
+"""
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    try:
+        failed = train(arguments) if arguments.command == "train" else predict(arguments)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; no model was saved", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(1 if failed else 0)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Learn a task, save the model and its loss curve; returns 0. Raises UsageError."""
+    (device, *_), threads = devices(options.device, None), cpu_cores()
+    path = Path(options.output_path) / "warm_start" / MODEL
+    if path.exists() and not options.overwrite:
+        raise UsageError(f"{path} is there already; --overwrite replaces it, --output_path puts the new one elsewhere")
+    extractor = VGGishExtractor(checkpoint=options.checkpoint, seed=options.seed)
+    task: Task = Synthetic(options.seed) if options.task == "synthetic" else Folder(Path(options.task), extractor)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--output_path {options.output_path}: {error.strerror}") from error
+
+    import torch
+
+    from models.vggish import training
+    from models.vggish.classifier import Classifier
+
+    model = Classifier.start(extractor.weights, task.classes, options.seed).to(device)
+    random, started = np.random.default_rng(options.seed), time.monotonic()
+    if options.train_vggish:
+        total = options.steps or STEPS_TRAINING_VGGISH
+        torch.set_num_threads(threads)
+        learning = training.train_all(model, task, options.learning_rate, random)
+    else:
+        total = options.steps or STEPS_FROZEN
+        embeddings = training.embed(task.epoch(random), extractor, device, threads)
+        _say(f"VGGish is frozen: the layers above learn from {len(embeddings.inputs)} embeddings")
+        learning = training.train_head(model, embeddings, options.learning_rate, random)
+    history = list(_reported(islice(learning, total), total))
+
+    torch.set_num_threads(threads)
+    reached = training.accuracy(model.logits(task.validation.inputs, device), task.validation.labels)
+    model.save(path)
+    _write(history, path.with_name(CURVE))
+    _say(f"loss {curve(history)} (log scale)")
+    _say(f"validation accuracy {reached:.1%}, on {len(task.validation.labels)} windows never trained on")
+    _say(f"{path} is the model, {path.with_name(CURVE)} the loss of each step; {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Print the scores of each clip, highest first; returns the number of clips that failed. Raises UsageError."""
+    (device, *_) = devices(options.device, None)
+
+    from models.vggish.classifier import Classifier
+
+    model, extractor, failed = Classifier.load(options.model), VGGishExtractor(), 0
+    for clip in options.clips:
+        try:
+            scores = model.scores(examples_of(clip, extractor), device)
+        except MediaError as error:
+            failed += 1
+            _say(f"failed: {clip}: {error}")
+        else:
+            ranked = sorted(scores.items(), key=lambda item: -item[1])
+            print(clip, *(f"{name} {score:.3f}" for name, score in ranked), sep="\t", flush=True)
+    return failed
+
+
+def curve(history: Sequence[Step]) -> str:
+    """The loss from first to last, in characters whose height is its logarithm."""
+    parts = np.array_split([step.loss for step in history], min(CURVE_WIDTH, len(history)))
+    means = np.array([part.mean() for part in parts])
+    logs = np.log(np.maximum(means, 1e-12))
+    heights = np.rint((logs - logs.min()) / (np.ptp(logs) or 1.0) * (len(BARS) - 1)).astype(int)
+    return f"{means[0]:.2g} {''.join(BARS[height] for height in heights)} {means[-1]:.2g}"
+
+
+def _reported(steps: Iterable[Step], total: int) -> Iterator[Step]:
+    """Pass the steps on, with a line for each of so many parts of the run."""
+    part: list[Step] = []
+    for number, step in enumerate(steps, 1):
+        part.append(step)
+        if number * REPORTS // total > (number - 1) * REPORTS // total:
+            loss, accuracy = np.mean([(each.loss, each.accuracy) for each in part], axis=0)
+            _say(f"step {number} of {total}: loss {loss:.4f}, accuracy {accuracy:.1%}")
+            part = []
+        yield step
+
+
+def _write(history: Sequence[Step], path: Path) -> None:
+    with whole(path) as partial, partial.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("step", "loss", "accuracy"))
+        table.writerows((number, step.loss, step.accuracy) for number, step in enumerate(history, 1))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.vggish.warm_start",
+        description="A classifier of sounds: VGGish, 100 units with ReLU, and one logit a class.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict")
+
+    learn = commands.add_parser("train", help="learn to tell classes of sounds apart")
+    learn.add_argument("task", help="synthetic (sine, ramp and noise), or a folder that has one folder a class")
+    learn.add_argument("--train_vggish", action="store_true", help="fine-tune VGGish too; without it VGGish is frozen")
+    learn.add_argument(
+        "--checkpoint", default="pretrained", help="VGGish's weights: pretrained (default), random, a path"
+    )
+    learn.add_argument("--steps", type=_number(int, 1), help=STEPS_HELP)
+    learn.add_argument("--learning_rate", type=_number(float, 0), default=1e-4, help="of Adam (%(default)s)")
+    learn.add_argument("--seed", type=_number(int, 0), default=0, help="of all that is drawn at random (%(default)s)")
+    learn.add_argument("--output_path", default="./output", help=f"for warm_start/{MODEL}, {CURVE} (%(default)s)")
+    learn.add_argument("--overwrite", action="store_true", help="replace the model that is there")
+
+    use = commands.add_parser("predict", help="print the score of each class for clips")
+    use.add_argument("model", help=f"the {MODEL} that training wrote")
+    use.add_argument("clips", nargs="+", help="anything FFmpeg can read")
+    for command in (learn, use):
+        command.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
+    return parser
+
+
+def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
+    """A reader of finite numbers."""
+
+    def read(text: str) -> float:
+        number = kind(text)
+        if not least <= number < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is no number from {least}")
+        return number
+
+    read.__name__ = "number"  # for argparse's message about other texts
+    return read
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The classifier on VGGish: what learns, what it learns from, and what a person gets."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from command import ROOT
+from media_maker import noise_and_tone, write_media
+
+from models.vggish import training
+from models.vggish.classifier import Classifier
+from models.vggish.extractor import VGGishExtractor
+from models.vggish.tasks import Labelled, Synthetic, examples_of, joined
+from models.vggish.warm_start import curve
+from utils.types import UsageError
+
+RATE = 16_000
+CLASSES = ("sine", "ramp", "noise")
+RANDOM = VGGishExtractor(checkpoint="random")
+
+
+@pytest.fixture(scope="module")
+def synthetic() -> Labelled:
+    """20 batches of the synthetic task, as one."""
+    batches = Synthetic(seed=0).epoch(np.random.default_rng(0))
+    return joined(next(batches) for _ in range(20))
+
+
+@pytest.fixture(scope="module")
+def frozen(synthetic: Labelled) -> tuple[Classifier, Labelled]:
+    """A model whose head has learned the synthetic task over a frozen VGGish, and the embeddings it learned from."""
+    model = Classifier.start(RANDOM.weights, CLASSES, seed=0)
+    embeddings = training.embed([synthetic], RANDOM, "cpu", threads=2)
+    for _ in zip(range(1500), training.train_head(model, embeddings, 1e-3, np.random.default_rng(0)), strict=False):
+        pass
+    return model, embeddings
+
+
+@pytest.fixture(scope="module")
+def saved(frozen: tuple[Classifier, Labelled], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "model.pt"
+    frozen[0].save(path)
+    return path
+
+
+def warm_start(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "models.vggish.warm_start", *map(str, arguments)]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110)
+
+
+def changed(before: dict[str, torch.Tensor], model: torch.nn.Module) -> set[str]:
+    return {name for name, value in model.state_dict().items() if not torch.equal(before[name], value)}
+
+
+def test_a_frozen_vggish_gets_no_gradients_and_keeps_its_values(frozen, synthetic):
+    model = Classifier.start(RANDOM.weights, CLASSES, seed=0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    next(training.train_head(model, frozen[1], 1e-4, np.random.default_rng(0)))
+    assert changed(before, model) == {"head.0.weight", "head.0.bias", "head.2.weight", "head.2.bias"}
+    training.loss(model(torch.from_numpy(synthetic.inputs[:2])), torch.from_numpy(synthetic.labels[:2])).backward()
+    assert all(parameter.grad is None for parameter in model.vggish.parameters())
+    assert all(parameter.grad is not None for parameter in model.head.parameters())
+
+
+def test_a_vggish_that_is_trained_gets_gradients_in_every_layer_and_leaves_its_file_alone(formula_checkpoint):
+    model = Classifier.start(VGGishExtractor(checkpoint=str(formula_checkpoint)).weights, CLASSES, seed=0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    file = formula_checkpoint.read_bytes()
+    next(training.train_all(model, Synthetic(seed=0), 1e-4, np.random.default_rng(0)))
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.vggish.parameters())
+    assert changed(before, model) == set(before)
+    assert formula_checkpoint.read_bytes() == file
+
+
+def test_the_frozen_model_learned_to_tell_new_signals_apart(frozen):
+    held_out = Synthetic(seed=1).validation
+    logits = frozen[0].logits(held_out.inputs[:150], "cpu")
+    assert training.accuracy(logits, held_out.labels[:150]) >= 0.99
+
+
+def test_the_embeddings_a_head_learns_from_are_those_of_its_network(frozen, synthetic):
+    model, embeddings = frozen
+    with torch.no_grad():
+        expected = model.vggish(torch.from_numpy(synthetic.inputs[:15])).numpy()
+    np.testing.assert_allclose(embeddings.inputs[:15], expected, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(embeddings.labels, synthetic.labels)
+
+
+def test_a_seed_decides_every_step(frozen):
+    def losses(seed: int) -> list[float]:
+        model = Classifier.start(RANDOM.weights, CLASSES, seed)
+        steps = training.train_head(model, frozen[1], 1e-4, np.random.default_rng(seed))
+        return [next(steps).loss for _ in range(20)]
+
+    assert losses(3) == losses(3) != losses(4)
+
+
+def test_the_head_is_googles():
+    model = Classifier.start(RANDOM.weights, CLASSES, seed=0)
+    hidden, relu, logits = model.head
+    assert isinstance(relu, torch.nn.ReLU)
+    for layer, (inputs, outputs) in ((hidden, (128, 100)), (logits, (100, 3))):
+        assert layer.weight.shape == (outputs, inputs)
+        bound = np.sqrt(6.0 / (inputs + outputs))  # Glorot & Bengio 2010, equation 16
+        assert 0.9 * bound < layer.weight.abs().max() <= bound
+        assert not layer.bias.any()
+
+
+def test_the_loss_is_sigmoid_cross_entropy_averaged_over_batch_and_classes():
+    random = np.random.default_rng(0)
+    logits, labels = random.normal(0, 3, (15, 3)), np.eye(3)[random.integers(0, 3, 15)]
+    p = 1 / (1 + np.exp(-logits))
+    expected = np.mean(-labels * np.log(p) - (1 - labels) * np.log(1 - p))
+    assert training.loss(torch.from_numpy(logits), torch.from_numpy(labels)).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_optimiser_is_adam_with_the_published_constants():
+    """Against the update of Kingma & Ba 2015, algorithm 1."""
+    layer = torch.nn.Linear(4, 3).double()
+    before, random = layer.weight.detach().clone().numpy(), np.random.default_rng(0)
+    batches = [Labelled(random.normal(size=(15, 4)), np.eye(3)[random.integers(0, 3, 15)]) for _ in range(3)]
+    gradients = [layer.weight.grad.numpy().copy() for _ in training.steps(layer, batches, 1e-4)]
+    first, second = np.zeros_like(before), np.zeros_like(before)
+    for t, gradient in enumerate(gradients, 1):
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        before -= 1e-4 * (first / (1 - 0.9**t)) / (np.sqrt(second / (1 - 0.999**t)) + 1e-8)
+    np.testing.assert_allclose(layer.weight.detach().numpy(), before, rtol=0, atol=1e-12)
+
+
+def test_a_saved_model_gives_the_same_scores_again(frozen, saved, synthetic):
+    again = Classifier.load(saved)
+    assert again.classes == CLASSES
+    assert again.scores(synthetic.inputs[:5]) == frozen[0].scores(synthetic.inputs[:5])
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+
+
+def test_scores_are_the_mean_of_the_sigmoid_over_windows(frozen, synthetic):
+    logits = frozen[0].logits(synthetic.inputs[:5], "cpu").astype(float)
+    expected = (1 / (1 + np.exp(-logits))).mean(axis=0)
+    assert list(frozen[0].scores(synthetic.inputs[:5]).values()) == pytest.approx(list(expected), abs=1e-6)
+
+
+def test_files_that_are_no_model_are_refused(tmp_path, formula_checkpoint):
+    (tmp_path / "text.pt").write_text("hello")
+    for path in (tmp_path / "text.pt", formula_checkpoint):
+        with pytest.raises(UsageError, match="not a classifier that training wrote"):
+            Classifier.load(path)
+    with pytest.raises(UsageError, match="no such file"):
+        Classifier.load(tmp_path / "none.pt")
+
+
+def test_the_curve_rises_and_falls_with_the_loss():
+    history = [training.Step(loss, 1.0) for loss in (1.0, 10.0, 0.1, 0.1)]
+    assert curve(history) == "1 ▄█▁▁ 0.1"
+    assert curve(history[:1]) == "1 ▁ 1"
+
+
+def test_commands_train_save_and_predict(tmp_path):
+    sounds = tmp_path / "sounds"
+    for number, name in enumerate(("cat/0.wav", "cat/1.wav", "dog/0.wav")):
+        (sounds / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(sounds / name, noise_and_tone(2.0, RATE, 1, number), RATE)
+    write_media(sounds / "dog" / "film.mp4", noise_and_tone(2.0, 44100), 44100, "aac", picture="mpeg4")
+    options = ("--checkpoint", "random", "--steps", 30, "--output_path", tmp_path / "out", "--device", "cpu")
+    result = warm_start("train", sounds, *options)
+    assert result.returncode == 0, result.stderr
+    assert "step 30 of 30: loss " in result.stderr
+    assert "validation accuracy" in result.stderr
+    assert result.stdout == ""
+    folder = tmp_path / "out" / "warm_start"
+    assert sorted(path.name for path in folder.iterdir()) == ["loss.csv", "model.pt"]
+    with (folder / "loss.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == [str(number) for number in range(1, 31)]
+    assert all(float(row["loss"]) > 0 and 0 <= float(row["accuracy"]) <= 1 for row in rows)
+
+    clip, missing = sounds / "dog" / "film.mp4", tmp_path / "none.wav"
+    predicted = warm_start("predict", folder / "model.pt", clip, missing)
+    assert predicted.returncode == 1
+    assert predicted.stderr.count("\n") == 1
+    assert f"{missing}: cannot be opened" in predicted.stderr
+    path, *ranked = predicted.stdout.strip().split("\t")
+    assert path == str(clip)
+    scores = {name: float(score) for name, score in (text.rsplit(" ", 1) for text in ranked)}
+    expected = Classifier.load(folder / "model.pt").scores(examples_of(clip, VGGishExtractor()))
+    assert scores == pytest.approx(expected, abs=1e-3)
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+
+    again = warm_start("train", sounds, *options)
+    assert again.returncode == 2
+    assert "is there already; --overwrite replaces it" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "nowhere"), "nowhere: no such folder"),
+        (("train", "synthetic", "--checkpoint", "nowhere.pth"), "checkpoint=nowhere.pth: no such file"),
+        (("train", "synthetic", "--checkpoint", "LICENSE"), "LICENSE: not a readable PyTorch file"),
+        (("train", "synthetic", "--device", "cuda", "--checkpoint", "random"), "no CUDA device is visible"),
+        (("train", "synthetic", "--steps", "0"), "0 is no number from 1"),
+        (("train", "synthetic", "--learning_rate", "nan"), "nan is no number from 0"),
+        (("train", "synthetic", "--output_path", "LICENSE"), "--output_path LICENSE: "),
+        (("predict", "LICENSE", "clip.mp4"), "LICENSE: not a classifier that training wrote"),
+    ],
+)
+def test_wrong_options_end_with_one_line(arguments, said, tmp_path):
+    place = () if "--output_path" in arguments or arguments[0] == "predict" else ("--output_path", tmp_path)
+    result = warm_start(*arguments, *place)
+    assert result.returncode == 2
+    assert said in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
