@@ -7,8 +7,6 @@ differs from the old two-step extraction.
 
 from __future__ import annotations
 
-import os
-import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import soundfile
 from utils.files import whole
 from utils.media.container import TimedBlocks, open_container
 from utils.media.program import open_program
+from utils.media.tracks import check_readable
 from utils.types import MediaError, Source
 
 Decoder = Literal["auto", "pyav", "soundfile", "ffmpeg"]
@@ -48,28 +47,6 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
     reader = {"soundfile": _open_sound_file, "pyav": open_container, "ffmpeg": open_program}[decoder]
     with reader(source.path, source.start) as (rate, timed):
         yield Audio(rate, _assemble(_cut(timed, rate, source), rate * BLOCK_SECONDS))
-
-
-def check_readable(path: str) -> None:
-    """Raise MediaError, in a person's words, where a local file can't be opened, is empty or ends too early.
-
-    A RIFF file (WAV, AVI) states its length; libsndfile and FFmpeg take what is there without a word.
-    """
-    if "://" in path:
-        return
-    try:
-        with open(path, "rb") as file:
-            head = file.read(8)
-    except IsADirectoryError as error:
-        raise MediaError("it is a folder without media files, not a file") from error
-    except OSError as error:
-        raise MediaError(f"cannot be opened: {error.strerror}") from error
-    if not head:
-        raise MediaError("the file is empty (0 bytes)")
-    magic, stated = struct.unpack("<4sI", head.ljust(8, b"\0"))
-    actual = os.path.getsize(path) - 8
-    if magic == b"RIFF" and actual + 1 < stated < 0x7FFF0000:  # larger: written to a pipe, length unknown
-        raise MediaError(f"truncated: its header tells of {stated} bytes, {actual} are there")
 
 
 def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -11,20 +11,25 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
-from av.stream import Discard, Disposition
 
+from utils.media.tracks import (
+    NEW_CLOCK_SECONDS,
+    check_length,
+    format_name,
+    location,
+    open_file,
+    play_start,
+    select,
+    stated_end,
+)
 from utils.types import MediaError
 
 TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (channels, n) PCM of any type
 
 GAP_SECONDS = 0.1  # time stamps that run ahead by more are a hole in the recording; less is jitter
-NEW_CLOCK_SECONDS = 10.0  # in a transport stream more is another clock, not a hole
 PREROLL_SECONDS = 1.0  # decoded and thrown away after a seek, until overlapping frames are complete (what AAC
 # replaces by noise, it draws anew)
-TRUNCATED_SECONDS = 0.5  # an end that comes earlier than announced by more
 
-# Containers that state the length of a track; elsewhere it is a guess from the bit rate.
-STATE_THE_LENGTH = {"mov", "flac", "wav", "avi", "asf", "aiff", "caf"}
 # Containers with an exact time stamp on each packet, so that a seek knows where it landed.
 SEEK_EXACTLY = {"mov", "flac", "wav"}
 
@@ -34,18 +39,8 @@ def open_container(
     path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
 ) -> Iterator[tuple[int, TimedBlocks]]:
     """Sampling rate and blocks of the best audio track, from `start` s or earlier. Raises MediaError, also later."""
-    try:
-        container = av.open(location(path), format=container_format, metadata_errors="ignore")
-    except FFmpegError as error:
-        raise MediaError(f"not a media file, or damaged at its start ({error.strerror})") from error
-    with container:
-        track = _Track(container)
-        yield track.open(start)
-
-
-def location(path: str | IO[bytes]) -> str | IO[bytes]:
-    """`path` as FFmpeg must be told of it: in "12:30.mp4" it would take the 12 for a protocol."""
-    return f"file:{path}" if isinstance(path, str) and "://" not in path else path
+    with open_file(path, container_format) as container:
+        yield _Track(container).open(start)
 
 
 def check_end(path: str, end: float) -> None:
@@ -57,7 +52,7 @@ def check_end(path: str, end: float) -> None:
 class _Track:
     def __init__(self, container: Any) -> None:
         self._container = container
-        self._format = container.format.name.split(",")[0]
+        self._format = format_name(container)
         self._stream = container.streams.best("audio")
         if self._stream is None:
             kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
@@ -66,15 +61,14 @@ class _Track:
             raise MediaError(
                 f"no audio track (it holds {kinds}); drop it from the list or choose a visual feature_type"
             )
-        for stream in container.streams:
-            stream.discard = Discard.default if stream is self._stream else Discard.all
+        select(container, self._stream)
 
     def open(self, start: float) -> tuple[int, TimedBlocks]:
         stream = self._stream
         exact = self._format in SEEK_EXACTLY and stream.time_base * stream.rate == 1
-        seeks = exact and PREROLL_SECONDS < start < (self._stated_end() or 0)
+        seeks = exact and PREROLL_SECONDS < start < (stated_end(self._container, stream) or 0)
         if seeks:
-            target = (self._origin() + start - PREROLL_SECONDS) / stream.time_base
+            target = (play_start(self._container) + start - PREROLL_SECONDS) / stream.time_base
             self._container.seek(int(target), stream=stream)
         frames = self._frames()
         first = next(frames, None)
@@ -86,7 +80,7 @@ class _Track:
 
     def _timed(self, frames: Iterator[AudioFrame], rate: int, from_zero: bool) -> TimedBlocks:
         """Frames in their places, with silence where the track starts late or has a hole."""
-        origin, last = self._origin(), self._last_pts()
+        origin, last = play_start(self._container), self._last_pts()
         stop = 0 if from_zero else None  # where the block before ended
         for frame in frames:
             if frame.sample_rate != rate:
@@ -123,32 +117,8 @@ class _Track:
         except FFmpegError as error:
             raise MediaError(f"truncated or damaged after {seconds:.2f} s of audio ({error.strerror})") from error
 
-    def _origin(self) -> float:
-        """When the file starts to play, s: its earliest track, cover pictures aside."""
-        starts = [
-            float(stream.start_time * stream.time_base)
-            for stream in self._container.streams
-            if stream.type in ("audio", "video")
-            and stream.start_time is not None
-            and not stream.disposition & Disposition.attached_pic
-        ]
-        return min(starts, default=0.0)
-
     def _is_new_clock(self, seconds: float) -> bool:
         return self._format == "mpegts" and seconds > NEW_CLOCK_SECONDS
 
     def check_end(self, end: float) -> None:
-        stated = self._stated_end()
-        if stated is not None and end < stated - TRUNCATED_SECONDS:
-            raise MediaError(f"truncated: {end:.2f} s of audio are there, {stated:.2f} s are announced")
-
-    def _stated_end(self) -> float | None:
-        stream = self._stream
-        if self._format == "matroska":
-            hours, minutes, seconds = stream.metadata.get("DURATION", "::").split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) if seconds else None
-        # an mp3 counts its frames in the same header that states the encoder's delay
-        if self._format in STATE_THE_LENGTH or (self._format == "mp3" and stream.start_time):
-            begin = stream.start_time or 0
-            return float((begin + stream.duration) * stream.time_base) - self._origin() if stream.duration else None
-        return None
+        check_length(self._container, self._stream, end)

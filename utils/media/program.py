@@ -7,11 +7,28 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any
 
-from utils.media.container import TimedBlocks, check_end, location, open_container
+from utils.media.container import TimedBlocks, check_end, open_container
+from utils.media.tracks import location
 from utils.types import MediaError
+
+EXIT_SECONDS = 2.0  # for a program whose output has ended to say why
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """ffmpeg at work."""
+
+    stdout: IO[bytes]
+    process: subprocess.Popen[bytes]
+
+    def check_exit(self) -> None:
+        """Raise MediaError unless it ends well; to be asked when its output has ended."""
+        if self.process.wait() != 0:
+            raise MediaError("ffmpeg failed")
 
 
 @contextmanager
@@ -25,6 +42,21 @@ def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBloc
     into_holes = "aresample=async=1:first_pts=0"  # silence, also before a late start
     options = {"format": "au", "acodec": "pcm_s16be", "af": into_holes, "loglevel": "error"}
     output = ffmpeg.input(location(path)).output("pipe:", **options, vn=None, xerror=None)
+    with (
+        running(output) as process,
+        open_container(process.stdout, container_format="au") as (rate, blocks),
+    ):
+        yield rate, _until_exit(path, rate, blocks, process)
+
+
+@contextmanager
+def running(output: Any) -> Iterator[Program]:
+    """The program at work for `output` of ffmpeg-python, which is its standard output. It ends with the block.
+
+    Raises what MediaError comes from within, in the program's own words where it said any.
+    """
+    import ffmpeg
+
     command = ffmpeg.compile(output, cmd=ffmpeg_program())
     with (
         tempfile.TemporaryFile() as errors,
@@ -32,8 +64,7 @@ def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBloc
     ):
         assert process.stdout is not None
         try:
-            with open_container(process.stdout, container_format="au") as (rate, blocks):
-                yield rate, _until_exit(path, rate, blocks, process)
+            yield Program(process.stdout, process)
         except MediaError as error:
             raise _failure(process, errors, error) from error
         finally:
@@ -49,19 +80,19 @@ def ffmpeg_program() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def _until_exit(path: str, rate: int, blocks: TimedBlocks, process: subprocess.Popen[bytes]) -> TimedBlocks:
+def _until_exit(path: str, rate: int, blocks: TimedBlocks, process: Program) -> TimedBlocks:
     stop = 0
     for position, block in blocks:
         yield position, block
         stop = position + block.shape[1]
-    if process.wait() != 0:
-        raise MediaError("ffmpeg failed")
+    process.check_exit()
     check_end(path, stop / rate)  # the program takes what is there without a word
 
 
 def _failure(process: subprocess.Popen[bytes], errors: IO[bytes], error: MediaError) -> MediaError:
     """`error`, in ffmpeg's own words where it said any (the first line; the module names before it are noise)."""
-    process.wait()
+    with suppress(subprocess.TimeoutExpired):  # where it waits to be read, it did not fail
+        process.wait(timeout=EXIT_SECONDS)
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     if not lines:

@@ -1,0 +1,46 @@
+"""Scaling of pictures, against figures of the published pipeline."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from video_maker import decode, pattern
+
+from utils.media.images import scale, scaled_size
+
+
+def test_the_sample_scaled_is_as_published(shared_sample, golden):
+    stack = np.stack([scale(frame.image(), 256) for frame in decode(shared_sample, end=3.3)[1]])
+    expected = json.loads((golden / "preproc_values.json").read_text())["resized_stack0"]
+    values = stack.transpose(0, 3, 1, 2).astype(np.float32)
+    assert list(values.shape) == expected["shape"]
+    assert values.ravel()[:4].tolist() == expected["first4"]
+    assert (values.min(), values.max()) == (expected["min"], expected["max"])
+    assert values.mean(dtype=np.float64) == pytest.approx(expected["mean"], abs=1e-9)
+    assert values.std(dtype=np.float64) == pytest.approx(expected["std"], abs=1e-9)
+    with np.load(golden / "preproc_i3d_sample.npz") as arrays:
+        np.testing.assert_array_equal(values[0, :, ::8, ::8], arrays["resized_frame0_sub8"])
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000))
+def test_the_smaller_edge_becomes_256_and_the_other_is_cut(width, height):
+    published = (256, int(256 * height / width)) if width < height else (int(256 * width / height), 256)
+    assert scaled_size(width, height, 256) == published
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 360), (360, 640), (100, 80), (300, 300)])
+def test_pillow_does_the_scaling(width, height):
+    image = pattern(3, width, height)
+    expected = Image.fromarray(image).resize(scaled_size(width, height, 256), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(scale(image, 256), expected)
+
+
+@pytest.mark.parametrize(("width", "height"), [(256, 300), (341, 256), (256, 256)])
+def test_what_has_the_size_is_left_alone(width, height):
+    image = pattern(0, width, height)
+    assert scale(image, 256) is image
