@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from formula import formula_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +65,9 @@ def formula_weights() -> dict[str, Tensor]:
 
     with torch.device("meta"):
         shapes = {key: tensor.shape for key, tensor in VGGish().state_dict().items()}
-    return {key: torch.from_numpy(formula_tensor(t, tuple(shape))) for t, (key, shape) in enumerate(shapes.items())}
+    return {
+        key: torch.from_numpy(formula_tensor(t, key, tuple(shape))) for t, (key, shape) in enumerate(shapes.items())
+    }
 
 
 @pytest.fixture(scope="session")
@@ -75,24 +77,3 @@ def formula_checkpoint(formula_weights: dict[str, Tensor], tmp_path_factory: pyt
     path = tmp_path_factory.mktemp("weights") / "formula.pth"
     torch.save(formula_weights, path)
     return path
-
-
-def formula_tensor(t: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Tensor number t of the formula, float32; VGGish has only weights of 2 or more dimensions and biases."""
-    values = np.empty(int(np.prod(shape)), np.float32)
-    scale = np.sqrt(6.0 / np.prod(shape[1:])) if len(shape) > 1 else 0.1
-    for start in range(0, len(values), 1 << 20):
-        part = values[start : start + (1 << 20)]
-        part[:] = formula_uniform(t, np.arange(start, start + len(part), dtype=np.uint32)) * scale
-    return values.reshape(shape)
-
-
-def formula_uniform(t: int, index: np.ndarray) -> np.ndarray:
-    """u(t, i) in [-1, 1), float64."""
-    x = index * np.uint32(0x9E3779B1) + np.uint32((t * 0x85EBCA77 + 0x27D4EB2F) & 0xFFFFFFFF)
-    x ^= x >> np.uint32(15)
-    x *= np.uint32(0x2C1B3C6D)
-    x ^= x >> np.uint32(12)
-    x *= np.uint32(0x297A2D39)
-    x ^= x >> np.uint32(15)
-    return x / 2.0**31 - 1.0

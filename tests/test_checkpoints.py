@@ -185,7 +185,7 @@ def test_a_wrong_download_leaves_nothing_behind(fault, server, cache):
 def test_a_file_in_the_cache_that_is_not_the_published_one_is_refused(server, cache):
     path = find("pretrained", server.released(), 0).path
     path.write_bytes(b"damaged since")
-    with pytest.raises(UsageError, match=r"SHA-256 differs.*delete it"):
+    with pytest.raises(UsageError, match=r"its digest differs.*delete it"):
         find("pretrained", server.released(), 0)
 
 

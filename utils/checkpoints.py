@@ -9,7 +9,7 @@ import shutil
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Rename = Callable[["Mapping[str, Tensor]"], "dict[str, Tensor]"]
+
 TIMEOUT_SECONDS = 30
+COUNTER = "num_batches_tracked"
+WITHOUT_WEIGHTS = "; {0}=demo and {0}=random run without it, with features that mean nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,13 @@ class Released:
     url: str
     sha256: str  # hex; the leading digits where no more is published
     licence: str
+    git_blob: str = ""  # hex; git's id of the file, where no SHA-256 is published
+    name: str = ""  # of the file here, where the URL's says too little
 
     @property
     def cached(self) -> Path:
         """Where torch.hub keeps it."""
-        return hub_cache() / self.url.rsplit("/", 1)[-1]
+        return hub_cache() / (self.name or self.url.rsplit("/", 1)[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +58,33 @@ class Checkpoint:
     identity: str  # the same for the same values
     seed: int = 0
 
-    def load(self, network: nn.Module) -> None:
-        """Give `network`, built on the meta device, its weights (CPU). Raises UsageError if they don't fit."""
+    def load(self, network: nn.Module, rename: Rename | None = None) -> None:
+        """Give `network`, built on the meta device, its weights (CPU). Raises UsageError if they don't fit.
+
+        `rename` brings a file's keys to the network's. The counters of batch norms, which nothing uses, may be missing.
+        """
         expected = network.state_dict()
-        state = _read(self.path) if self.path else random_weights(expected, self.seed)
+        state = dict(_read(self.path)) if self.path else random_weights(expected, self.seed)
+        if self.path and rename:
+            state = rename(state)
+        counters = {key: like.new_zeros((), device="cpu") for key, like in expected.items() if key.endswith(COUNTER)}
+        state = {key: tensor for key, tensor in state.items() if key not in counters}
+        expected = {key: like for key, like in expected.items() if key not in counters}
         if problem := _mismatch(state, expected):
             raise UsageError(f"{self.path}: not the weights of {type(network).__name__}: {problem}")
-        network.load_state_dict(state, assign=True)
+        network.load_state_dict({**state, **counters}, assign=True)
         network.float()
         network.requires_grad_(False)
 
 
-def find(checkpoint: str, released: Released, seed: int, variables: Mapping[str, Variable] | None = None) -> Checkpoint:
-    """The option `checkpoint` (`pretrained`, `demo`, `random` or a path) -> weights at hand, downloaded if need be.
+def find(
+    checkpoint: str,
+    released: Released,
+    seed: int,
+    variables: Mapping[str, Variable] | None = None,
+    option: str = "checkpoint",
+) -> Checkpoint:
+    """An option (`pretrained`, `demo`, `random` or a path) -> weights at hand, downloaded if need be.
 
     Where `variables` says which of TensorFlow's becomes which tensor, a path may be that of a TensorFlow checkpoint.
     Raises UsageError if they can't be had; only `demo` then falls back to random weights, and says so.
@@ -72,11 +92,11 @@ def find(checkpoint: str, released: Released, seed: int, variables: Mapping[str,
     if checkpoint == "random":
         return Checkpoint(None, f"random, seed {seed}", seed)
     if checkpoint == "pretrained":
-        path, digest = _verified(released)
+        path, digest = _verified(released, option)
         return Checkpoint(path, fingerprint(path, digest))
     if checkpoint == "demo":
         try:
-            return find("pretrained", released, seed)
+            return find("pretrained", released, seed, option=option)
         except UsageError as error:
             log.warning("%s", error)
             log.warning("DEMO: going on with RANDOM weights; the features below mean nothing")
@@ -85,7 +105,7 @@ def find(checkpoint: str, released: Released, seed: int, variables: Mapping[str,
     if variables and (theirs := tensorflow_checkpoints.recognise(path)):
         path = _converted(theirs, variables)
     if not path.is_file():
-        raise UsageError(f"checkpoint={checkpoint}: no such file; give a path, or pretrained, demo or random")
+        raise UsageError(f"{option}={checkpoint}: no such file; give a path, or pretrained, demo or random")
     return Checkpoint(path, fingerprint(path))
 
 
@@ -99,6 +119,15 @@ def hub_cache() -> Path:
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
     digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def git_blob(path: Path) -> str:
+    """What `git hash-object` prints for a file."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
@@ -124,7 +153,7 @@ def file(given: str, released: Released, option: str) -> Path:
     return path
 
 
-def _verified(released: Released, option: str = "checkpoint") -> tuple[Path, str]:
+def _verified(released: Released, option: str) -> tuple[Path, str]:
     """Where the file is, downloaded if need be, and its SHA-256."""
     path = released.cached
     try:
@@ -134,17 +163,20 @@ def _verified(released: Released, option: str = "checkpoint") -> tuple[Path, str
                 _download(released, path)
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        way_out = "; checkpoint=demo and checkpoint=random run without it, with features that mean nothing"
         raise UsageError(
             f"cannot download {released.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
-            + (way_out if option == "checkpoint" else "")
+            + (WITHOUT_WEIGHTS.format(option) if option.endswith("checkpoint") else "")
         ) from error
     digest = sha256(path)
-    if not digest.startswith(released.sha256):
-        raise UsageError(
-            f"{path}: damaged or not the file of {released.url} (its SHA-256 differs); delete it and retry"
-        )
+    if not _is_released(path, digest, released):
+        raise UsageError(f"{path}: damaged or not the file of {released.url} (its digest differs); delete it and retry")
     return path, digest
+
+
+def _is_released(path: Path, digest: str, released: Released) -> bool:
+    if released.git_blob and git_blob(path) != released.git_blob:
+        return False
+    return digest.startswith(released.sha256)
 
 
 def _download(released: Released, path: Path) -> None:
@@ -153,8 +185,8 @@ def _download(released: Released, path: Path) -> None:
             size = int(response.headers.get("Content-Length", 0)) or None
             with tqdm.wrapattr(response, "read", total=size, desc=path.name) as counted:
                 shutil.copyfileobj(counted, file, 1 << 20)
-        if not sha256(partial).startswith(released.sha256):
-            raise OSError("what came is not the published file: its SHA-256 differs")
+        if not _is_released(partial, sha256(partial), released):
+            raise OSError("what came is not the published file: its digest differs")
 
 
 def _converted(theirs: TensorFlowCheckpoint, variables: Mapping[str, Variable]) -> Path:
@@ -187,7 +219,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def random_weights(shapes: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Uniform weights of He's variance and zero biases, in the order of `shapes`."""
+    """Uniform weights of He's variance, zero biases and batch norms that do nothing, in the order of `shapes`."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -197,7 +229,8 @@ def random_weights(shapes: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]
             bound = (6.0 / like[0].numel()) ** 0.5
             state[key] = torch.empty(like.shape).uniform_(-bound, bound, generator=generator)
         else:
-            state[key] = torch.zeros(like.shape)
+            scale = key.endswith((".weight", ".running_var"))  # of a batch norm
+            state[key] = torch.ones(like.shape) if scale else torch.zeros(like.shape)
     return state
 
 

@@ -71,7 +71,9 @@ class Placed:
         if device != "cpu":
             torch.cuda.set_device(device)
         self._type = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
-        self._network = network.eval().to(device, self._type).to(memory_format=torch.channels_last)
+        volumes = any(parameter.dim() == 5 for parameter in network.parameters())
+        self._layout = torch.channels_last_3d if volumes else torch.channels_last
+        self._network = network.eval().to(device, self._type).to(memory_format=self._layout)
         self._limit: int | None = None  # examples that are known to fit
 
     def __call__(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
@@ -111,19 +113,19 @@ class Placed:
 
     def compute(self, inputs: Tensor) -> Tensor:
         """The network's outputs, still on the device; nothing is waited for."""
-        import torch
 
         placed = inputs.to(self._device, non_blocking=True)  # converted there: on the host it would be waited for
-        outputs: Tensor = self._network(placed.to(self._type).contiguous(memory_format=torch.channels_last))
+        outputs: Tensor = self._network(placed.to(self._type).contiguous(memory_format=self._layout))
         return outputs.float()
 
 
 def batch_that_fits(device: str, bytes_per_window: int, most: int) -> int:
-    """As many windows as half of the free memory of a CUDA device holds, a multiple of 32, 1 at least."""
+    """As many windows as half of the free memory of a CUDA device holds, 1 at least; many: a multiple of 32."""
     import torch
 
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(most, free // 2 // bytes_per_window // 32 * 32))
+    fit = min(most, free // 2 // bytes_per_window)
+    return fit // 32 * 32 or max(1, fit)
 
 
 def _checked(ids: list[int]) -> list[int]:

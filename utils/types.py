@@ -41,6 +41,7 @@ class Windows:
 
     data: np.ndarray  # (n, *window_shape)
     times: np.ndarray  # (n, 2) float64, start and end of each window, s
+    facts: Mapping[str, np.ndarray] = field(default_factory=dict)  # of the whole source, e.g. its frame rate
 
     def __post_init__(self) -> None:
         if self.times.shape != (len(self.data), 2):
@@ -98,7 +99,7 @@ class Extractor(Protocol):
         """Decode lazily. Called from several threads. Raises MediaError."""
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
-        """Post-process the outputs of all windows of a source; `arrays` is empty where it has none."""
+        """Post-process a source: outputs of all its windows, none if it has no window, and the facts they told."""
 
 
 class Sink(ABC):

@@ -18,6 +18,7 @@ class Job:
     source: Source
     times: list[np.ndarray] = field(default_factory=list)  # of the windows seen
     outputs: list[Mapping[str, np.ndarray]] = field(default_factory=list)  # of the windows computed
+    facts: dict[str, np.ndarray] = field(default_factory=dict)  # that its windows told
     windows: int = 0  # seen
     rows: int = 0  # computed
     decoded: bool = False  # all windows have been seen
@@ -28,9 +29,9 @@ class Job:
         return self.decoded and not self.failed and self.rows == self.windows
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Outputs of all windows in order; empty if there was none."""
+        """Outputs of all windows in order, if there were any, and the facts."""
         keys: Iterable[str] = self.outputs[0] if self.outputs else ()
-        return {key: np.concatenate([part[key] for part in self.outputs]) for key in keys}
+        return self.facts | {key: np.concatenate([part[key] for part in self.outputs]) for key in keys}
 
     def spans(self) -> np.ndarray:
         """Start and end of all windows, (T, 2) s."""
@@ -64,6 +65,7 @@ class Packer:
     def add(self, job: Job, windows: Windows) -> Iterator[Batch]:
         """Take windows in; yields the batches that are full now."""
         job.times.append(windows.times)
+        job.facts |= windows.facts
         job.windows += len(windows.data)
         waiting = self._waiting[windows.data.shape[1:]]
         if len(windows.data):

@@ -1,0 +1,30 @@
+"""What every flow network here has in common: clips of frames in, flow from each frame to the next out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class FlowNetwork(nn.Module, ABC):
+    """RGB frames (..., T + 1, 3, H, W) in 0..255 -> flow (..., T, 2, H, W) float32 in pixels, x before y.
+
+    What is computed of a single frame is computed once, though all but the first and the last are in two pairs. A
+    pair of frames is a clip of T = 1. Coordinates are float32 whatever the type of the weights.
+    """
+
+    def forward(self, frames: Tensor) -> Tensor:
+        *leading, number, _, height, width = frames.shape
+        clips = frames.reshape(-1, *frames.shape[-4:])
+        return self.flow(clips).reshape(*leading, number - 1, 2, height, width)
+
+    @abstractmethod
+    def flow(self, clips: Tensor) -> Tensor:
+        """Clips (N, T + 1, 3, H, W) -> (N * T, 2, H, W)."""
+
+
+def each_with_next(maps: Tensor, clips: int) -> tuple[Tensor, Tensor]:
+    """Maps of all frames (N * (T + 1), ...) of N clips -> those of the first and of the second frame of each pair."""
+    by_clip = maps.unflatten(0, (clips, -1))
+    return by_clip[:, :-1].flatten(0, 1), by_clip[:, 1:].flatten(0, 1)

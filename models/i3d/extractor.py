@@ -1,0 +1,220 @@
+"""I3D: the pictures of a source, and the flow between them -> 1024 features a stack and stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from models.flow import estimator
+from models.flow.estimator import Flow, FlowType
+from models.i3d.layers import CLASSES, FEATURES
+from models.i3d.predictions import report
+from models.i3d.stacks import CROP, Shot, centre, levels, stacks
+from models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, with_norm_weights
+from utils import checkpoints
+from utils.devices import Placed, Precision, batch_that_fits
+from utils.media.images import save_jpeg
+from utils.media.video import FpsFilter, open_video
+from utils.media.video_track import Colours
+from utils.types import Features, Forward, Source, UsageError, Windows
+
+SHORTEST_STACK = 10  # frames; with fewer, nothing is left for the network's last pool
+DECODE_THREADS = 2  # of each source
+BYTES_PER_FRAME = 16 << 20  # of device memory for each frame of a stack and stream: the first layer's maps, five times
+
+
+@dataclass(frozen=True, kw_only=True)
+class I3DExtractor:
+    """Options as in configs/feature_type/i3d.yaml. Raises UsageError if one is out of range."""
+
+    checkpoint: str = "pretrained"
+    seed: int = 0
+    precision: Precision = "fp32"
+    streams: Stream | None = None
+    flow_type: FlowType = "raft"
+    flow_checkpoint: str = "pretrained"
+    stack_size: int = 64
+    step_size: int = 64
+    extraction_fps: float | None = None
+    fps_filter: FpsFilter = "timestamps"
+    last_window: Literal["drop", "cycle"] = "drop"
+    colours: Colours = "bt601"
+    show_pred: bool = False
+    tmp_path: str = "./tmp"
+    keep_tmp_files: bool = False
+    _loaded: list[Flow] = field(default_factory=list, init=False, repr=False, compare=False)  # in a worker
+
+    def __post_init__(self) -> None:
+        if self.stack_size < SHORTEST_STACK:
+            raise UsageError(f"stack_size={self.stack_size}: I3D needs {SHORTEST_STACK} frames or more")
+        if self.step_size < 1:
+            raise UsageError(f"step_size={self.step_size}: must be 1 or more")
+        if self.extraction_fps is not None and not 0 < self.extraction_fps <= 1000:
+            raise UsageError(f"extraction_fps={self.extraction_fps:g}: must be above 0 and at most 1000")
+
+    @property
+    def _streams(self) -> tuple[Stream, ...]:
+        return (self.streams,) if self.streams else ("rgb", "flow")
+
+    @property
+    def arrays(self) -> Mapping[str, np.dtype]:
+        features: dict[str, np.dtype] = {stream: np.dtype(np.float32) for stream in self._streams}
+        return {**features, "fps": np.dtype(np.float64), "timestamps_ms": np.dtype(np.float64)}
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        flow = self._flow_weights
+        return {
+            "checkpoint": {stream: weights.identity for stream, weights in self._weights.items()},
+            "precision": self.precision,
+            "streams": self.streams,
+            "flow_type": self.flow_type if "flow" in self._streams else None,
+            "flow_checkpoint": flow.identity if flow else None,
+            "stack_size": self.stack_size,
+            "step_size": self.step_size,
+            "extraction_fps": self.extraction_fps,
+            "fps_filter": self.fps_filter if self.extraction_fps else None,
+            "last_window": self.last_window,
+            "colours": self.colours,
+        }
+
+    @property
+    def too_short(self) -> str:
+        if self.last_window == "cycle":
+            return "it holds no picture at all"
+        return f"fewer than {self.stack_size + 1} frames; a smaller stack_size, or last_window=cycle, takes it"
+
+    @cached_property
+    def _weights(self) -> Mapping[Stream, checkpoints.Checkpoint]:
+        """Found, or downloaded, when first asked for; workers get them with the extractor."""
+        if len(self._streams) > 1 and self.checkpoint not in ("pretrained", "demo", "random"):
+            _check_pattern(self.checkpoint)
+        return {
+            stream: checkpoints.find(
+                self.checkpoint.replace("{stream}", stream), WEIGHTS[stream], self.seed, variables(stream)
+            )
+            for stream in self._streams
+        }
+
+    @cached_property
+    def _flow_weights(self) -> checkpoints.Checkpoint | None:
+        if "flow" not in self._streams:
+            return None
+        return estimator.find(self.flow_type, self.flow_checkpoint, self.seed)
+
+    def load(self, device: str, threads: int) -> Forward:
+        import torch
+
+        from models.i3d.network import I3D
+        from models.i3d.streams import TwoStreams
+
+        torch.set_num_threads(threads)
+        if "flow" in self._streams:
+            self._loaded[:] = [estimator.load(self.flow_type, self._flow_weights, device, threads, self.precision)]
+        networks = {}
+        for stream, weights in self._weights.items():
+            with torch.device("meta"):
+                network = I3D(CHANNELS[stream])
+            weights.load(network, with_norm_weights)
+            networks[stream] = network.eval().fold()
+        start = Placed(TwoStreams(networks), device, self.precision)
+
+        def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
+            outputs = start(batch)
+            return lambda: _by_name(outputs(), self._streams)
+
+        return forward
+
+    def batch_size(self, device: str, threads: int) -> int:
+        if device == "cpu":
+            return 1
+        return batch_that_fits(device, BYTES_PER_FRAME * self.stack_size * len(self._streams), most=32)
+
+    def windows(self, source: Source) -> Iterator[Windows]:
+        """One stack each: (1, channels, S, 224, 224), uint8 of RGB alone, else int16 with the flow's levels behind."""
+        channels = sum(CHANNELS[stream] for stream in self._streams)
+        shape = (0, channels, self.stack_size, CROP, CROP)
+        with self._frames(source) as (fps, shots):
+            yield Windows(np.zeros(shape, self._dtype), np.zeros((0, 2)), {"fps": np.array(fps)})
+            for stack in stacks(shots, self.stack_size, self.step_size, cycled=self.last_window == "cycle"):
+                times = np.array([[stack[0].seconds, stack[-1].seconds]])
+                yield Windows(self._clip(stack)[None], times)
+
+    @property
+    def _dtype(self) -> type[np.generic]:
+        return np.int16 if "flow" in self._streams else np.uint8
+
+    @contextmanager
+    def _frames(self, source: Source) -> Iterator[tuple[float, Iterable[Shot]]]:
+        """Frames a second, and the frames."""
+        kept = Path(self.tmp_path) / f"{source.name}_new_fps.mp4" if self.keep_tmp_files else None
+        with open_video(
+            source,
+            self.extraction_fps,
+            self.fps_filter,
+            threads=DECODE_THREADS,
+            colours=self.colours,
+            keep=kept,
+        ) as video:
+            shots: Iterable[Shot] = map(Shot, video.frames)
+            if self.keep_tmp_files:
+                shots = _keep_frames(shots, Path(self.tmp_path) / f"{source.name}_frames")
+            yield video.fps, shots
+
+    def _clip(self, stack: Sequence[Shot]) -> np.ndarray:
+        parts = []
+        if "rgb" in self._streams:
+            parts.append(np.stack([centre(shot.image) for shot in stack[:-1]]).transpose(3, 0, 1, 2))
+        if "flow" in self._streams:
+            self._compute_flow(stack)
+            parts.append(np.stack([shot.flow for shot in stack[:-1] if shot.flow is not None], axis=1))
+        return np.concatenate(parts, dtype=self._dtype)
+
+    def _compute_flow(self, stack: Sequence[Shot]) -> None:
+        """Of the pairs that no earlier stack held."""
+        first = next((number for number, shot in enumerate(stack[:-1]) if shot.flow is None), None)
+        if first is None:
+            return
+        images = np.stack([shot.image for shot in stack[first:]])
+        top, left = (estimator.first_pixel(self.flow_type, length, CROP) for length in images.shape[1:3])
+        [flow] = self._loaded
+        for shot, vectors in zip(stack[first:-1], flow(images), strict=True):
+            shot.flow = levels(vectors[:, top : top + CROP, left : left + CROP])
+
+    def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
+        """Features (T, 1024) of each stream, frames a second, and the time of each stack's last frame (T,) ms."""
+        found: dict[str, np.ndarray] = {
+            stream: arrays.get(stream, np.zeros((0, FEATURES), np.float32)) for stream in self._streams
+        }
+        found |= {"fps": arrays["fps"], "timestamps_ms": 1000 * times[:, 1]}
+        predictions = ""
+        if self.show_pred and len(times):
+            predictions = report({stream: arrays[f"{stream}_logits"] for stream in self._streams}, times)
+        return Features(source, found, times, predictions)
+
+
+def _by_name(outputs: np.ndarray, streams: Sequence[Stream]) -> dict[str, np.ndarray]:
+    """Columns of TwoStreams -> features and logits of each stream."""
+    edges = np.cumsum([FEATURES, CLASSES] * len(streams))[:-1]
+    names = [name for stream in streams for name in (stream, f"{stream}_logits")]
+    return dict(zip(names, np.split(outputs, edges, axis=1), strict=True))
+
+
+def _check_pattern(checkpoint: str) -> None:
+    if "{stream}" not in checkpoint:
+        raise UsageError(
+            f"checkpoint={checkpoint}: each stream has a file of its own; write {{stream}} for rgb and flow, e.g. "
+            "checkpoint=model_{stream}.pth, or choose one with streams=rgb"
+        )
+
+
+def _keep_frames(shots: Iterable[Shot], folder: Path) -> Iterator[Shot]:
+    for number, shot in enumerate(shots, start=1):
+        save_jpeg(shot.image, folder / f"{number:06d}.jpg")
+        yield shot

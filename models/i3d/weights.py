@@ -1,0 +1,76 @@
+"""Where I3D's released weights come from, and where DeepMind's TensorFlow checkpoints have each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from models.i3d.layers import CLASSES, FEATURES, MIXED
+from utils.checkpoints import Released
+from utils.tensorflow_checkpoints import Variable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Stream = Literal["rgb", "flow"]
+
+CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
+LICENCE = "Apache-2.0 (DeepMind, Kinetics-I3D); MIT (hassony2, their conversion)"
+
+_FILES = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
+WEIGHTS: dict[Stream, Released] = {  # no SHA-256 of these is published
+    "rgb": Released(
+        f"{_FILES}/model_rgb.pth", "", LICENCE, git_blob="2a7c22e23e6c74f50a0166ce61110bccd2ab48bb", name="i3d_rgb.pth"
+    ),
+    "flow": Released(
+        f"{_FILES}/model_flow.pth",
+        "",
+        LICENCE,
+        git_blob="5d552d2206f41089c428b0d9d8de3b1fccc85b5a",
+        name="i3d_flow.pth",
+    ),
+}
+
+_ROOTS: dict[Stream, str] = {"rgb": "RGB/inception_i3d", "flow": "Flow/inception_i3d"}
+
+
+def variables(stream: Stream) -> dict[str, Variable]:
+    """Key in the network -> TensorFlow variable; there is none for the batch norms' weights, which are ones."""
+    found = {}
+    for key, scope, kernel in _units(CHANNELS[stream]):
+        found[f"{key}.conv3d.weight"] = Variable(f"{_ROOTS[stream]}/{scope}/conv_3d/w", kernel)
+        for ours, theirs in (("bias", "beta"), ("running_mean", "moving_mean"), ("running_var", "moving_variance")):
+            found[f"{key}.batch3d.{ours}"] = Variable(f"{_ROOTS[stream]}/{scope}/batch_norm/{theirs}", kernel[-1:])
+    head = f"{_ROOTS[stream]}/Logits/Conv3d_0c_1x1/conv_3d"
+    found["conv3d_0c_1x1.conv3d.weight"] = Variable(f"{head}/w", (1, 1, 1, FEATURES, CLASSES))
+    found["conv3d_0c_1x1.conv3d.bias"] = Variable(f"{head}/b", (CLASSES,))
+    return found
+
+
+def with_norm_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict made of a TensorFlow checkpoint, completed with the ones; any other, as it is."""
+    import torch
+
+    if any(key.endswith("batch3d.weight") for key in state):
+        return dict(state)
+    variances = {key: tensor for key, tensor in state.items() if key.endswith("batch3d.running_var")}
+    ones = {key.replace("running_var", "weight"): torch.ones_like(tensor) for key, tensor in variances.items()}
+    return {**state, **ones}
+
+
+def _units(channels: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Key, TensorFlow scope and kernel there of each convolution that a batch norm follows."""
+    yield "conv3d_1a_7x7", "Conv3d_1a_7x7", (7, 7, 7, channels, 64)
+    yield "conv3d_2b_1x1", "Conv3d_2b_1x1", (1, 1, 1, 64, 64)
+    yield "conv3d_2c_3x3", "Conv3d_2c_3x3", (3, 3, 3, 64, 192)
+    for name, (width, (alone, before_1, after_1, before_2, after_2, pooled)) in MIXED.items():
+        last = "0a_3x3" if name == "5b" else "0b_3x3"  # named so in DeepMind's release
+        for ours, theirs, kernel in (
+            ("0", "0/Conv3d_0a_1x1", (1, 1, 1, width, alone)),
+            ("1.0", "1/Conv3d_0a_1x1", (1, 1, 1, width, before_1)),
+            ("1.1", "1/Conv3d_0b_3x3", (3, 3, 3, before_1, after_1)),
+            ("2.0", "2/Conv3d_0a_1x1", (1, 1, 1, width, before_2)),
+            ("2.1", f"2/Conv3d_{last}", (3, 3, 3, before_2, after_2)),
+            ("3.1", "3/Conv3d_0b_1x1", (1, 1, 1, width, pooled)),
+        ):
+            yield f"mixed_{name}.branch_{ours}", f"Mixed_{name}/Branch_{theirs}", kernel

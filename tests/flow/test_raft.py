@@ -1,0 +1,117 @@
+"""RAFT loads the authors' and torchvision's weights, and computes the flow that torchvision's own loop does."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from formula import formula_state, waves
+from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
+
+from models.flow.raft import RAFT, padding, upsample
+from models.flow.weights import RAFT_SINTEL, RAFT_TORCHVISION, with_torchvision_keys
+
+CLOSE = 1e-4  # pixels
+
+
+@pytest.fixture(scope="module")
+def released(manifests):
+    """Weights of the golden flows, under the authors' names."""
+    state = formula_state(manifests / "raft.json")
+    for key in state:
+        if key.startswith("update_block.flow_head.conv2"):
+            state[key] *= 0.2
+        if key.endswith("norm2.weight"):
+            state[key] *= 0.25
+    return {key: state[key.replace("norm3", "downsample.1")] for key in state}
+
+
+@pytest.fixture(scope="module")
+def network(released):
+    with torch.device("meta"):
+        built = RAFT(updates=1)
+    built.load_state_dict(with_torchvision_keys(released), assign=True)
+    return built.eval().requires_grad_(False)
+
+
+def test_the_authors_keys_become_torchvisions(manifests):
+    expected = json.loads((manifests / "raft_to_torchvision.json").read_text())["map"]
+    theirs = {key: torch.tensor(number) for number, key in enumerate(expected)}
+    ours = with_torchvision_keys({f"module.{key}": tensor for key, tensor in theirs.items()})
+    assert ours == {renamed: theirs[key] for key, renamed in expected.items() if renamed}
+    assert with_torchvision_keys(ours) == ours
+
+
+def test_keys_and_shapes_are_those_of_torchvisions_files():
+    with torch.device("meta"):
+        ours, theirs = RAFT().state_dict(), raft_large(weights=None).state_dict()
+    assert {key: tensor.shape for key, tensor in ours.items()} == {key: tensor.shape for key, tensor in theirs.items()}
+
+
+def test_urls_are_torchvisions_and_name_their_digest():
+    for record, theirs in (
+        (RAFT_SINTEL, Raft_Large_Weights.C_T_SKHT_V1),
+        (RAFT_TORCHVISION, Raft_Large_Weights.C_T_SKHT_V2),
+    ):
+        assert record.url == theirs.url
+        assert record.url.endswith(f"-{record.sha256}.pth")
+
+
+def test_golden_flow_after_one_update(network, golden):
+    padded = torch.nn.functional.pad(waves(130, 150), [1, 1, 3, 3], mode="replicate")
+    with np.load(golden / "golden_raft.npz") as theirs, torch.inference_mode():
+        np.testing.assert_allclose(network(padded), theirs["flow_iters1"], rtol=0, atol=CLOSE)
+
+
+def test_odd_sizes_are_padded_and_the_flow_cut_to_the_frame(network, golden):
+    with np.load(golden / "golden_raft.npz") as theirs, torch.inference_mode():
+        expected = theirs["flow_iters1"][:, :, 3:-3, 1:-1]
+        np.testing.assert_allclose(network(waves(130, 150)), expected, rtol=0, atol=CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((256, 344), (0, 0, 0, 0)), ((256, 341), (1, 2, 0, 0)), ((130, 150), (1, 1, 3, 3)), ((255, 257), (3, 4, 0, 1))],
+)
+def test_padding_is_as_even_as_can_be_and_the_odd_pixel_is_last(size, expected):
+    assert padding(*size) == expected
+
+
+def test_torchvisions_own_loop_gives_the_same_flow(network):
+    theirs = raft_large(weights=None)
+    theirs.load_state_dict(network.state_dict())
+    frames = waves(136, 152)
+    scaled = frames * (2 / 255) - 1
+    ours = RAFT(updates=3)
+    ours.load_state_dict(network.state_dict())
+    with torch.inference_mode():
+        expected = theirs.eval()(scaled[:1], scaled[1:], num_flow_updates=3)[-1]
+        torch.testing.assert_close(ours.eval()(frames), expected, rtol=0, atol=CLOSE)
+
+
+def test_clips_give_the_flow_of_each_of_their_pairs(network):
+    frames = waves(130, 136, frames=4)
+    with torch.inference_mode():
+        pairs = network(torch.stack([frames[:-1], frames[1:]], dim=1))  # (3, 2, ...) -> (3, 1, ...)
+        torch.testing.assert_close(network(frames), pairs[:, 0], rtol=0, atol=CLOSE)
+        clips = network(torch.stack([frames[:3], frames[1:]]))
+    torch.testing.assert_close(clips, torch.stack([pairs[:2, 0], pairs[1:, 0]]), rtol=0, atol=CLOSE)
+
+
+def test_a_flow_that_is_the_same_everywhere_stays_so_when_upsampled():
+    flow = torch.tensor([1.5, -0.25]).view(1, 2, 1, 1).expand(1, 2, 4, 5)
+    fine = upsample(flow, torch.randn(1, 9 * 64, 4, 5))
+    torch.testing.assert_close(fine[..., 8:-8, 8:-8], 8 * flow[..., :1, :1].expand(1, 2, 16, 24))
+
+
+def test_bf16_flow_is_within_five_percent_of_the_scale(network):
+    half = RAFT(updates=1)
+    half.load_state_dict(network.state_dict())
+    half = half.eval().to(torch.bfloat16)
+    frames = waves(136, 152)
+    with torch.inference_mode():
+        expected, ours = network(frames), half(frames.to(torch.bfloat16))
+    assert ours.dtype == torch.float32
+    assert (ours - expected).abs().max() < 0.05 * expected.abs().max()

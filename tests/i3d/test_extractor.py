@@ -1,0 +1,218 @@
+"""The whole extractor: pictures in; stacks, features and their times out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from video_maker import write_video
+
+from models.i3d.extractor import I3DExtractor
+from models.i3d.weights import WEIGHTS
+from utils.types import Features, MediaError, Source, UsageError
+
+RGB = {"checkpoint": "random", "streams": "rgb", "stack_size": 10, "step_size": 10}
+Flow = Callable[[np.ndarray], np.ndarray]
+
+
+def texture(index: int, width: int, height: int) -> np.ndarray:
+    """Smooth, moving 3 px to the right and 2 px down each frame."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(0.11 * (x - 3 * index) + 0.05 * (y - 2 * index) + c) for c in range(3)]
+    waves = [wave + np.cos(0.07 * (x - 3 * index) - 0.13 * (y - 2 * index) + c) for c, wave in enumerate(waves)]
+    return (127.5 + 60 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """25 frames at 25 a second, lossless."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mkv"
+    return Source(str(write_video(path, 25, size=(344, 256), codec="ffv1", pix_fmt="bgr0", picture=texture)), "clip")
+
+
+def windows(extractor: I3DExtractor, source: Source, flow: Flow | None = None) -> tuple[np.ndarray, np.ndarray, float]:
+    if flow:
+        extractor._loaded[:] = [flow]
+    parts = list(extractor.windows(source))
+    data = np.concatenate([part.data for part in parts])
+    return data, np.concatenate([part.times for part in parts]), float(parts[0].facts["fps"])
+
+
+def extract(extractor: I3DExtractor, source: Source) -> Features:
+    forward = extractor.load("cpu", 2)
+    data, times, fps = windows(extractor, source)
+    outputs = [forward(data[number : number + 1])() for number in range(len(data))]
+    arrays = {key: np.concatenate([each[key] for each in outputs]) for key in (outputs[0] if outputs else ())}
+    return extractor.features(source, {**arrays, "fps": np.array(fps)}, times)
+
+
+def test_the_sample_is_prepared_as_published(shared_sample, golden):
+    extractor = I3DExtractor(checkpoint="random", streams="rgb")
+    data, times, fps = windows(extractor, Source(str(shared_sample), "x"))
+    scaled = 2 * data[0].astype(np.float64) / 255 - 1
+    facts = json.loads((golden / "preproc_values.json").read_text())["rgb_input_stack0"]
+    assert data.shape == (5, 3, 64, 224, 224)
+    assert (scaled.mean(), scaled.std()) == pytest.approx((facts["mean"], facts["std"]), abs=1e-4)
+    with np.load(golden / "preproc_i3d_sample.npz") as arrays:
+        for frame in (0, 63):
+            theirs = arrays[f"rgb_input_stack0_t{frame}_sub8"]
+            np.testing.assert_allclose(scaled[:, frame, ::8, ::8], theirs, rtol=0, atol=2.01 / 255)  # a level
+    assert fps == 19.62
+    np.testing.assert_allclose(1000 * times[:, 1], 3261.977573904 * np.arange(1, 6), rtol=1e-9)
+
+
+def test_times_at_another_rate_are_the_published_ones(shared_sample):
+    extractor = I3DExtractor(
+        checkpoint="random", streams="rgb", stack_size=24, step_size=12, extraction_fps=15, show_pred=False
+    )
+    _, times, fps = windows(extractor, Source(str(shared_sample), "x"))
+    assert fps == 15
+    np.testing.assert_allclose(1000 * times[:, 1], 1600 + 800 * np.arange(21), rtol=1e-9)
+
+
+def test_rgb_and_flow_are_of_the_same_place_and_time(clip):
+    """Each frame moves by a flow that tells its number and place: it must lie beside that frame's picture."""
+
+    def marked(frames: np.ndarray) -> np.ndarray:
+        red = frames[:-1, :, :, 0].astype(np.float32)
+        return np.stack([red, red], axis=1) * (40 / 255) - 20  # px; the level is the red one plus a half
+
+    extractor = I3DExtractor(checkpoint="random", flow_type="tvl1", stack_size=10, step_size=10)
+    data, _, _ = windows(extractor, clip, marked)
+    assert data.shape == (2, 5, 10, 224, 224)
+    np.testing.assert_allclose(data[:, 3], data[:, 0], atol=1)
+    np.testing.assert_array_equal(data[:, 3], data[:, 4])
+    assert np.abs(np.diff(data[:, 0].astype(int), axis=1)).max() > 10  # another frame would be seen
+
+
+def test_of_rafts_padded_frames_the_middle_is_taken_as_published(tmp_path):
+    """341 px become 344, and the middle of these lies one pixel further to the right."""
+    path = write_video(tmp_path / "odd.mkv", 11, size=(341, 256), codec="ffv1", pix_fmt="bgr0")
+    column = np.broadcast_to(np.arange(341, dtype=np.float32) / 10 - 17, (10, 2, 256, 341))
+    starts = {}
+    for flow_type in ("raft", "pwc", "tvl1"):
+        extractor = I3DExtractor(checkpoint="random", streams="flow", flow_type=flow_type, stack_size=10)
+        data, _, _ = windows(extractor, Source(str(path), "x"), lambda frames: column[: len(frames) - 1])
+        first = (data[0, 0, 0, 0, 1].astype(float) - 128) * 40 / 255
+        starts[flow_type] = round((first + 17) * 10) - 1
+    assert starts == {"raft": 59, "pwc": 58, "tvl1": 58}
+
+
+@pytest.mark.parametrize("step", [1, 3, 10, 12])
+def test_flow_of_a_pair_is_computed_once_and_of_skipped_frames_never(step, clip):
+    seen: list[bytes] = []
+
+    def counted(frames: np.ndarray) -> np.ndarray:
+        seen.extend(frame.tobytes() for frame in frames[:-1])
+        return np.zeros((len(frames) - 1, 2, *frames.shape[1:3]), np.float32)
+
+    extractor = I3DExtractor(checkpoint="random", flow_type="tvl1", stack_size=10, step_size=step)
+    data, _, _ = windows(extractor, clip, counted)
+    pairs = {first + k for first in range(0, 25 - 10, step) for k in range(10)}
+    assert len(seen) == len(set(seen)) == len(pairs)
+    assert len(data) == len(range(0, 25 - 10, step))
+
+
+def test_a_segment_has_the_stacks_of_its_frames(clip):
+    whole, times, _ = windows(I3DExtractor(**{**RGB, "step_size": 1}), clip)
+    segment = Source(clip.path, "x", 0.2, 0.68)  # frames 5 to 16
+    data, segment_times, _ = windows(I3DExtractor(**{**RGB, "step_size": 1}), segment)
+    np.testing.assert_array_equal(data, whole[5:7])
+    np.testing.assert_allclose(segment_times, times[5:7], atol=1e-9)
+
+
+def test_fewer_frames_than_a_stack_are_no_stack_or_repeated(tmp_path):
+    source = Source(str(write_video(tmp_path / "short.mp4", 7)), "x")
+    features = extract(I3DExtractor(**RGB), source)
+    assert {key: array.shape for key, array in features.arrays.items()} == {
+        "rgb": (0, 1024),
+        "fps": (),
+        "timestamps_ms": (0,),
+    }
+    data, _, _ = windows(I3DExtractor(**RGB, last_window="cycle"), source)
+    assert data.shape == (1, 3, 10, 224, 224)
+    np.testing.assert_array_equal(data[0, :, 7:], data[0, :, :3])
+
+
+def test_features_are_those_of_the_network(clip):
+    from models.i3d.network import I3D
+
+    extractor = I3DExtractor(**RGB)
+    data, _, _ = windows(extractor, clip)
+    network = I3D(3)
+    extractor._weights["rgb"].load(network)
+    with torch.inference_mode():
+        expected, _ = network.eval()(2 * torch.from_numpy(data).float() / 255 - 1)
+    features = extract(extractor, clip)
+    scale = float(expected.abs().max())
+    np.testing.assert_allclose(features.arrays["rgb"], expected, rtol=0, atol=1e-5 * scale)
+    assert features.arrays["rgb"].dtype == extractor.arrays["rgb"]
+    assert list(features.arrays) == list(extractor.arrays)
+
+
+def test_predictions_are_of_each_stream_and_their_sum(clip):
+    extractor = I3DExtractor(**{**RGB, "streams": None}, flow_type="tvl1", show_pred=True)
+    rgb, flow = np.zeros((1, 400)), np.zeros((1, 400))
+    rgb[0, 5], flow[0, 5], flow[0, 7] = 3.0, 1.0, 2.0
+    arrays = {"rgb": np.zeros((1, 1024)), "flow": np.zeros((1, 1024)), "rgb_logits": rgb, "flow_logits": flow}
+    report = extractor.features(clip, {**arrays, "fps": np.array(25.0)}, np.array([[0, 0.4]])).report
+    titles = [line for line in report.splitlines() if ":" in line]
+    assert [title.split(", ")[1].split(":")[0] for title in titles] == ["rgb", "flow", "rgb + flow"]
+    assert "   4.000" in report  # the sum of both
+    assert f"{np.exp(4) / (np.exp(4) + np.exp(2) + 398):.3f}" in report
+    assert len(report.splitlines()) == 3 * 6
+
+
+def test_a_file_without_pictures_is_named(tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "sound.wav", np.zeros(16000), 16000)
+    with pytest.raises(MediaError, match="no video track"):
+        list(I3DExtractor(**RGB).windows(Source(str(tmp_path / "sound.wav"), "x")))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stack_size": 9}, "stack_size=9: I3D needs 10 frames"),
+        ({"step_size": 0}, "step_size=0: must be 1 or more"),
+        ({"extraction_fps": 0.0}, "extraction_fps=0: must be above 0"),
+    ],
+)
+def test_options_out_of_range_are_named(options, message):
+    with pytest.raises(UsageError, match=message):
+        I3DExtractor(**options)
+
+
+def test_two_streams_need_two_files(tmp_path):
+    with pytest.raises(UsageError, match=r"each stream has a file of its own; write \{stream\}"):
+        _ = I3DExtractor(checkpoint=str(tmp_path / "rgb.pth"), flow_type="tvl1").settings
+
+
+def test_weights_of_the_other_stream_are_named(tmp_path):
+    from models.i3d.network import I3D
+
+    for stream, channels in (("rgb", 2), ("flow", 3)):
+        torch.save(I3D(channels).state_dict(), tmp_path / f"{stream}.pth")
+    extractor = I3DExtractor(checkpoint=str(tmp_path / "{stream}.pth"), flow_type="tvl1")
+    with pytest.raises(UsageError, match=r"rgb\.pth: not the weights of I3D: .* \(64, 2, 7, 7, 7\) instead of \(64, 3"):
+        extractor.load("cpu", 1)
+
+
+def test_kept_frames_are_all_that_were_looked_at(clip, tmp_path):
+    windows(I3DExtractor(**RGB, keep_tmp_files=True, tmp_path=str(tmp_path)), clip)
+    assert len(list((tmp_path / "clip_frames").glob("*.jpg"))) == 25
+
+
+@pytest.mark.pretrained
+@pytest.mark.skipif(not all(each.cached.exists() for each in WEIGHTS.values()), reason="no released weights here")
+@pytest.mark.parametrize("flow_type", ["raft", "pwc"])
+def test_released_weights_give_the_published_features(flow_type, shared_sample, golden):
+    features = extract(I3DExtractor(flow_type=flow_type), Source(str(shared_sample), "x"))
+    stem = f"v_GGSY1Qvo990_None_{flow_type}_None_None_None"
+    with np.load(golden / "real_weights_i3d.npz") as theirs:
+        for key, atol in (("rgb", 5e-3), ("flow", 5e-2), ("fps", 0), ("timestamps_ms", 1e-6)):
+            np.testing.assert_allclose(features.arrays[key], theirs[f"{stem}_{key}"], rtol=0, atol=atol)

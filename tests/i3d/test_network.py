@@ -1,0 +1,155 @@
+"""The network holds the released layout and computes the original's features and logits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from formula import formula_state
+
+from models.i3d.network import I3D
+from models.i3d.weights import CHANNELS, WEIGHTS, variables, with_norm_weights
+
+STREAMS = tuple(CHANNELS)
+CLOSE = 1e-5  # of the largest value
+
+
+def listed(manifests: Path, stream: str) -> list[dict]:
+    return json.loads((manifests / f"i3d_{stream}.json").read_text())["tensors"]
+
+
+def empty(stream: str) -> I3D:
+    with torch.device("meta"):
+        return I3D(CHANNELS[stream])
+
+
+@pytest.fixture(scope="module")
+def network(manifests):
+    """By stream, with the weights of the golden outputs; built once."""
+    built: dict[str, I3D] = {}
+
+    def of(stream: str) -> I3D:
+        if stream not in built:
+            built[stream] = empty(stream).eval().requires_grad_(False)
+            built[stream].load_state_dict(formula_state(manifests / f"i3d_{stream}.json"), assign=True)
+        return built[stream]
+
+    return of
+
+
+def clip(stream: str, frames: int) -> torch.Tensor:
+    """The input of the golden outputs, (1, channels, frames, 224, 224)."""
+    c, t, y, x = np.ogrid[: CHANNELS[stream], :frames, :224, :224]
+    values = 0.5 * np.sin(0.05 * x + 0.03 * y + 0.4 * t + c) + 0.5 * np.cos(0.02 * x - 0.06 * y + 0.3 * t + 2 * c)
+    return torch.from_numpy(values[None].astype(np.float32))
+
+
+def assert_close(ours: torch.Tensor, theirs: np.ndarray, tolerance: float = CLOSE) -> None:
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_keys_and_shapes_are_the_originals(stream, manifests):
+    ours = [(key, list(tensor.shape)) for key, tensor in empty(stream).state_dict().items()]
+    assert ours == [(tensor["key"], tensor["shape"]) for tensor in listed(manifests, stream)]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_released_file_loads_though_it_has_no_counters(stream, manifests):
+    released = {
+        tensor["key"]: torch.zeros(tensor["shape"])
+        for tensor in listed(manifests, stream)
+        if tensor["in_released_file"]
+    }
+    assert len(released) == 287
+    network = empty(stream)
+    network.load_state_dict(released, assign=True)
+    assert not any(tensor.is_meta for tensor in network.state_dict().values())
+    released.pop("mixed_4e.branch_2.1.batch3d.running_var")
+    with pytest.raises(RuntimeError, match=r"mixed_4e\.branch_2\.1\.batch3d\.running_var"):
+        empty(stream).load_state_dict(released, assign=True)
+
+
+@pytest.mark.parametrize("frames", [10, 16, 24, 25])
+@pytest.mark.parametrize("stream", STREAMS)
+def test_golden_features_and_logits(stream, frames, network, golden):
+    with np.load(golden / "golden_i3d.npz") as theirs:
+        if f"{stream}_T{frames}_features" not in theirs:
+            pytest.skip(f"no golden output of {frames} frames is there")
+        with torch.inference_mode():
+            features, logits = network(stream)(clip(stream, frames))
+        assert_close(features, theirs[f"{stream}_T{frames}_features"])
+        assert_close(logits, theirs[f"{stream}_T{frames}_logits"])
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_golden_features_as_a_worker_runs_it(stream, manifests, golden):
+    network = empty(stream)
+    network.load_state_dict(formula_state(manifests / f"i3d_{stream}.json"), assign=True)
+    network.requires_grad_(False).fold().to(memory_format=torch.channels_last_3d)
+    clips = clip(stream, 16).repeat(2, 1, 1, 1, 1).contiguous(memory_format=torch.channels_last_3d)
+    with np.load(golden / "golden_i3d.npz") as theirs, torch.inference_mode():
+        for one in zip(*network(clips), strict=True):
+            assert_close(one[0], theirs[f"{stream}_T16_features"][0])
+            assert_close(one[1], theirs[f"{stream}_T16_logits"][0])
+
+
+@pytest.mark.parametrize(("frames", "lengths"), [(10, (5, 3, 2)), (16, (8, 4, 2)), (25, (12, 6, 3)), (64, (32, 16, 8))])
+def test_the_time_axis_shrinks_as_in_the_original(frames, lengths):
+    network = empty("flow")
+    seen: list[tuple[int, ...]] = []
+    for name in ("conv3d_1a_7x7", "maxPool3d_4a_3x3", "maxPool3d_5a_2x2"):
+        network.get_submodule(name).register_forward_hook(lambda layer, given, maps: seen.append(maps.shape[2:]))
+    features, logits = network(torch.empty(1, 2, frames, 224, 224, device="meta"))
+    assert (features.shape, logits.shape) == ((1, 1024), (1, 400))
+    assert seen == [(length, size, size) for length, size in zip(lengths, (112, 14, 7), strict=True)]
+
+
+def test_bf16_features_are_within_two_percent_of_the_scale(network, golden):
+    half = I3D(3)
+    half.load_state_dict(network("rgb").state_dict())
+    half = half.requires_grad_(False).fold().to(torch.bfloat16, memory_format=torch.channels_last_3d)
+    clips = clip("rgb", 16).to(torch.bfloat16).contiguous(memory_format=torch.channels_last_3d)
+    with np.load(golden / "golden_i3d.npz") as theirs, torch.inference_mode():
+        assert_close(half(clips)[0], theirs["rgb_T16_features"], tolerance=0.02)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_tensorflow_variables_are_those_of_deepminds_checkpoints(stream, manifests):
+    expected = json.loads((manifests / f"i3d_{stream}_tf_to_torch.json").read_text())["map"]
+    ours = {
+        key: (variable.name, list(variable.shape), [variable.shape[axis] for axis in variable.axes])
+        for key, variable in variables(stream).items()
+    }
+    assert ours == {
+        key: (theirs["tf"], theirs["tf_shape"], theirs["torch_shape"])
+        for key, theirs in expected.items()
+        if theirs["tf"]
+    }
+    assert all(list(variable.axes) in ([0], [4, 3, 0, 1, 2]) for variable in variables(stream).values())
+    ones = [key for key, theirs in expected.items() if not theirs["tf"]]
+    assert len(ones) == 57 and all(key.endswith("batch3d.weight") for key in ones)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_tensorflow_variables_and_ones_are_all_that_the_network_has(stream):
+    converted = {
+        key: torch.empty([variable.shape[axis] for axis in variable.axes])
+        for key, variable in variables(stream).items()
+    }
+    completed = with_norm_weights(converted)
+    empty(stream).load_state_dict(completed, assign=True)
+    assert set(completed) - set(converted) == {key for key in completed if key.endswith("batch3d.weight")}
+    assert (completed["mixed_5b.branch_2.1.batch3d.weight"] == 1).all()
+
+
+def test_a_file_that_lacks_some_of_the_norms_weights_is_not_completed():
+    partial = {"a.batch3d.weight": torch.zeros(1), "b.batch3d.running_var": torch.zeros(1)}
+    assert with_norm_weights(partial) == partial
+
+
+def test_each_stream_has_a_file_of_its_own():
+    assert WEIGHTS["rgb"].cached != WEIGHTS["flow"].cached

@@ -1,0 +1,68 @@
+"""Weights with batch norms, under other names, or known by git's digest only."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from utils.checkpoints import Checkpoint, Released, find, git_blob
+from utils.types import UsageError
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
+def saved(path: Path, without: str = "none") -> dict[str, torch.Tensor]:
+    state = {key: tensor for key, tensor in network().state_dict().items() if not key.endswith(without)}
+    torch.save(state, path)
+    return state
+
+
+def test_counters_of_batch_norms_may_be_missing(tmp_path):
+    state = saved(tmp_path / "old.pth", without="num_batches_tracked")
+    with torch.device("meta"):
+        ours = network()
+    Checkpoint(tmp_path / "old.pth", "").load(ours)
+    assert all(torch.equal(ours.state_dict()[key], tensor) for key, tensor in state.items())
+    assert ours.state_dict()["1.num_batches_tracked"] == 0
+    saved(tmp_path / "bad.pth", without="running_mean")
+    with pytest.raises(UsageError, match=r"1\.running_mean is missing"):
+        Checkpoint(tmp_path / "bad.pth", "").load(network())
+
+
+def test_names_of_a_file_are_brought_to_the_networks(tmp_path):
+    state = saved(tmp_path / "same.pth")
+    torch.save({f"module.{key}": tensor for key, tensor in state.items()}, tmp_path / "other.pth")
+    ours = network()
+    renamed = Checkpoint(tmp_path / "other.pth", "")
+    renamed.load(ours, lambda theirs: {key.removeprefix("module."): tensor for key, tensor in theirs.items()})
+    assert torch.equal(ours[0].weight, state["0.weight"])
+
+
+def test_random_batch_norms_do_nothing():
+    ours = network().eval()
+    find("random", Released("", "", ""), 3).load(ours)
+    maps = torch.rand(2, 4, 5, 5)
+    torch.testing.assert_close(ours[1](maps), maps / (1 + 1e-5) ** 0.5)
+
+
+def test_the_option_is_named():
+    with pytest.raises(UsageError, match=r"flow_checkpoint=no/such\.pth: no such file"):
+        find("no/such.pth", Released("", "", ""), 0, option="flow_checkpoint")
+
+
+def test_a_file_is_known_by_gits_digest(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = tmp_path / "hub/checkpoints/net.pth"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    told = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True).stdout.strip()
+    assert git_blob(path) == told
+    assert find("pretrained", Released("http://x/y.pth", "", "", git_blob=told, name="net.pth"), 0).path == path
+    with pytest.raises(UsageError, match="its digest differs"):
+        find("pretrained", Released("http://x/y.pth", "", "", git_blob="00" * 20, name="net.pth"), 0)
