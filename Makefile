@@ -27,7 +27,7 @@ bench: $(INSTALLED)  ## against the plain loop; PARTS="clips network startup wor
 
 lock: $(INSTALLED)  ## pin what pyproject.toml asks for, for all supported Pythons
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
-		--extra dev pyproject.toml --output-file requirements.lock
+		--extra dev --extra map pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
 		--constraint requirements.lock tests/with_tensorflow/requirements.in \
 		--output-file tests/with_tensorflow/requirements.lock

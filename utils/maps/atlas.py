@@ -1,0 +1,121 @@
+"""A map of a table of features that can be listened to: python -m utils.maps.atlas output/vggish/embeddings.parquet
+
+Embedding Atlas (Ren et al. 2025, arXiv:2505.06386) shows the points in a browser. Everything comes from this machine:
+its pages from the package, the data from a DuckDB in this process, the sound of a point from its file when it is asked
+for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
+from utils.maps.sounds import excerpt
+from utils.types import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+HOST = "localhost"
+PORT = 5055
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m utils.maps.atlas", description="Look at a map of sounds in a browser, click a point, hear it."
+    )
+    parser.add_argument("table", type=Path, help="the Parquet file of on_extraction=save_table")
+    parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")
+    parser.add_argument("--column", default="", help="of the vectors [the first one that holds any]")
+    parser.add_argument("--seconds", type=float, default=10.0, help="longest sound of a point [%(default)s]")
+    parser.add_argument("--port", type=int, default=PORT, help="of this machine; 0 = any that is free [%(default)s]")
+    options = parser.parse_args()
+    try:
+        points = read_points(options.table, options.projection, options.column)
+        serve(points, options.port, options.seconds)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def serve(points: Points, port: int, seconds: float) -> None:
+    """Show the points at http://localhost:<port> until Ctrl-C. Raises UsageError."""
+    try:
+        import uvicorn
+        from embedding_atlas import server as _  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"the map is shown by Embedding Atlas: {INSTALL}") from error
+    paths = set(points.paths)
+    if missing := sum(not os.path.exists(path) for path in paths if "://" not in path):
+        print(
+            f"{missing} of {len(paths)} files are not there, so their points have no sound; start it in the folder "
+            "in which the features were extracted",
+            file=sys.stderr,
+        )
+    try:
+        listening = socket.create_server((HOST, port))
+    except OSError as error:
+        raise UsageError(f"port {port}: {error.strerror}; choose another one with --port") from error
+    address = f"http://{HOST}:{listening.getsockname()[1]}"
+    app = make_app(points, address, seconds)
+    print(f"the map of {len(points.names)} points is at {address} (Ctrl-C ends it)", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="error")).run([listening])
+
+
+def make_app(points: Points, address: str, seconds: float) -> FastAPI:
+    """Embedding Atlas and the sounds of its points: /sounds/<row>.wav."""
+    import embedding_atlas
+    import pandas as pd
+    from embedding_atlas.data_source import DataSource
+    from embedding_atlas.options import make_embedding_atlas_props
+    from embedding_atlas.server import make_server
+    from fastapi import FastAPI, HTTPException, Response
+
+    number = len(points.names)
+    table = pd.DataFrame(
+        {
+            "row": range(number),
+            "sound": [f"{address}/sounds/{row}.wav" for row in range(number)],
+            "name": points.names,
+            "path": points.paths,
+            "start": points.times[:, 0],
+            "end": points.times[:, 1],
+            "x": points.positions[:, 0],
+            "y": points.positions[:, 1],
+        }
+    )
+    properties = make_embedding_atlas_props(row_id="row", x="x", y="y", text="name")
+    styles = {
+        "sound": {"renderer": "audio", "display": "full"},
+        **{column: {"display": "hidden"} for column in ("row", "x", "y")},
+    }
+    embedding = {"data": {"x": "x", "y": "y", "text": "name", "category": "name"}}
+    properties |= {
+        "initialState": {"columnStyles": styles},
+        "defaultChartsConfig": {"exclude": ["row", "sound"], "embedding": embedding},
+    }
+    data = DataSource(address, table, {"props": properties})
+    pages = Path(embedding_atlas.__file__).parent / "static"
+    app = FastAPI()
+
+    def sound(row: int) -> Response:
+        if not 0 <= row < number:
+            raise HTTPException(404, "no such point")
+        try:
+            start, end = points.times[row].tolist()
+            return Response(excerpt(points.paths[row], start, end, seconds), media_type="audio/wav")
+        except MediaError as error:
+            raise HTTPException(404, f"{points.paths[row]}: {error}") from error
+
+    app.get("/sounds/{row}.wav")(sound)
+    app.mount("/", make_server(data, static_path=str(pages), duckdb_uri="server"))
+    return app
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""A map of a table of features as a PNG: python -m utils.maps.picture output/vggish/embeddings.parquet map.png"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from utils.files import whole
+from utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
+from utils.types import UsageError
+
+MOST_LABELS = 60  # sources whose names are shown
+MOST_COLOURS = 10  # sources that can be told apart by colour
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m utils.maps.picture", description="A map of sounds as a PNG.")
+    parser.add_argument("table", type=Path, help="the Parquet file of on_extraction=save_table")
+    parser.add_argument("picture", type=Path, help="the .png to write")
+    parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")
+    parser.add_argument("--column", default="", help="of the vectors [the first one that holds any]")
+    options = parser.parse_args()
+    try:
+        draw(read_points(options.table, options.projection, options.column), options.picture)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    print(f"the map is in {options.picture}", file=sys.stderr)
+
+
+def draw(points: Points, path: Path) -> None:
+    """A dot a point; those of a source share a colour, and its name where there are few. Raises UsageError."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(f"the picture is drawn by Matplotlib: {INSTALL}") from error
+    sources = {name: index for index, name in enumerate(dict.fromkeys(points.names))}
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    axes = figure.add_subplot()
+    x, y = points.positions.T
+    told_apart = len(sources) <= MOST_COLOURS
+    colours = [f"C{sources[name] if told_apart else 0}" for name in points.names]
+    axes.scatter(x, y, c=colours, s=30 if len(x) < 1000 else 4, alpha=0.7, linewidths=0)
+    if len(sources) <= MOST_LABELS:
+        for name in sources:
+            middle = points.positions[[each == name for each in points.names]].mean(axis=0)
+            axes.annotate(name, middle, ha="center", va="bottom", fontsize=9)
+    axes.set(xticks=[], yticks=[], title=f"{len(x)} points of {len(sources)} sources")
+    try:
+        with whole(path) as partial:
+            figure.savefig(partial, dpi=150, format="png")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+if __name__ == "__main__":
+    main()
