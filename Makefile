@@ -1,14 +1,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+TESTABLE := .venv/.testable
 TENSORFLOW := .venv-tensorflow/.installed
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .PHONY: run test test-tensorflow smoke-test lint lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
 
-test: $(INSTALLED)
+test: $(TESTABLE)
 	$(BIN)/python -m pytest
 
 test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment of its own
@@ -17,19 +19,18 @@ test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment 
 smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
 	$(BIN)/python -m models.vggish.smoke_test
 
-lint: $(INSTALLED)
+lint: $(TESTABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## against the plain loop; PARTS="clips network startup workers resume hour"
+bench: $(TESTABLE)  ## against the plain loop; PARTS="clips network startup workers resume hour"
 	$(BIN)/python -m benchmarks.bench $(PARTS)
 
 lock: $(INSTALLED)  ## pin what pyproject.toml asks for, for all supported Pythons
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
-		--extra dev --extra map pyproject.toml --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
-		--constraint requirements.lock tests/with_tensorflow/requirements.in \
+	$(COMPILE) --extra dev --extra map pyproject.toml --output-file tests/requirements.lock
+	$(COMPILE) --constraint tests/requirements.lock pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint tests/requirements.lock tests/with_tensorflow/requirements.in \
 		--output-file tests/with_tensorflow/requirements.lock
 
 $(TENSORFLOW): tests/with_tensorflow/requirements.lock
@@ -37,6 +38,10 @@ $(INSTALLED) $(TENSORFLOW): requirements.lock
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet uv
 	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(^:%=-r %)
+	touch $@
+
+$(TESTABLE): tests/requirements.lock $(INSTALLED)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r $<
 	touch $@
 
 clean:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[1]
-LOCK = (REPOSITORY / "requirements.lock").read_text()
+LOCKS = [(REPOSITORY / name).read_text() for name in ("requirements.lock", "tests/requirements.lock")]
 
 
-def direct_dependencies() -> list[Requirement]:
-    """Of pyproject.toml; a TOML reader comes with Python only from 3.11."""
+def direct_dependencies(tables: str = "dependencies|dev|map") -> list[Requirement]:
+    """Of these tables of pyproject.toml; a TOML reader comes with Python only from 3.11."""
     text = (REPOSITORY / "pyproject.toml").read_text()
-    tables = re.findall(r"^(?:dependencies|dev) = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
-    return [Requirement(entry) for table in tables for entry in re.findall(r'"(.+?)"', table)]
+    found = re.findall(rf"^(?:{tables}) = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    return [Requirement(entry) for table in found for entry in re.findall(r'"(.+?)"(?:,|$)', table, re.MULTILINE)]
 
 
 def test_conda_environment_takes_the_same_pins() -> None:
@@ -26,19 +27,30 @@ def test_conda_environment_takes_the_same_pins() -> None:
     assert pip == ["-r requirements.lock"]
 
 
-def test_lock_pins_every_direct_dependency_within_its_bounds() -> None:
-    pins: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK, re.MULTILINE):
-        pins.setdefault(name.lower(), []).append(version)
-    dependencies = direct_dependencies()
+def pins(lock: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE):
+        found.setdefault(name.lower(), []).append(version)
+    return found
+
+
+@pytest.mark.parametrize(("lock", "tables"), list(zip(LOCKS, ("dependencies", "dependencies|dev|map"), strict=True)))
+def test_lock_pins_every_direct_dependency_within_its_bounds(lock: str, tables: str) -> None:
+    dependencies = direct_dependencies(tables)
     assert len(dependencies) > 15
     for requirement in dependencies:
-        versions = pins[requirement.name.lower()]
+        versions = pins(lock)[requirement.name.lower()]
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
-def test_lock_names_no_registry_and_no_path() -> None:
-    assert not re.search(r"https?://|file:|--index|--find-links|/", LOCK)
+def test_tests_run_with_what_users_have() -> None:
+    users, tests = map(pins, LOCKS)
+    assert {name: tests[name] for name in users} == users
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_names_no_registry_and_no_path(lock: str) -> None:
+    assert not re.search(r"https?://|file:|--index|--find-links|/", lock)
 
 
 def test_bounds_admit_the_oldest_supported_torch() -> None:

@@ -1,0 +1,176 @@
+"""The film of the flow: colours that mean the same in every picture, frames and times as in the clip."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torchvision.utils import flow_to_image
+from video_maker import LOSSLESS, decode, opencv, write_video
+
+from models.flow import film
+from models.flow.film import Palette, with_flow
+
+SMALL = ("--smaller-edge", "128")
+
+
+def texture(index: int, width: int, height: int) -> np.ndarray:
+    """Smooth, moving 3 px to the right and 2 px down each frame."""
+    y, x = np.mgrid[:height, :width]
+    x, y = x - 3 * index, y - 2 * index
+    bands = [np.sin(0.11 * x + 0.05 * y + c) + np.cos(0.07 * x - 0.13 * y + 2 * c) for c in range(3)]
+    return (127.5 + 60 * np.stack(bands, axis=-1)).astype(np.uint8)
+
+
+def uniform(x: float, y: float, size: int = 4) -> np.ndarray:
+    return np.broadcast_to(np.array([x, y], np.float32).reshape(2, 1, 1), (2, size, size))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Six frames, shown at uneven times."""
+    times = [Fraction(tick, 100) for tick in (0, 4, 8, 20, 24, 28)]
+    return write_video(tmp_path / "clip.mkv", times, size=(160, 128), picture=texture, **LOSSLESS)
+
+
+def test_a_flow_has_one_colour_whatever_else_moves_in_the_picture() -> None:
+    alone = Palette(20).colours(uniform(3, -4))
+    for other in (0.0, 7.5, 20.0, 400.0):
+        flow = uniform(3, -4).copy()
+        flow[0, 0] = other
+        np.testing.assert_array_equal(Palette(20).colours(flow)[1:], alone[1:])
+
+
+def test_colours_are_those_of_torchvision_where_the_longest_vector_is_there() -> None:
+    flow = np.random.default_rng(0).uniform(-9, 9, (2, 40, 50)).astype(np.float32)
+    flow[:, 5, 7] = 12, -16
+    theirs = flow_to_image(torch.from_numpy(flow)).permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(Palette(20).colours(flow)[:5], theirs[:5])
+    assert (
+        np.abs(Palette(20).colours(flow).astype(int) - theirs).max() <= 1
+    )  # the longest one, shortened by a millionth
+
+
+def test_longer_vectors_keep_their_direction() -> None:
+    np.testing.assert_allclose(Palette(20).colours(uniform(90, -120)), Palette(20).colours(uniform(12, -16)), atol=1)
+
+
+def test_the_wheel_shows_each_vector_where_it_leads() -> None:
+    wheel, inside = Palette(20).wheel(10)
+    assert (wheel.shape, inside.sum()) == ((21, 21, 3), 317)  # Gauss's circle of radius 10
+    for x, y in ((0, 0), (20, 0), (-8, 6), (0, -14)):
+        np.testing.assert_array_equal(wheel[10 + y // 2, 10 + x // 2], Palette(20).colours(uniform(x, y))[0, 0])
+    assert wheel[10, 10].tolist() == [255, 255, 255]
+    assert wheel[10, 20].tolist() == [255, 0, 0]  # to the right is red, as in the paper
+
+
+def test_film_shows_frames_and_their_flow_at_their_times(clip: Path, tmp_path: Path) -> None:
+    assert film.main([str(clip), str(tmp_path / "flow.mp4"), *SMALL]) == 0
+    _, times, pictures = opencv(tmp_path / "flow.mp4")
+    np.testing.assert_allclose(times, [0, 0.04, 0.08, 0.2, 0.24], atol=1e-4)
+    moved = torch.tensor([[[3.0, 20.0]], [[2.0, 0.0]]])  # beside it the vector that sets the scale
+    colour = flow_to_image(moved).numpy()[:, 0, 0]
+    frames = [frame.image().astype(int) for frame in decode(clip)[1]]
+    assert (len(pictures), len(frames)) == (5, 6)
+    for picture, frame, following in zip(pictures, frames, frames[1:], strict=False):
+        assert picture.shape == (128, 320, 3)
+        lost = np.abs(picture[:, :160] - frame).mean()  # by the encoding
+        assert lost < 5 < np.abs(picture[:, :160] - following).mean()
+        np.testing.assert_allclose(np.median(picture[16:-40, 176:-16], axis=(0, 1)), colour, atol=5)
+
+
+def test_another_rate_and_a_segment(clip: Path, tmp_path: Path) -> None:
+    """Options may be spelled as for main.py; an odd height loses a row."""
+    options = ("--extraction_fps=50", "--start", "0.04", "--end", "0.12", "--smaller_edge", "129")
+    assert film.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 0
+    fps, times, pictures = opencv(tmp_path / "flow.mp4")
+    assert (fps, len(pictures), pictures[0].shape) == (50, 3, (128, 322, 3))
+    np.testing.assert_allclose(times, [0, 0.02, 0.04], atol=1e-4)
+
+
+def test_few_frames_are_held_and_each_pair_is_computed_once(clip: Path) -> None:
+    _, [frame, *_] = decode(clip)
+    read = 0
+    pairs = []
+
+    def frames():
+        nonlocal read
+        for _ in range(100):
+            read += 1
+            yield frame
+
+    def flow(images: np.ndarray) -> np.ndarray:
+        pairs.append(len(images) - 1)
+        return np.zeros((len(images) - 1, 2, *images.shape[1:3]), np.float32)
+
+    seen = with_flow(frames(), flow, 128)
+    next(seen)
+    assert read < 20
+    assert sum(1 for _ in seen) == 98
+    assert sum(pairs) == 99
+
+
+@pytest.mark.parametrize("kind", ["sound", "single frame", "truncated", "missing", "no folder"])
+def test_a_clip_without_flow_is_named_and_leaves_nothing(kind: str, clip: Path, tmp_path: Path, capsys) -> None:
+    path, target = tmp_path / "bad.mp4", tmp_path / "films" / "flow.mp4"
+    if kind == "sound":
+        soundfile.write(path, np.zeros(8000), 8000, format="WAV")
+    elif kind == "single frame":
+        write_video(path, 1)
+    elif kind == "truncated":
+        write_video(path, 12, rate=5, size=(160, 128), muxing={"movflags": "faststart"})
+        path.write_bytes(path.read_bytes()[:-8000])
+    elif kind == "no folder":
+        path, target = clip, clip / "flow.mp4"
+    assert film.main([str(path), str(target), *SMALL]) == 1
+    out, err = capsys.readouterr()
+    reasons = {
+        "sound": "no video track",
+        "single frame": "fewer than two frames",
+        "truncated": "truncated",
+        "missing": "No such file",
+        "no folder": "File exists",
+    }
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert err.startswith("error: ") and str(path) in err and reasons[kind] in err
+    assert not list(tmp_path.rglob("*flow.mp4*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--flow_type", "farneback"], "invalid choice: 'farneback' (choose from"),
+        (["--flow-type", "raft", "--checkpoint", "no.pth"], "flow_checkpoint=no.pth: no such file"),
+        (["--smaller-edge", "64"], "--smaller-edge 64: must be 128 or more"),
+        (["--longest", "0"], "--longest 0: must be above 0"),
+        (["--fps", "0"], "--extraction-fps 0: must be above 0"),
+        (["--start", "2", "--end", "1"], "the start must be 0 or more, the end later"),
+        (["--sped", "2"], "unrecognized arguments: --sped 2"),
+    ],
+)
+def test_wrong_options_are_one_line(options: list[str], message: str, clip: Path, tmp_path: Path, capsys) -> None:
+    assert film.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and message in line
+    assert not (tmp_path / "flow.mp4").exists()
+
+
+def test_a_clip_or_folder_is_not_replaced_by_the_film(clip: Path, capsys) -> None:
+    before = clip.read_bytes()
+    assert film.main([str(clip), str(clip.parent)]) == 2
+    assert "a folder; name the film in it" in capsys.readouterr().err
+    assert film.main([str(clip), str(clip.parent / "." / clip.name)]) == 2
+    assert "would replace the clip" in capsys.readouterr().err
+    assert clip.read_bytes() == before
+
+
+def test_released_weights_that_cannot_be_had_are_one_line(clip: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("utils.checkpoints.TIMEOUT_SECONDS", 0.001)
+    assert film.main([str(clip), str(tmp_path / "flow.mp4"), "--flow-type", "raft"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "cannot download" in line and "flow_checkpoint=PATH" in line
