@@ -141,9 +141,9 @@ class Bench:
 
     def measure_hour(self) -> list[Row]:
         rows = []
-        hour = corpus.long_file(self.folder, 1)
+        hour = corpus.long_file(self.folder, 3600)
         plain, ours = self.plain([hour]), self.ours([hour])
-        four = self.ours([corpus.long_file(self.folder, 4)])
+        four = self.ours([corpus.long_file(self.folder, 4 * 3600)])
         rows.append(
             Row(
                 "one file of an hour",

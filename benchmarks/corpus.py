@@ -26,14 +26,12 @@ def clips(folder: Path, number: int) -> list[Path]:
     return paths
 
 
-def long_file(folder: Path, hours: int) -> Path:
-    """One file of so many hours: a clip over and over, its packets copied."""
-    path = folder / f"long_{hours}h.mp4"
+def long_file(folder: Path, seconds: int) -> Path:
+    """One file so long: a clip over and over, its packets copied."""
+    path = folder / f"long_{seconds}s.mp4"
     if not path.exists():
         with whole(path) as partial:
-            _ffmpeg(
-                "-stream_loop", "-1", "-i", _clip(folder, 0), "-t", hours * 3600, "-c", "copy", "-f", "mp4", partial
-            )
+            _ffmpeg("-stream_loop", "-1", "-i", _clip(folder, 0), "-t", seconds, "-c", "copy", "-f", "mp4", partial)
     return path
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from utils.checkpoints import Checkpoint, Released, find, git_blob
+from utils.checkpoints import Checkpoint, Released, find
+from utils.digests import git_blob
 from utils.types import UsageError
 
 

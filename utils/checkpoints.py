@@ -10,14 +10,15 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
 from tqdm import tqdm
 
 from utils import tensorflow_checkpoints
+from utils.digests import fingerprint, git_blob, sha256
 from utils.files import whole
 from utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
 from utils.types import UsageError
@@ -116,33 +117,6 @@ def hub_cache() -> Path:
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def git_blob(path: Path) -> str:
-    """What `git hash-object` prints for a file."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def fingerprint(path: Path, digest: str = "") -> str:
-    """The same for files of the same content: of a zip file, such as torch writes, by the checksums it holds."""
-    if not zipfile.is_zipfile(path):
-        return f"sha256 {digest or sha256(path)}"
-    with zipfile.ZipFile(path) as file:
-        members = [(member.file_size, member.CRC) for member in file.infolist()]
-    return f"members {hashlib.sha256(repr(members).encode()).hexdigest()}"
-
-
 def file(given: str, released: Released, option: str) -> Path:
     """`pretrained` -> the released file, downloaded if need be; else the path given. Raises UsageError without it."""
     if given == "pretrained":
@@ -158,7 +132,7 @@ def _verified(released: Released, option: str) -> tuple[Path, str]:
     path = released.cached
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):  # whoever comes first downloads
+        with _locked(path):  # whoever comes first downloads
             if not path.exists():
                 _download(released, path)
     except OSError as error:
@@ -171,6 +145,12 @@ def _verified(released: Released, option: str) -> tuple[Path, str]:
     if not _is_released(path, digest, released):
         raise UsageError(f"{path}: damaged or not the file of {released.url} (its digest differs); delete it and retry")
     return path, digest
+
+
+def _locked(path: Path) -> AbstractContextManager[object]:
+    from filelock import FileLock  # takes an eighth of a second, which most runs can do without
+
+    return FileLock(f"{path}.lock")
 
 
 def _is_released(path: Path, digest: str, released: Released) -> bool:
@@ -196,7 +176,7 @@ def _converted(theirs: TensorFlowCheckpoint, variables: Mapping[str, Variable]) 
     path = hub_cache() / f"from-tensorflow-{digest[:32]}.pth"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
+        with _locked(path):
             if not path.exists():
                 with whole(path) as partial:
                     tensorflow_checkpoints.convert(theirs, variables, partial)

@@ -16,6 +16,7 @@ from models.vggish.postprocess import WIDTH, Pca, Pooling, Postprocess, load_pca
 from models.vggish.weights import PCA_PARAMS, VARIABLES, WEIGHTS
 from utils import checkpoints, windows
 from utils.devices import Placed, Precision, batch_that_fits
+from utils.digests import fingerprint
 from utils.media.audio import Decoder, keep_wav, mono, open_audio
 from utils.media.resampling import Resampler, resample
 from utils.types import Features, Forward, Source, UsageError, Windows
@@ -74,7 +75,7 @@ class VGGishExtractor:
             "hop_seconds": self.hop_seconds,
             "last_window": self.last_window,
             "postprocess": self.postprocess,
-            "pca_params": checkpoints.fingerprint(self._pca_file) if self._pca_file else None,
+            "pca_params": fingerprint(self._pca_file) if self._pca_file else None,
             "pooling": self.pooling,
             "normalize": self.normalize,
         }

@@ -1,0 +1,34 @@
+"""What tells one file from another."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def git_blob(path: Path) -> str:
+    """What `git hash-object` prints for a file."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fingerprint(path: Path, digest: str = "") -> str:
+    """The same for files of the same content: of a zip file, such as torch writes, by the checksums it holds."""
+    if not zipfile.is_zipfile(path):
+        return f"sha256 {digest or sha256(path)}"
+    with zipfile.ZipFile(path) as file:
+        members = [(member.file_size, member.CRC) for member in file.infolist()]
+    return f"members {hashlib.sha256(repr(members).encode()).hexdigest()}"
