@@ -24,7 +24,7 @@ CASES = {
     "wrong progress": ([*CLIP, "progress=loud"], ["must be one of auto, bar, log, off"]),
     "wrong device": ([*CLIP, "device=tpu"], ["must be one of auto, cuda, cpu"]),
     "unknown extractor": (["feature_type=vgish"], ["feature_type=vgish", "did you mean vggish?"]),
-    "very unknown extractor": (["feature_type=zz"], ["feature_type=zz", "there are: vggish"]),
+    "very unknown extractor": (["feature_type=zz"], ["feature_type=zz", "there are: i3d, vggish"]),
     "unknown sink": ([*CLIP, "on_extraction=save_nunpy"], ["did you mean save_numpy?", "save_pickle"]),
     "unknown engine": ([*CLIP, "engine=slurm"], ["engine=slurm", "there are: local"]),
     "several sinks": ([*CLIP, "on_extraction=print,save_numpy"], ["on_extraction=print,save_numpy"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -186,5 +187,5 @@ def test_halves_are_rounded_up(value):
 def test_pictures_are_let_go(tmp_path):
     path = write_video(tmp_path / "x.mp4", 100)
     with open_video(Source(str(path), "x"), fps=40, threads=2) as video:
-        for _frame in video.frames:
+        for _frame in islice(video.frames, 0, None, 20):
             assert sum(type(one) is Picture for one in gc.get_objects()) <= 3
