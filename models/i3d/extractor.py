@@ -195,7 +195,8 @@ class I3DExtractor:
         found |= {"fps": arrays["fps"], "timestamps_ms": 1000 * times[:, 1]}
         predictions = ""
         if self.show_pred and len(times):
-            predictions = report({stream: arrays[f"{stream}_logits"] for stream in self._streams}, times)
+            logits: dict[str, np.ndarray] = {stream: arrays[f"{stream}_logits"] for stream in self._streams}
+            predictions = report(source.name, logits, times)
         return Features(source, found, times, predictions)
 
 

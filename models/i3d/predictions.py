@@ -9,8 +9,8 @@ import numpy as np
 BEST = 5
 
 
-def report(logits: Mapping[str, np.ndarray], times: np.ndarray) -> str:
-    """The five best classes of each stack, for each stream (T, 400) and, of two, for their sum."""
+def report(source: str, logits: Mapping[str, np.ndarray], times: np.ndarray) -> str:
+    """The five best classes of each stack of a source, for each stream (T, 400) and, of two, for their sum."""
     names = classes()
     shown = dict(logits)
     if len(shown) > 1:
@@ -21,7 +21,7 @@ def report(logits: Mapping[str, np.ndarray], times: np.ndarray) -> str:
             row = rows[number].astype(np.float64)
             exponentials = np.exp(row - row.max())
             probabilities = exponentials / exponentials.sum()
-            lines.append(f"{start:.2f} - {end:.2f} s, {what}: logit, probability, class")
+            lines.append(f"{source}: {start:.2f} - {end:.2f} s, {what}: logit, probability, class")
             lines += [f"{row[best]:8.3f} {probabilities[best]:.3f} {names[best]}" for best in np.argsort(-row)[:BEST]]
     return "\n".join(lines)
 

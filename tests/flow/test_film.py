@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from formula import wave
 from torchvision.utils import flow_to_image
 from video_maker import LOSSLESS, decode, opencv, write_video
 
@@ -20,10 +21,7 @@ SMALL = ("--smaller-edge", "128")
 
 def texture(index: int, width: int, height: int) -> np.ndarray:
     """Smooth, moving 3 px to the right and 2 px down each frame."""
-    y, x = np.mgrid[:height, :width]
-    x, y = x - 3 * index, y - 2 * index
-    bands = [np.sin(0.11 * x + 0.05 * y + c) + np.cos(0.07 * x - 0.13 * y + 2 * c) for c in range(3)]
-    return (127.5 + 60 * np.stack(bands, axis=-1)).astype(np.uint8)
+    return wave(height, width, 2 * index, 3 * index).transpose(1, 2, 0).astype(np.uint8)
 
 
 def uniform(x: float, y: float, size: int = 4) -> np.ndarray:

@@ -14,7 +14,9 @@ from utils.types import UsageError
 
 RENAMED = {"show_kinetics_pred": "show_pred", "keep_frames": "keep_tmp_files"}
 LISTS = {"video_paths", "device_ids"}
-TEXTS = {"video_paths", "file_with_video_paths", "output_path", "tmp_path", "checkpoint"}  # never numbers or null
+TEXTS = set(  # never numbers or null
+    "video_paths file_with_video_paths output_path tmp_path checkpoint flow_checkpoint pca_params".split()
+)
 
 _HYDRA_FLAGS = set(
     "-h -r -m -sc -i --help --hydra-help --version --resolve --run --multirun --shell-completion".split()

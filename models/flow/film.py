@@ -1,0 +1,242 @@
+"""Let a person check the flow: a film of the frames, and beside each the colours of its flow to the next.
+
+    python -m models.flow.film clip.mp4 flow.mp4                       # TV-L1, which needs no weights
+    python -m models.flow.film clip.mp4 flow.mp4 --flow-type raft --start 10 --end 20
+
+The colour wheel is that of Baker et al. (IJCV 2011), torchvision.utils.flow_to_image, on one scale for the whole film.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn, get_args
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from tqdm import tqdm
+
+from models.flow import estimator
+from models.flow.estimator import Flow, FlowType
+from utils.devices import DeviceKind, cpu_cores, devices
+from utils.files import whole
+from utils.media.images import scale
+from utils.media.video import Frame, open_video
+from utils.types import MediaError, Source, UsageError
+
+LONGEST = 20.0  # px: longer vectors are clamped for I3D
+SMALLER_EDGE = 256  # px, of the frames that I3D's flow is computed of
+SMALLEST_EDGE = 128  # px; RAFT takes no less
+PAIRS_AT_A_TIME = 16
+CLOCK = 90_000  # ticks a second
+UNKNOWN_FPS = 25  # where the clip does not tell; a player goes by the times
+WHEEL_PART = 10  # its radius in the smaller edge
+MARGIN = 4  # px
+ENCODING = {"crf": "18"}  # x264's scale; the eye sees no loss
+
+Seen = tuple[float, np.ndarray, np.ndarray]  # time, s; frame (H, W, 3) uint8; its flow to the next (2, H, W), px
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Flow in colours: white where nothing moves, full where it moves by `longest` px or more."""
+
+    longest: float
+
+    def colours(self, flow: np.ndarray) -> np.ndarray:
+        """(2, H, W) px -> (H, W, 3) uint8.
+
+        flow_to_image divides by the longest vector that is there; a further row sees to it that it is always the same.
+        """
+        import torch
+        from torchvision.utils import flow_to_image
+
+        reach = self.longest * (1 - 1e-6)  # so that rounding makes no vector longer than that of the further row
+        shortened = flow * (reach / np.maximum(np.hypot(*flow), reach))
+        reference = np.zeros_like(flow[:, :1])
+        reference[0] = self.longest
+        rows = np.concatenate([shortened, reference], axis=1, dtype=np.float32)
+        image: np.ndarray = flow_to_image(torch.from_numpy(rows))[:, :-1].permute(1, 2, 0).numpy()
+        return image
+
+    def wheel(self, radius: int) -> tuple[np.ndarray, np.ndarray]:
+        """The legend: every vector from the centre in its colour (2r + 1, 2r + 1, 3), and which pixels are in it."""
+        y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+        vectors = np.stack([x, y]) * (self.longest / radius)
+        return self.colours(vectors), np.hypot(x, y) <= radius
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 if the film is there; 1 if the clip can't be read or the film not be written; 2 if the options are wrong."""
+    clip = ""
+    try:
+        given = _parse(sys.argv[1:] if arguments is None else arguments)
+        clip = given.clip
+        number = film(
+            Source(clip, Path(clip).stem, given.start, given.end),
+            given.film,
+            _estimator(given),
+            given.extraction_fps,
+            given.smaller_edge,
+            Palette(given.longest),
+        )
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except MediaError as error:
+        print(f"error: {clip}: {error}", file=sys.stderr)
+        return 1
+    except (OSError, FFmpegError) as error:
+        print(f"error: {error.filename or 'the film'}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; no film was written", file=sys.stderr)
+        return 130
+    print(f"{given.film}: {number} pictures; full colour is {given.longest:g} px from frame to frame", file=sys.stderr)
+    return 0
+
+
+def film(source: Source, path: Path, flow: Flow, fps: float | None, smaller_edge: int, palette: Palette) -> int:
+    """Write it, an MP4, whole or not at all; returns the number of its pictures. Raises MediaError, OSError."""
+    with open_video(source, fps, threads=0) as video, whole(path) as partial:
+        seen = tqdm(with_flow(video.frames, flow, smaller_edge), unit=" pictures", disable=None)
+        pictures = ((seconds, beside(image, vectors, palette)) for seconds, image, vectors in seen)
+        number = write(pictures, video.fps, partial)
+        if not number:
+            raise MediaError("fewer than two frames, and so no flow")
+    return number
+
+
+def with_flow(frames: Iterable[Frame], flow: Flow, smaller_edge: int) -> Iterator[Seen]:
+    """All frames but the last, which has no next one; a few are held at a time."""
+    held: list[tuple[float, np.ndarray]] = []
+    for frame in frames:
+        held.append((frame.seconds, scale(frame.image(), smaller_edge)))
+        if len(held) > PAIRS_AT_A_TIME:
+            yield from _pairs(held, flow)
+            del held[:-1]
+    if len(held) > 1:
+        yield from _pairs(held, flow)
+
+
+def _pairs(held: Sequence[tuple[float, np.ndarray]], flow: Flow) -> Iterator[Seen]:
+    vectors = flow(np.stack([image for _, image in held]))
+    for (seconds, image), one in zip(held[:-1], vectors, strict=True):
+        yield seconds, image, one
+
+
+def beside(image: np.ndarray, flow: np.ndarray, palette: Palette) -> np.ndarray:
+    """Left the frame, right its flow with the wheel in the lower right corner: (H, 2 W, 3) uint8."""
+    picture = np.concatenate([image, palette.colours(flow)], axis=1)
+    wheel, inside = palette.wheel(min(flow.shape[1:]) // WHEEL_PART)
+    corner = picture[-len(wheel) - MARGIN : -MARGIN, -len(wheel) - MARGIN : -MARGIN]
+    corner[inside] = wheel[inside]
+    return picture
+
+
+def write(pictures: Iterable[tuple[float, np.ndarray]], fps: float, path: Path) -> int:
+    """Pictures and their times in s -> H.264 that starts at 0 and every player knows; returns how many they are."""
+    number, start = 0, 0.0
+    rate = Fraction(fps).limit_denominator(CLOCK) or Fraction(UNKNOWN_FPS)
+    with av.open(str(path), "w", format="mp4") as file:
+        stream = file.add_stream("libx264", rate=rate, pix_fmt="yuv420p", options=ENCODING)
+        stream.codec_context.time_base = Fraction(1, CLOCK)
+        for seconds, picture in pictures:
+            even = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2])  # as yuv420p wants it
+            if not number:
+                start = seconds
+                stream.height, stream.width = even.shape[:2]
+            shown = av.VideoFrame.from_ndarray(even, "rgb24")
+            shown.time_base, shown.pts = stream.codec_context.time_base, round((seconds - start) * CLOCK)
+            shown.duration = round(CLOCK / rate)
+            file.mux(stream.encode(shown))
+            number += 1
+        if number:
+            file.mux(stream.encode(None))
+    return number
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; --help shows all options")
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Options are spelled with dashes or, as for main.py, with underscores. Raises UsageError."""
+    parser = _Parser(
+        prog="python -m models.flow.film",
+        description=(
+            "Film the flow of a clip, so that you can check it: left the frames, right the colours of the flow to the "
+            "next frame. Each direction has its hue, as the wheel in the corner shows: red to the right, yellow down. "
+            "White does not move; the fuller the colour, the longer the way. Equal flow has equal colour throughout."
+        ),
+        allow_abbrev=False,
+    )
+    parser.add_argument("clip", help="any video that FFmpeg can read")
+    parser.add_argument("film", type=Path, help="the MP4 to write; one that is there is replaced")
+    parser.add_argument(
+        "--flow-type", choices=get_args(FlowType), default="tvl1", help="raft and pwc need weights (default: tvl1)"
+    )
+    parser.add_argument(
+        "--flow-checkpoint",
+        "--checkpoint",
+        default="pretrained",
+        metavar="FILE",
+        help="weights of raft or pwc: pretrained (default; downloaded once), a path, or random",
+    )
+    parser.add_argument(
+        "--extraction-fps", "--fps", type=float, metavar="FPS", help="frames a second to bring the clip to first"
+    )
+    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="begin there, in seconds (default: 0)")
+    parser.add_argument("--end", type=float, metavar="S", help="end before that, in seconds (default: to the end)")
+    parser.add_argument(
+        "--smaller-edge",
+        type=int,
+        default=SMALLER_EDGE,
+        metavar="PX",
+        help=f"the frames are scaled to it first, as for I3D (default: {SMALLER_EDGE})",
+    )
+    parser.add_argument(
+        "--longest",
+        type=float,
+        default=LONGEST,
+        metavar="PX",
+        help=f"flow of full colour; I3D sees none longer than {LONGEST:g} px (default)",
+    )
+    parser.add_argument("--device", choices=get_args(DeviceKind), default="auto", help="of raft and pwc")
+    given = parser.parse_args([re.sub("^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in arguments])
+    _check(given)
+    return given
+
+
+def _check(given: argparse.Namespace) -> None:
+    if given.smaller_edge < SMALLEST_EDGE:
+        raise UsageError(f"--smaller-edge {given.smaller_edge}: must be {SMALLEST_EDGE} or more")
+    if not given.longest > 0:
+        raise UsageError(f"--longest {given.longest:g}: must be above 0")
+    if given.extraction_fps is not None and not 0 < given.extraction_fps <= 1000:
+        raise UsageError(f"--extraction-fps {given.extraction_fps:g}: must be above 0 and at most 1000")
+    if given.start < 0 or (given.end is not None and given.end <= given.start):
+        raise UsageError("--start and --end: the start must be 0 or more, the end later")
+    if given.film.is_dir():
+        raise UsageError(f"{given.film}: a folder; name the film in it, e.g. {given.film / 'flow.mp4'}")
+    if given.film.exists() and Path(given.clip).exists() and given.film.samefile(given.clip):
+        raise UsageError(f"{given.film}: the film would replace the clip; give it another name")
+
+
+def _estimator(given: argparse.Namespace) -> Flow:
+    [device, *_] = devices(given.device, None)
+    weights = estimator.find(given.flow_type, given.flow_checkpoint, seed=0)
+    return estimator.load(given.flow_type, weights, device, cpu_cores(), "fp32")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interrupt
+    sys.exit(main())
