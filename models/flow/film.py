@@ -14,13 +14,10 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn, get_args
 
-import av
 import numpy as np
-from av.error import FFmpegError
 from tqdm import tqdm
 
 from models.flow import estimator
@@ -29,17 +26,15 @@ from utils.devices import DeviceKind, cpu_cores, devices
 from utils.files import whole
 from utils.media.images import scale
 from utils.media.video import Frame, open_video
+from utils.media.video_writing import write_video
 from utils.types import MediaError, Source, UsageError
 
 LONGEST = 20.0  # px: longer vectors are clamped for I3D
 SMALLER_EDGE = 256  # px, of the frames that I3D's flow is computed of
 SMALLEST_EDGE = 128  # px; RAFT takes no less
 PAIRS_AT_A_TIME = 16
-CLOCK = 90_000  # ticks a second
-UNKNOWN_FPS = 25  # where the clip does not tell; a player goes by the times
 WHEEL_PART = 10  # its radius in the smaller edge
 MARGIN = 4  # px
-ENCODING = {"crf": "18"}  # x264's scale; the eye sees no loss
 
 Seen = tuple[float, np.ndarray, np.ndarray]  # time, s; frame (H, W, 3) uint8; its flow to the next (2, H, W), px
 
@@ -93,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     except MediaError as error:
         print(f"error: {clip}: {error}", file=sys.stderr)
         return 1
-    except (OSError, FFmpegError) as error:
+    except OSError as error:
         print(f"error: {error.filename or 'the film'}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -108,7 +103,7 @@ def film(source: Source, path: Path, flow: Flow, fps: float | None, smaller_edge
     with open_video(source, fps, threads=0) as video, whole(path) as partial:
         seen = tqdm(with_flow(video.frames, flow, smaller_edge), unit=" pictures", disable=None)
         pictures = ((seconds, beside(image, vectors, palette)) for seconds, image, vectors in seen)
-        number = write(pictures, video.fps, partial)
+        number = write_video(pictures, video.fps, partial)
         if not number:
             raise MediaError("fewer than two frames, and so no flow")
     return number
@@ -139,28 +134,6 @@ def beside(image: np.ndarray, flow: np.ndarray, palette: Palette) -> np.ndarray:
     corner = picture[-len(wheel) - MARGIN : -MARGIN, -len(wheel) - MARGIN : -MARGIN]
     corner[inside] = wheel[inside]
     return picture
-
-
-def write(pictures: Iterable[tuple[float, np.ndarray]], fps: float, path: Path) -> int:
-    """Pictures and their times in s -> H.264 that starts at 0 and every player knows; returns how many they are."""
-    number, start = 0, 0.0
-    rate = Fraction(fps).limit_denominator(CLOCK) or Fraction(UNKNOWN_FPS)
-    with av.open(str(path), "w", format="mp4") as file:
-        stream = file.add_stream("libx264", rate=rate, pix_fmt="yuv420p", options=ENCODING)
-        stream.codec_context.time_base = Fraction(1, CLOCK)
-        for seconds, picture in pictures:
-            even = np.ascontiguousarray(picture[: picture.shape[0] // 2 * 2])  # as yuv420p wants it
-            if not number:
-                start = seconds
-                stream.height, stream.width = even.shape[:2]
-            shown = av.VideoFrame.from_ndarray(even, "rgb24")
-            shown.time_base, shown.pts = stream.codec_context.time_base, round((seconds - start) * CLOCK)
-            shown.duration = round(CLOCK / rate)
-            file.mux(stream.encode(shown))
-            number += 1
-        if number:
-            file.mux(stream.encode(None))
-    return number
 
 
 class _Parser(argparse.ArgumentParser):
