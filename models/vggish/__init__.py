@@ -1,20 +1,20 @@
-"""VGGish for Python: `from models.vggish import VGGish, embed`. Imports torch only when VGGish is asked for."""
+"""VGGish for Python: `from models.vggish import VGGish, embed`. Each is imported when it is asked for."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from models.vggish.embedding import embed
-
 if TYPE_CHECKING:
+    from models.vggish.embedding import embed
     from models.vggish.network import VGGish
 
 __all__ = ["VGGish", "embed"]
 
+_HOMES = {"VGGish": "models.vggish.network", "embed": "models.vggish.embedding"}
+
 
 def __getattr__(name: str) -> Any:
-    if name != "VGGish":
-        raise AttributeError(name)
-    from models.vggish.network import VGGish
-
-    return VGGish
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
