@@ -38,7 +38,8 @@ class Bench:
     def ours(self, paths: Sequence[Path], stack_size: int, step_size: int, *options: str) -> Run:
         common = "feature_type=i3d device=cpu overwrite=true on_extraction=save_numpy flow_type=tvl1".split()
         stacks = (f"stack_size={stack_size}", f"step_size={step_size}")
-        own = (f"--checkpoint={self.folder}/{{stream}}.pth", f"--output_path={self.folder}")
+        output = self.folder / f"{stack_size}_{step_size}"  # a folder holds features of one setting
+        own = (f"--checkpoint={self.folder}/{{stream}}.pth", f"--output_path={output}")
         return run([sys.executable, "main.py", *common, *stacks, *options, *own, "--video_paths", *paths])
 
     def plain(self, streams: str, paths: Sequence[Path], stack_size: int, step_size: int) -> Run:
@@ -73,12 +74,12 @@ class Bench:
         ratio = plain.seconds / ours.seconds
         print(f"{what}: plain {plain.seconds:.1f} s, ours {ours.seconds:.1f} s, ratio {ratio:.2f}")
         for stream in streams.split("+"):
-            self._check(stream, paths)
+            self._check(stream, paths, self.folder / f"{stack_size}_{step_size}" / "i3d")
 
-    def _check(self, stream: str, paths: Sequence[Path]) -> None:
+    def _check(self, stream: str, paths: Sequence[Path], output: Path) -> None:
         worst = 0.0
         for path in paths:
-            ours = np.load(self.folder / "i3d" / f"{path.stem}_{stream}.npy")
+            ours = np.load(output / f"{path.stem}_{stream}.npy")
             plain = np.load(self.folder / "plain" / f"{path.stem}_{stream}.npy")
             worst = max(worst, float(np.abs(ours - plain).max() / np.abs(plain).max()))
         print(f"  {stream}: features differ by at most {worst:.1e} of their scale")

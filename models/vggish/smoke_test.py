@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     random = given.checkpoint == "random"
     try:
-        pca_file = None if random else checkpoints.file(given.pca_params, PCA_PARAMS, "pca_params")
+        pca_file = None if random else checkpoints.file(given.pca_params, PCA_PARAMS, "--pca-params")
         results = list(compare(given.checkpoint, pca_file))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)

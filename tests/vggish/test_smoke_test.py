@@ -57,7 +57,7 @@ def test_published_values_pass(monkeypatch, golden, capsys):
 
 def test_missing_weights_are_one_line(capsys):
     assert main(["--checkpoint", "no/such.pth", "--pca-params", "no/such.npz"]) == 2
-    assert capsys.readouterr().err.startswith("error: pca_params=no/such.npz")
+    assert capsys.readouterr().err.startswith("error: --pca-params=no/such.npz")
 
 
 @pytest.mark.pretrained
