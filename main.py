@@ -71,7 +71,7 @@ def run(config: DictConfig, feature_type: str) -> int:
     from utils.options import Run, build, check_taken
     from utils.sources import Inputs
     from utils.terminal.progress import Progress, Reporting
-    from utils.types import Engine, Extractor, Outcome, Sink
+    from utils.types import Begin, Engine, Extractor, Outcome, Sink
 
     settled = build(Run, config)
     folder = str(Path(settled.output_path) / feature_type)
@@ -86,7 +86,7 @@ def run(config: DictConfig, feature_type: str) -> int:
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
     sources = build(Inputs, options).sources()
-    sink.claim(extractor.settings, sources, extractor.arrays, overwrite)
+    begin: Begin = sink.claim(extractor.settings, sources, extractor.arrays, overwrite)
     with Progress(len(sources), reporting, sink.destination) as progress:
         todo = []
         for source in sources:
@@ -94,7 +94,7 @@ def run(config: DictConfig, feature_type: str) -> int:
                 progress.add(Outcome(source, "skipped"))
             else:
                 todo.append(source)
-        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink)
+        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, begin)
         try:
             with closing(outcomes):
                 for outcome in outcomes:

@@ -38,7 +38,7 @@ def execute(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         command += " --checkpoint random" if "--feature_type" in command else " checkpoint=random"
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=280
     )
 
 
@@ -46,6 +46,7 @@ def test_the_commands_are_found() -> None:
     assert sum("main.py" in command for command in COMMANDS) > 15
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", [command for command in COMMANDS if "main.py" in command])
 def test_command_runs_as_written(command: str, folder: Path) -> None:
     shutil.rmtree(folder / "output", ignore_errors=True)

@@ -102,6 +102,13 @@ class Extractor(Protocol):
         """Post-process a source: outputs of all its windows, none if it has no window, and the facts they told."""
 
 
+Begin = Callable[[], None]  # of what can't be taken back; raises UsageError
+
+
+def nothing() -> None:
+    """There is nothing to begin with."""
+
+
 class Sink(ABC):
     """Where features go. A sink must write; one that stores things also says what it has.
 
@@ -123,8 +130,13 @@ class Sink(ABC):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> None:
-        """Before the run: may such features be added to what is there? Raises UsageError if not."""
+    ) -> Begin:
+        """Before the run: may such features be added to what is there? Raises UsageError if not.
+
+        What it returns is called when a worker is ready and before the first source is handed out; only that may take
+        away what will be overwritten.
+        """
+        return nothing
 
     def clean(self, process_id: int) -> None:
         """Clear away what a worker that died left half-written."""
@@ -136,5 +148,10 @@ class Sink(ABC):
 class Engine(Protocol):
     """Runs an extractor over sources, on some set of devices."""
 
-    def run(self, sources: Sequence[Source], extractor: Extractor, sink: Sink) -> Generator[Outcome, None, None]:
-        """Yield one outcome a source, as they come. Raises WorkerError or UsageError if no work is possible."""
+    def run(
+        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, begin: Begin = nothing
+    ) -> Generator[Outcome, None, None]:
+        """Yield one outcome a source, as they come. Raises WorkerError or UsageError if no work is possible.
+
+        `begin` is called once, when a worker has loaded its network and before the first source is handed out.
+        """

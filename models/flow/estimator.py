@@ -11,7 +11,7 @@ import numpy as np
 
 from models.flow.weights import PWC, RAFT_SINTEL, with_torchvision_keys
 from utils import checkpoints
-from utils.devices import Precision
+from utils.devices import Precision, cpu_cores
 
 if TYPE_CHECKING:
     from models.flow.clips import FlowNetwork
@@ -20,6 +20,7 @@ FlowType = Literal["raft", "pwc", "tvl1"]
 Flow = Callable[[np.ndarray], np.ndarray]  # RGB frames (T + 1, H, W, 3) uint8 -> (T, 2, H, W) float32, px, x before y
 
 PAIRS_AT_A_TIME = {"cpu": 4, "cuda": 16}
+MOST_THREADS = 16  # for TV-L1 beside a GPU
 STRIDES = {"raft": 8}  # the others need no frame of padding
 
 
@@ -36,13 +37,13 @@ def load(
 ) -> Flow:
     """Ready to compute; to be called from any thread. Raises UsageError if the weights are another network's."""
     if weights is None:
-        return _tvl1(threads)
+        return _tvl1(threads if device == "cpu" else min(MOST_THREADS, cpu_cores()))
     from models.flow.pwc import PWCNet
     from models.flow.raft import RAFT
 
     network: FlowNetwork = RAFT() if kind == "raft" else PWCNet()
     weights.load(network, with_torchvision_keys if kind == "raft" else None)
-    return _Placed(network, device, precision)
+    return _PlacedFlow(network, device, precision)
 
 
 def first_pixel(kind: FlowType, length: int, crop: int) -> int:
@@ -66,12 +67,14 @@ def _tvl1(threads: int) -> Flow:
     return flow
 
 
-class _Placed:
+class _PlacedFlow:
     """A flow network on a device; one thread's frames at a time."""
 
     def __init__(self, network: FlowNetwork, device: str, precision: Precision) -> None:
         import torch
 
+        # fp32 means fp32: by default cuDNN rounds its inputs to TF32
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         self._type = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
         self._network = network.eval().to(device, self._type).to(memory_format=torch.channels_last)
         self._device = device

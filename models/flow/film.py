@@ -9,6 +9,7 @@ The colour wheel is that of Baker et al. (IJCV 2011), torchvision.utils.flow_to_
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import signal
 import sys
@@ -194,9 +195,9 @@ def _check(given: argparse.Namespace) -> None:
         raise UsageError(f"--smaller-edge {given.smaller_edge}: must be {SMALLEST_EDGE} or more")
     if not given.longest > 0:
         raise UsageError(f"--longest {given.longest:g}: must be above 0")
-    if given.extraction_fps is not None and not 0 < given.extraction_fps <= 1000:
-        raise UsageError(f"--extraction-fps {given.extraction_fps:g}: must be above 0 and at most 1000")
-    if given.start < 0 or (given.end is not None and given.end <= given.start):
+    if given.extraction_fps is not None and not 0.001 <= given.extraction_fps <= 1000:
+        raise UsageError(f"--extraction-fps {given.extraction_fps:g}: must be from 0.001 to 1000")
+    if not 0 <= given.start < (math.inf if given.end is None else given.end):
         raise UsageError("--start and --end: the start must be 0 or more, the end later")
     if given.film.is_dir():
         raise UsageError(f"{given.film}: a folder; name the film in it, e.g. {given.film / 'flow.mp4'}")

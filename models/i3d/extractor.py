@@ -55,8 +55,8 @@ class I3DExtractor:
             raise UsageError(f"stack_size={self.stack_size}: I3D needs {SHORTEST_STACK} frames or more")
         if self.step_size < 1:
             raise UsageError(f"step_size={self.step_size}: must be 1 or more")
-        if self.extraction_fps is not None and not 0 < self.extraction_fps <= 1000:
-            raise UsageError(f"extraction_fps={self.extraction_fps:g}: must be above 0 and at most 1000")
+        if self.extraction_fps is not None and not 0.001 <= self.extraction_fps <= 1000:
+            raise UsageError(f"extraction_fps={self.extraction_fps:g}: must be from 0.001 to 1000")
 
     @property
     def _streams(self) -> tuple[Stream, ...]:
@@ -216,6 +216,8 @@ def _check_pattern(checkpoint: str) -> None:
 
 
 def _keep_frames(shots: Iterable[Shot], folder: Path) -> Iterator[Shot]:
+    for earlier in folder.glob("*.jpg"):
+        earlier.unlink()
     for number, shot in enumerate(shots, start=1):
         save_jpeg(shot.image, folder / f"{number:06d}.jpg")
         yield shot

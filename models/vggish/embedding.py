@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias, cast, overload
 
 import numpy as np
 from tqdm import tqdm
 
-from models.vggish.extractor import KEY, Activation, VGGishExtractor
+from models.vggish.extractor import KEY, VGGishExtractor
 from models.vggish.postprocess import WIDTH, Pooling, Postprocess
 from utils import options
-from utils.devices import DeviceKind, Precision, cpu_cores, devices
+from utils.checkpoints import Checkpoint
+from utils.devices import DeviceKind, cpu_cores, devices
 from utils.engines.batching import Batch, Job, Packer
 from utils.types import Forward, MediaError, Source, UsageError, Windows
 
 Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; tensors are waveforms as well
 
 BATCHES_UNDER_WAY = 2
+PUBLISHED = ("pretrained", "demo")  # these weights don't change
 
 
 @overload
@@ -29,11 +31,11 @@ def embed(media: Medium, sample_rate: int | None = None, **options: Any) -> np.n
 
 
 @overload
-def embed(media: Sequence[Medium], sample_rate: int | None = None, **options: Any) -> np.ndarray | list[np.ndarray]: ...
+def embed(media: Iterable[Medium], sample_rate: int | None = None, **options: Any) -> np.ndarray | list[np.ndarray]: ...
 
 
 def embed(
-    media: Medium | Sequence[Medium],
+    media: Medium | Iterable[Medium],
     sample_rate: int | None = None,
     *,
     pooling: Pooling | None = "mean",
@@ -51,10 +53,10 @@ def embed(
         sample_rate: of waveforms, Hz.
         pooling: `mean`, `sum` or `max` over time; None leaves a row for each 0.96 s.
         normalize: divide each row by its Euclidean length.
-        postprocess: `none`, `pca`, `pca_8bit` (with normalize=False), `pca_8bit_rounded`.
+        postprocess: `none`, `pca`, `pca_8bit`, `pca_8bit_rounded`.
         device: `auto`, `cpu` or `cuda`.
         progress: show a bar over a list.
-        **others: further options of feature_type=vggish, e.g. checkpoint, activation, hop_seconds, last_window.
+        **others: further options of feature_type=vggish, e.g. checkpoint, activation, hop_seconds (but no preset).
 
     Returns:
         Of one medium (128,), or (T, 128) with pooling=None. Of a list (n, 128), or a list of (T, 128) with
@@ -66,14 +68,14 @@ def embed(
     """
     extractor = extractor_of(pooling=pooling, normalize=normalize, postprocess=postprocess, **others)
     [device_name, *_] = devices(device, None)
-    if not isinstance(media, Sequence) or isinstance(media, str):
-        [result] = _embeddings(extractor, [media], sample_rate, device_name, bar=False)
+    if _is_one(media):
+        [result] = _embeddings(extractor, [cast("Medium", media)], sample_rate, device_name, bar=False)
         if isinstance(result, MediaError):
             raise result
         return result[0] if pooling else result
 
     results = []
-    for result in _embeddings(extractor, media, sample_rate, device_name, bar=progress):
+    for result in _embeddings(extractor, list(cast("Iterable[Medium]", media)), sample_rate, device_name, bar=progress):
         if isinstance(result, MediaError):
             warnings.warn(str(result), stacklevel=2)
             result = np.full((1, WIDTH), np.nan, np.float32) if pooling else np.zeros((0, WIDTH), extractor.arrays[KEY])
@@ -93,7 +95,13 @@ def _embeddings(
 ) -> list[np.ndarray | MediaError]:
     """Of each medium its rows, or what is wrong with it. While a batch is computed, the next one is decoded."""
     extractor.pca  # noqa: B018 - read now: a wrong file is no reason to have worked for nothing
-    forward = _network(extractor.checkpoint, extractor.seed, extractor.precision, extractor.activation, device)
+    base = VGGishExtractor(
+        checkpoint=extractor.checkpoint,
+        seed=extractor.seed,
+        precision=extractor.precision,
+        activation=extractor.activation,
+    )
+    forward = _network(base, None if extractor.checkpoint in PUBLISHED else base.weights, device)
     packer = Packer(extractor.batch_size(device, cpu_cores()))
     under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
 
@@ -132,7 +140,8 @@ def windows_of(extractor: VGGishExtractor, medium: Medium, sample_rate: int | No
         return extractor.windows(_source(medium))
     if sample_rate is None:
         raise UsageError("a waveform needs its sample_rate, in Hz")
-    channels = np.atleast_2d(np.asarray(medium))
+    tensor: Any = medium
+    channels = np.atleast_2d(np.asarray(tensor.detach().cpu() if _is_tensor(medium) else medium))
     if channels.ndim > 2 or channels.shape[0] > channels.shape[1] or channels.dtype.kind not in "if":
         raise UsageError(
             "a waveform is (samples,) or (channels, samples), signed integers or floats, "
@@ -142,15 +151,25 @@ def windows_of(extractor: VGGishExtractor, medium: Medium, sample_rate: int | No
     return extractor.windows_of([channels.mean(axis=0, dtype=np.float64) / full_scale], sample_rate)
 
 
+def _is_one(media: Any) -> bool:
+    """A path or a waveform; else it is an iterable of these."""
+    if isinstance(media, str | os.PathLike) or _is_tensor(media):
+        return True
+    return isinstance(media, np.ndarray) and media.dtype.kind not in "OUST"
+
+
+def _is_tensor(medium: Any) -> bool:
+    return type(medium).__module__.split(".")[0] == "torch"
+
+
 def _source(medium: Medium) -> Source:
     path = os.fspath(medium) if isinstance(medium, str | os.PathLike) else "the waveform"
     return Source(path, path)
 
 
 @lru_cache(maxsize=2)
-def _network(checkpoint: str, seed: int, precision: Precision, activation: Activation, device: str) -> Forward:
-    """Stays loaded from one call to the next."""
-    extractor = VGGishExtractor(checkpoint=checkpoint, seed=seed, precision=precision, activation=activation)
+def _network(extractor: VGGishExtractor, weights: Checkpoint | None, device: str) -> Forward:
+    """Stays loaded from one call to the next, unless the file of weights has changed."""
     import torch
 
     threads = torch.get_num_threads()

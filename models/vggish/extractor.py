@@ -19,7 +19,7 @@ from utils.devices import Placed, Precision, batch_that_fits
 from utils.digests import fingerprint
 from utils.media.audio import Decoder, keep_wav, mono, open_audio
 from utils.media.resampling import Resampler, resample
-from utils.types import Features, Forward, Source, UsageError, Windows
+from utils.types import Features, Forward, MediaError, Source, UsageError, Windows
 
 Activation = Literal["relu", "none"]
 
@@ -54,7 +54,7 @@ class VGGishExtractor:
             raise UsageError(
                 f"hop_seconds={self.hop_seconds:g} is not a multiple of 0.01 s; the nearest is {nearest:g}"
             )
-        if self.normalize and self.postprocess.startswith("pca_8bit"):
+        if self.normalize and self.arrays[KEY] == np.uint8:
             raise UsageError(
                 f"normalize=true: rows of unit length can't be 8-bit; with postprocess={self.postprocess} "
                 "leave normalize out, or choose postprocess=pca"
@@ -139,6 +139,8 @@ class VGGishExtractor:
         samples = resample(blocks, rate, logmel.SAMPLE_RATE, self.resampler)
         first = 0
         for examples in logmel.examples(samples, self._hop_frames, pad=self.last_window == "pad"):
+            if not np.isfinite(examples).all():
+                raise MediaError("its samples are not all numbers: NaN or infinity is among them")
             spans = windows.spans(first, len(examples), logmel.EXAMPLE_SECONDS, self.hop_seconds, start)
             yield Windows(examples[:, None], spans)
             first += len(examples)

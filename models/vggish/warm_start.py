@@ -126,9 +126,11 @@ def curve(history: Sequence[Step]) -> str:
 
 
 def _reported(steps: Iterable[Step], total: int) -> Iterator[Step]:
-    """Pass the steps on, with a line for each of so many parts of the run."""
+    """Pass the steps on, with a line for each of so many parts of the run. Raises UsageError if they diverge."""
     part: list[Step] = []
     for number, step in enumerate(steps, 1):
+        if not math.isfinite(step.loss):
+            raise UsageError(f"the loss is not finite at step {number}; choose a smaller --learning_rate")
         part.append(step)
         if number * REPORTS // total > (number - 1) * REPORTS // total:
             loss, accuracy = np.mean([(each.loss, each.accuracy) for each in part], axis=0)

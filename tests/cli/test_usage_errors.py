@@ -99,6 +99,16 @@ def test_a_file_that_is_no_pca_ends_the_run_before_any_work(tmp_path):
     assert not list(tmp_path.rglob("*.npy"))
 
 
+def test_wrong_weights_cost_no_features_that_were_to_be_overwritten(tmp_path):
+    options = ("feature_type=vggish", "device=cpu", f"video_paths={MUSIC}", "on_extraction=save_numpy")
+    assert run(*options, "checkpoint=random", f"output_path={tmp_path}").code == 0
+    (tmp_path / "wrong.pth").write_bytes(b"no weights")
+    wrong = f"checkpoint={tmp_path / 'wrong.pth'}"
+    assert run(*options, wrong, "overwrite=true", f"output_path={tmp_path}").code == 2
+    assert (tmp_path / "vggish/music_vggish.npy").exists()
+    assert "random" in (tmp_path / "vggish/extraction.yaml").read_text()
+
+
 @pytest.mark.skipif("__import__('utils.devices').devices.visible_gpus() > 0")
 def test_cuda_without_a_gpu() -> None:
     result = run("feature_type=vggish", "checkpoint=random", "device=cuda", f"video_paths={MUSIC}")

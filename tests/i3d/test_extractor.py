@@ -179,7 +179,7 @@ def test_a_file_without_pictures_is_named(tmp_path):
     [
         ({"stack_size": 9}, "stack_size=9: I3D needs 10 frames"),
         ({"step_size": 0}, "step_size=0: must be 1 or more"),
-        ({"extraction_fps": 0.0}, "extraction_fps=0: must be above 0"),
+        ({"extraction_fps": 0.0}, "extraction_fps=0: must be from 0.001"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):
@@ -205,6 +205,8 @@ def test_weights_of_the_other_stream_are_named(tmp_path):
 def test_kept_frames_are_all_that_were_looked_at(clip, tmp_path):
     windows(I3DExtractor(**RGB, keep_tmp_files=True, tmp_path=str(tmp_path)), clip)
     assert len(list((tmp_path / "clip_frames").glob("*.jpg"))) == 25
+    windows(I3DExtractor(**RGB, keep_tmp_files=True, tmp_path=str(tmp_path), extraction_fps=12.5), clip)
+    assert len(list((tmp_path / "clip_frames").glob("*.jpg"))) == 13
 
 
 @pytest.mark.pretrained

@@ -137,7 +137,7 @@ def test_claim_merges_what_a_crashed_run_left(tmp_path: Path) -> None:
     sink = SaveTable(folder=str(tmp_path))
     start_worker(sink, ["a"])
     (tmp_path / ".embeddings.parquet.4711.part").write_text("half")  # its merge was killed too
-    sink.claim(SETTINGS, [source("a"), source("b")], FLOATS, overwrite=False)
+    sink.claim(SETTINGS, [source("a"), source("b")], FLOATS, overwrite=False)()
     assert sink.has(source("a"), FLOATS)
     assert not sink.has(source("b"), FLOATS)
     assert not journals(tmp_path)
@@ -146,17 +146,17 @@ def test_claim_merges_what_a_crashed_run_left(tmp_path: Path) -> None:
 
 def test_journal_of_a_living_run_is_left_alone(tmp_path: Path) -> None:
     sink = SaveTable(folder=str(tmp_path))
-    sink.claim(SETTINGS, [], FLOATS, overwrite=False)
+    sink.claim(SETTINGS, [], FLOATS, overwrite=False)()
     process = start_worker(sink, ["a"], stay=True)
     try:
         other = SaveTable(folder=str(tmp_path))
-        other.claim(SETTINGS, [source("b")], FLOATS, overwrite=False)
+        other.claim(SETTINGS, [source("b")], FLOATS, overwrite=False)()
         other.write(features("b"))
         other.finish()
         assert sorted(rows_by_name(tmp_path)) == ["b"]
         assert len(journals(tmp_path)) == 1
         with pytest.raises(UsageError, match="holds features made with"):  # which it is going to add
-            other.claim({**SETTINGS, "hop_seconds": 0.48}, [source("b")], FLOATS, overwrite=True)
+            other.claim({**SETTINGS, "hop_seconds": 0.48}, [source("b")], FLOATS, overwrite=True)()
     finally:
         process.kill()
         process.join()

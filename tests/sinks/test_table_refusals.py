@@ -16,14 +16,14 @@ from utils.types import UsageError
 
 def test_other_settings_are_refused_unless_all_is_overwritten(tmp_path: Path) -> None:
     sink = SaveTable(folder=str(tmp_path))
-    sink.claim(SETTINGS, [], FLOATS, overwrite=False)
+    sink.claim(SETTINGS, [], FLOATS, overwrite=False)()
     written(tmp_path, features("a"), features("b"))
     other = {**SETTINGS, "hop_seconds": 0.48}
     for sources, overwrite in (([source("a"), source("b")], False), ([source("a")], True)):
         with pytest.raises(UsageError, match=r"hop_seconds=0.96 \(now 0.48\)"):
-            sink.claim(other, sources, FLOATS, overwrite)
+            sink.claim(other, sources, FLOATS, overwrite)()
     assert sink.has(source("a"), FLOATS)
-    sink.claim(other, [source("a"), source("b"), source("c")], FLOATS, overwrite=True)
+    sink.claim(other, [source("a"), source("b"), source("c")], FLOATS, overwrite=True)()
     assert not sink.has(source("a"), FLOATS)
 
 
@@ -33,19 +33,19 @@ def test_damaged_table_is_named(content: bytes | None, tmp_path: Path) -> None:
     path = Path(sink.destination)
     path.write_bytes(path.read_bytes()[:-20] if content is None else content)
     with pytest.raises(UsageError, match=r"embeddings\.parquet: damaged.*delete it or move it away"):
-        sink.claim(SETTINGS, [source("a")], FLOATS, overwrite=False)
+        sink.claim(SETTINGS, [source("a")], FLOATS, overwrite=False)()
 
 
 def test_table_of_something_else_is_named(tmp_path: Path) -> None:
     pd.DataFrame({"name": ["a"], "price": [1.0]}).to_parquet(tmp_path / "embeddings.parquet")
     with pytest.raises(UsageError, match="not a table of features, it has no column end"):
-        SaveTable(folder=str(tmp_path)).claim(SETTINGS, [], FLOATS, overwrite=False)
+        SaveTable(folder=str(tmp_path)).claim(SETTINGS, [], FLOATS, overwrite=False)()
 
 
 def test_table_of_other_numbers_is_refused(tmp_path: Path) -> None:
     sink = written(tmp_path, features("a", dtype=np.uint8))
     with pytest.raises(UsageError, match=r"holds embedding: .*uint8.*, not embedding: float32; move it away"):
-        sink.claim(SETTINGS, [source("b")], FLOATS, overwrite=False)
+        sink.claim(SETTINGS, [source("b")], FLOATS, overwrite=False)()
     sink.write(features("b"))
     with pytest.raises(UsageError, match="can't hold both"):
         sink.finish()

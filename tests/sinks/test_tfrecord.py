@@ -73,8 +73,8 @@ def test_a_source_without_windows_has_a_list_without_features(tmp_path: Path) ->
 
 def test_arrays_of_other_types_are_refused_before_the_run(tmp_path: Path) -> None:
     sink = SaveTFRecord(folder=str(tmp_path / "new"))
-    with pytest.raises(UsageError, match=r"8-bit embeddings, and vggish is float32; add postprocess=pca_8bit"):
-        sink.claim({}, [CLIP], {"vggish": np.dtype(np.float32)}, False)
+    with pytest.raises(UsageError, match=r"8-bit embeddings, and vggish is float32; for VGGish give"):
+        sink.claim({}, [CLIP], {"vggish": np.dtype(np.float32)}, False)()
     assert not (tmp_path / "new").exists()
 
 
@@ -82,18 +82,18 @@ def test_arrays_of_other_types_are_refused_before_the_run(tmp_path: Path) -> Non
 def test_labels_that_are_no_class_numbers_are_refused_before_the_run(label: str, tmp_path: Path) -> None:
     source = Source("clip.mp4", "clip_2", columns={"labels": f"3,{label}"})
     with pytest.raises(UsageError) as raised:
-        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({}, [CLIP, source], KEYS, False)
+        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({}, [CLIP, source], KEYS, False)()
     assert str(raised.value).startswith(f"clip.mp4 (clip_2): labels={label}: must be class numbers")
-    SaveTFRecord(folder=str(tmp_path)).claim({}, [CLIP, source], KEYS, False)  # the other layout has none
+    SaveTFRecord(folder=str(tmp_path)).claim({}, [CLIP, source], KEYS, False)()  # the other layout has none
 
 
 def test_layouts_do_not_share_a_folder(tmp_path: Path) -> None:
     sink = SaveTFRecord(folder=str(tmp_path))
-    sink.claim({"checkpoint": "x"}, [CLIP], KEYS, False)
+    sink.claim({"checkpoint": "x"}, [CLIP], KEYS, False)()
     assert yaml.safe_load((tmp_path / "extraction.yaml").read_text()) == {"checkpoint": "x", "layout": "demo"}
     written(tmp_path, CLIP)
     with pytest.raises(UsageError, match=r"layout=demo \(now audioset\)"):
-        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({"checkpoint": "x"}, [CLIP], KEYS, False)
+        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({"checkpoint": "x"}, [CLIP], KEYS, False)()
 
 
 def test_a_list_of_failures_gives_the_same_records(tmp_path: Path) -> None:

@@ -83,6 +83,36 @@ def test_a_waveform_is_as_good_as_its_file(tmp_path):
         np.testing.assert_allclose(embed(waveform, rate, **RAW), expected, rtol=0, atol=ROUNDING)
 
 
+def test_any_iterable_of_paths_is_a_list():
+    pandas = pytest.importorskip("pandas")
+    expected = embed([SPEECH, MUSIC], **RANDOM)
+    for media in (iter([SPEECH, MUSIC]), pandas.Series([str(SPEECH), str(MUSIC)]), np.array([str(SPEECH), str(MUSIC)])):
+        np.testing.assert_allclose(embed(media, **RANDOM), expected, atol=1e-5)
+
+
+def test_a_file_of_weights_that_changed_is_loaded_anew(network, tmp_path):
+    options = {"device": "cpu", "checkpoint": str(tmp_path / "mine.pth")}
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    before = embed(MUSIC, **options)
+    torch.save(VGGish.from_pretrained("random", seed=1).state_dict(), tmp_path / "mine.pth")
+    assert np.abs(embed(MUSIC, **options) - before).max() > 0.01
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_numbers_are_an_error(value):
+    waveform = np.zeros(48_000)
+    waveform[40_000] = value
+    with pytest.raises(MediaError, match="NaN or infinity"):
+        embed(waveform, 16_000, **RANDOM)
+
+
+def test_8_bits_that_are_pooled_may_have_unit_length(tmp_path):
+    pca = tmp_path / "pca.npz"
+    np.savez(pca, pca_eigen_vectors=np.eye(128), pca_means=np.zeros(128))
+    row = embed(MUSIC, postprocess="pca_8bit", pca_params=str(pca), **RANDOM)
+    assert np.linalg.norm(row) == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("waveform", "rate", "message"),
     [

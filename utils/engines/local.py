@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 
 from utils.devices import DeviceKind, cpu_cores, devices
 from utils.engines import worker
-from utils.types import Extractor, Outcome, Sink, Source, UsageError, WorkerError
+from utils.types import Begin, Extractor, Outcome, Sink, Source, UsageError, WorkerError, nothing
 
 STOP_SECONDS = 5.0  # for a worker to end by itself before it is killed
 IDLE_DEATHS = 3  # deaths of workers that held nothing before the run is given up
@@ -36,7 +36,9 @@ class Local:
                 raise UsageError(f"{name}={value}: must be 1 or more, or null for a choice by the machine")
         devices(self.device, self.device_ids)  # raises UsageError before any work
 
-    def run(self, sources: Sequence[Source], extractor: Extractor, sink: Sink) -> Generator[Outcome, None, None]:
+    def run(
+        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, begin: Begin = nothing
+    ) -> Generator[Outcome, None, None]:
         """Yield one outcome a source, as they come. Raises WorkerError or UsageError if a worker can't start."""
         names = devices(self.device, self.device_ids)
         share = max(1, cpu_cores() // len(names))
@@ -45,7 +47,7 @@ class Local:
         roles = [
             worker.Role(extractor, sink, name, share if on_cpu else 1, decoders, self.batch_size) for name in names
         ]
-        pool = _Pool(roles[: len(sources)], sources)
+        pool = _Pool(roles[: len(sources)], sources, begin)
         try:
             yield from pool.outcomes()
         finally:
@@ -73,7 +75,8 @@ class _Worker:
 
 
 class _Pool:
-    def __init__(self, roles: Sequence[worker.Role], sources: Sequence[Source]) -> None:
+    def __init__(self, roles: Sequence[worker.Role], sources: Sequence[Source], begin: Begin) -> None:
+        self._begin = begin
         self._waiting = deque(sources)
         self._suspects: deque[Source] = deque()  # held by a worker that died; tried once more, one at a time
         self._idle_deaths = 0
@@ -103,6 +106,8 @@ class _Pool:
                     continue
                 else:
                     each.ready = True
+                    if not self._proven:
+                        self._begin()
                     self._proven.add(each.role.device)
                     each.wanted += message.number
                 self._hand_out(each)

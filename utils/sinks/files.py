@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.files import remove_partial, whole
 from utils.sinks.settings import claim_folder
-from utils.types import Features, Sink, Source
+from utils.types import Begin, Features, Sink, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ class FileSink(Sink):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> None:
+    ) -> Begin:
         outputs = {self.path(source, key) for source in sources for key in arrays}
-        claim_folder(Path(self.folder), settings, outputs if overwrite else set())
+        return claim_folder(Path(self.folder), settings, outputs if overwrite else set())
 
     def write(self, features: Features) -> str:
         for key, array in features.arrays.items():

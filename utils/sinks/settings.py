@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
 from utils.files import whole
-from utils.types import UsageError
+from utils.types import Begin, UsageError
 
 FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"
 
 
-def claim_folder(folder: Path, settings: Mapping[str, object], overwritten: set[Path]) -> None:
-    """Make `folder` one of `settings`. Raises UsageError if it has features of others that would stay.
+def claim_folder(folder: Path, settings: Mapping[str, object], overwritten: set[Path]) -> Begin:
+    """May `folder` become one of `settings`? Raises UsageError if it has features of others that would stay.
 
-    Those that the run is going to overwrite go at once, so that an interrupted run leaves no mixture.
+    What it returns makes it so: features of others go at once, so that an interrupted run leaves no mixture.
     """
     record = folder / FILE_NAME
     different = _differences(record, settings)
@@ -27,14 +28,26 @@ def claim_folder(folder: Path, settings: Mapping[str, object], overwritten: set[
             f"{folder} holds features made with {different}; choose another output_path, the settings as they were, "
             "or overwrite=true with all of its sources"
         )
-    if different or not record.exists():
-        try:
-            for path in there:
-                path.unlink()
-            with whole(record) as partial:
-                partial.write_text(HEADER + yaml.safe_dump(dict(settings), sort_keys=False))
-        except OSError as error:
-            raise UsageError(f"output_path: cannot write to {folder} ({error.strerror})") from error
+    with _writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def begin() -> None:
+        if different or not record.exists():
+            with _writing_to(folder):
+                for path in there:
+                    path.unlink()
+                with whole(record) as partial:
+                    partial.write_text(HEADER + yaml.safe_dump(dict(settings), sort_keys=False))
+
+    return begin
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"output_path: cannot write to {folder} ({error.strerror})") from error
 
 
 def _differences(record: Path, settings: Mapping[str, object]) -> str:

@@ -14,7 +14,7 @@ from filelock import FileLock
 from utils.sinks.journal import Journal, ended
 from utils.sinks.merging import NAME, described, merge, open_table
 from utils.sinks.settings import claim_folder
-from utils.types import Features, Sink, Source, UsageError
+from utils.types import Begin, Features, Sink, Source, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,13 +47,19 @@ class SaveTable(Sink):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> None:
+    ) -> Begin:
         self.finish()  # what a run that was killed left
         names, _ = self._there
         all_new = overwrite and names <= {source.name for source in sources}
-        claim_folder(Path(self.folder), settings, {self.path} if all_new else set())
-        self._forget()
-        _check_types(self.path, arrays)
+        begin = claim_folder(Path(self.folder), settings, {self.path} if all_new else set())
+        if not all_new:
+            _check_types(self.path, arrays)
+
+        def begin_and_forget() -> None:
+            begin()
+            self._forget()
+
+        return begin_and_forget
 
     def write(self, features: Features) -> str:
         self._journal.append(_rows(features))

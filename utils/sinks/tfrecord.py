@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from utils.sinks.sequence_example import (
     record,
     sequence_example,
 )
-from utils.types import Features, Source, UsageError
+from utils.types import Begin, Features, Source, UsageError
+
+log = logging.getLogger(__name__)
 
 FEATURE_LIST = "audio_embedding"
 LABELS, VIDEO_ID = "labels", "video_id"  # columns of the list that layout=audioset takes
@@ -34,17 +37,19 @@ class SaveTFRecord(FileSink):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> None:
+    ) -> Begin:
         for key, dtype in arrays.items():
             if dtype != np.uint8:
                 raise UsageError(
-                    f"save_tfrecord stores 8-bit embeddings, and {key} is {dtype}; "
-                    "add postprocess=pca_8bit or preset=audioset, or choose another on_extraction"
+                    f"save_tfrecord stores 8-bit embeddings, and {key} is {dtype}; for VGGish give "
+                    "postprocess=pca_8bit or preset=audioset, without pooling, else choose another on_extraction"
                 )
         if self.layout == "audioset":
             for source in sources:
                 _labels(source)
-        super().claim({**settings, "layout": self.layout}, sources, arrays, overwrite)
+            if not any(VIDEO_ID in source.columns for source in sources):
+                log.warning("layout=audioset: the list has no column %s; the names stand for it", VIDEO_ID)
+        return super().claim({**settings, "layout": self.layout}, sources, arrays, overwrite)
 
     def write(self, features: Features) -> str:
         context = _context(features) if self.layout == "audioset" else {}
