@@ -58,6 +58,9 @@ class I3DExtractor:
         if self.extraction_fps is not None and not 0.001 <= self.extraction_fps <= 1000:
             raise UsageError(f"extraction_fps={self.extraction_fps:g}: must be from 0.001 to 1000")
 
+        if self.fps_filter == "ffmpeg" and self.extraction_fps is None:
+            raise UsageError("fps_filter=ffmpeg does nothing without extraction_fps; give both")
+
     @property
     def _streams(self) -> tuple[Stream, ...]:
         return (self.streams,) if self.streams else ("rgb", "flow")

@@ -179,6 +179,7 @@ def test_a_file_without_pictures_is_named(tmp_path):
     [
         ({"stack_size": 9}, "stack_size=9: I3D needs 10 frames"),
         ({"step_size": 0}, "step_size=0: must be 1 or more"),
+        ({"fps_filter": "ffmpeg"}, "fps_filter=ffmpeg does nothing without extraction_fps"),
         ({"extraction_fps": 0.0}, "extraction_fps=0: must be from 0.001"),
     ],
 )
