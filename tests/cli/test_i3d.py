@@ -102,7 +102,7 @@ MISTAKES = {
     "no step": (["step_size=0"], "step_size=0: must be 1 or more"),
     "unknown flow": (["flow_type=xyz"], "flow_type=xyz: must be one of raft, pwc, tvl1"),
     "unknown stream": (["streams=both"], "streams=both: must be one of rgb, flow, null"),
-    "no rate": (["extraction_fps=0"], "extraction_fps=0: must be above 0"),
+    "no rate": (["extraction_fps=0"], "extraction_fps=0: must be from 0.001"),
     "no flow weights": (["flow_type=raft", "flow_checkpoint=no.pth"], "flow_checkpoint=no.pth: no such file"),
     "one file for two": (["checkpoint=no.pth"], "each stream has a file of its own"),
     "no such weights": (["checkpoint=no_{stream}.pth"], "checkpoint=no_rgb.pth: no such file"),

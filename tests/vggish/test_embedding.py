@@ -98,6 +98,7 @@ def test_a_file_of_weights_that_changed_is_loaded_anew(network, tmp_path):
     assert np.abs(embed(MUSIC, **options) - before).max() > 0.01
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_samples_that_are_not_numbers_are_an_error(value):
     waveform = np.zeros(48_000)
