@@ -57,7 +57,7 @@ class VGGishExtractor:
         if self.normalize and self.arrays[KEY] == np.uint8:
             raise UsageError(
                 f"normalize=true: rows of unit length can't be 8-bit; with postprocess={self.postprocess} "
-                "leave normalize out, or choose postprocess=pca"
+                "leave normalize out, pool the rows (pooling=mean), or choose postprocess=pca"
             )
 
     @property
