@@ -2,6 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TESTABLE := .venv/.testable
+TYPED := .mypy_cache/as_installed
 TENSORFLOW := .venv-tensorflow/.installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
@@ -17,12 +18,14 @@ test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment 
 	.venv-tensorflow/bin/python -m pytest tests/with_tensorflow
 
 smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
-	$(BIN)/python -m models.vggish.smoke_test
+	$(BIN)/python -m torch_zoo.models.vggish.smoke_test
 
 lint: $(TESTABLE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	mkdir -p $(TYPED)/torch_zoo
+	for name in main.py configs models utils torch_zoo/__init__.py; do ln -sfn $(CURDIR)/$$name $(TYPED)/torch_zoo; done
+	MYPYPATH=$(TYPED) $(BIN)/mypy -p torch_zoo -p sample -p benchmarks -m hubconf
 
 bench: $(TESTABLE)  ## against the plain loop; PARTS="clips network startup workers resume hour"
 	$(BIN)/python -m benchmarks.bench $(PARTS)

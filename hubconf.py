@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-
-from models.vggish.embedding import Medium, extractor_of, windows_of
-from models.vggish.network import VGGish
+from torch_zoo.models.vggish.embedding import Medium, extractor_of, windows_of
+from torch_zoo.models.vggish.network import VGGish
 
 dependencies = ["av", "filelock", "numpy", "omegaconf", "soundfile", "torch", "tqdm", "yaml"]
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def main() -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
-
-    from utils.types import UsageError, WorkerError
+    from torch_zoo.utils.types import UsageError, WorkerError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interrupt
     try:
@@ -43,8 +42,7 @@ def compose(arguments: list[str]) -> list[tuple[DictConfig, str]]:
     """The composed config and its feature_type: one, more with --multirun, none where only help was asked for."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
-
-    from utils.terminal import catalogue, flags, help
+    from torch_zoo.utils.terminal import catalogue, flags, help
 
     overrides = flags.translate(arguments)
     if {"-h", "--help"} & set(overrides):
@@ -67,11 +65,10 @@ def compose(arguments: list[str]) -> list[tuple[DictConfig, str]]:
 def run(config: DictConfig, feature_type: str) -> int:
     """Extract; returns the number of sources that failed."""
     from hydra.utils import get_class
-
-    from utils.options import Run, build, check_taken
-    from utils.sources import Inputs
-    from utils.terminal.progress import Progress, Reporting
-    from utils.types import Begin, Engine, Extractor, Outcome, Sink
+    from torch_zoo.utils.options import Run, build, check_taken
+    from torch_zoo.utils.sources import Inputs
+    from torch_zoo.utils.terminal.progress import Progress, Reporting
+    from torch_zoo.utils.types import Begin, Engine, Extractor, Outcome, Sink
 
     settled = build(Run, config)
     folder = str(Path(settled.output_path) / feature_type)

@@ -45,9 +45,8 @@ class Bench:
 
     def __init__(self, folder: Path, clips: int) -> None:
         import torch
-
-        from models.vggish.network import VGGish
-        from utils.checkpoints import random_weights
+        from torch_zoo.models.vggish.network import VGGish
+        from torch_zoo.utils.checkpoints import random_weights
 
         self.folder, self.clips = folder, clips
         self.weights = folder / "weights.pth"

@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from utils.files import whole
-from utils.media.program import ffmpeg_program
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.media.program import ffmpeg_program
 
 SAMPLES = Path(__file__).parents[1] / "sample"
 CLIP_SECONDS = 10

@@ -22,13 +22,13 @@ from typing import get_args
 
 import numpy as np
 import torch
+from torch_zoo.models.vggish.network import VGGish
+from torch_zoo.utils.checkpoints import random_weights
+from torch_zoo.utils.devices import Placed, Precision, batch_that_fits
 
 from benchmarks import corpus
 from benchmarks.parts import best
 from benchmarks.process import run
-from models.vggish.network import VGGish
-from utils.checkpoints import random_weights
-from utils.devices import Placed, Precision, batch_that_fits
 
 FLOP_PER_EXAMPLE = 1.728e9
 DEVICE = "cuda:0"

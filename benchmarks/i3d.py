@@ -25,9 +25,8 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         import torch
-
-        from models.i3d.network import I3D
-        from utils.checkpoints import random_weights
+        from torch_zoo.models.i3d.network import I3D
+        from torch_zoo.utils.checkpoints import random_weights
 
         self.folder = folder
         for stream, channels in (("rgb", 3), ("flow", 2)):

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from torch_zoo.models.vggish import logmel
+from torch_zoo.utils.media.audio import mono, open_audio
+from torch_zoo.utils.media.resampling import Resampler, resample
+from torch_zoo.utils.types import Source
 
 from benchmarks import corpus
-from models.vggish import logmel
-from utils.media.audio import mono, open_audio
-from utils.media.resampling import Resampler, resample
-from utils.types import Source
 
 REPETITIONS = 7
 
@@ -33,9 +33,8 @@ def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> floa
 def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
     """Examples a second of the plain network, of torch's channels_last, and of ours in fp32 and bf16."""
     import torch
-
-    from models.vggish.cpu import CpuVGGish
-    from models.vggish.network import VGGish
+    from torch_zoo.models.vggish.cpu import CpuVGGish
+    from torch_zoo.models.vggish.network import VGGish
 
     torch.manual_seed(0)
     batch = np.random.default_rng(0).standard_normal((batch_size, 1, 96, 64)).astype(np.float32)

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvggish
-
-from utils.media.program import ffmpeg_program
+from torch_zoo.utils.media.program import ffmpeg_program
 
 
 def main(weights: str, output: str, *paths: str) -> None:

@@ -60,8 +60,7 @@ def bikes() -> Path:
 def formula_weights() -> dict[str, Tensor]:
     """VGGish's state dict by the formula of shared/golden/README.md, in the order of the network's own."""
     import torch
-
-    from models.vggish.network import VGGish
+    from torch_zoo.models.vggish.network import VGGish
 
     with torch.device("meta"):
         shapes = {key: tensor.shape for key, tensor in VGGish().state_dict().items()}

@@ -12,9 +12,8 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import soundfile
-
-from utils.media.audio import Decoder, open_audio
-from utils.types import Source
+from torch_zoo.utils.media.audio import Decoder, open_audio
+from torch_zoo.utils.types import Source
 
 FRAME = 960  # samples given to an encoder at a time; it cuts them to what it needs
 BIT_RATE = 128_000

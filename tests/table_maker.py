@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from utils.sinks.table import SaveTable
-from utils.types import Features, Source
+from torch_zoo.utils.sinks.table import SaveTable
+from torch_zoo.utils.types import Features, Source
 
 FLOATS = {"vggish": np.dtype(np.float32)}
 SETTINGS = {"checkpoint": "random, seed 0", "hop_seconds": 0.96}

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-
-from utils.checkpoints import Checkpoint, Released, find
-from utils.digests import git_blob
-from utils.types import UsageError
+from torch_zoo.utils.checkpoints import Checkpoint, Released, find
+from torch_zoo.utils.digests import git_blob
+from torch_zoo.utils.types import UsageError
 
 
 def network() -> nn.Sequential:

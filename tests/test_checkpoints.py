@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-
-from utils import checkpoints
-from utils.checkpoints import Checkpoint, Released, find
-from utils.types import UsageError
+from torch_zoo.utils import checkpoints
+from torch_zoo.utils.checkpoints import Checkpoint, Released, find
+from torch_zoo.utils.types import UsageError
 
 NOWHERE = Released("http://127.0.0.1:9/none.pth", "00", "none")
 

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
-
-from models.vggish.weights import PCA_PARAMS
+from torch_zoo.models.vggish.weights import PCA_PARAMS
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "vggish_colab.ipynb"

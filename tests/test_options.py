@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 import pytest
 from omegaconf import OmegaConf
-
-from utils.options import build, check_taken
-from utils.types import UsageError
+from torch_zoo.utils.options import build, check_taken
+from torch_zoo.utils.types import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

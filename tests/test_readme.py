@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from models.vggish.weights import WEIGHTS
+from torch_zoo.models.vggish.weights import WEIGHTS
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -24,7 +23,7 @@ COMMANDS = list(dict.fromkeys(line.partition("  #")[0].strip() for block in BLOC
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkout as a user sees it, and the files that the README tells to write."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("main.py", "sample", "utils", "Makefile", "requirements.lock", "tests"):
+    for name in ("main.py", "torch_zoo", "sample", "utils", "Makefile", "requirements.lock", "tests"):
         (folder / name).symlink_to(REPOSITORY / name)
     for name, _, text in re.findall(r"`(my_[\w/.]+)`[^`]*?:\n\n```(\w+)\n(.*?)```", README, re.DOTALL):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +71,7 @@ def test_make_targets_exist(command: str, folder: Path) -> None:
 
 
 def test_options_table_names_every_option() -> None:
-    from utils.terminal import catalogue
+    from torch_zoo.utils.terminal import catalogue
 
     table = set(re.findall(r"`(\w+)`", "\n".join(line for line in README.splitlines() if line.startswith("| `"))))
     assert catalogue.all_names() - {"engine"} <= table

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from utils.sources import Inputs
-from utils.types import Source, UsageError
+from torch_zoo.utils.sources import Inputs
+from torch_zoo.utils.types import Source, UsageError
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-
-from utils import tensorflow_checkpoints
-from utils.checkpoints import Released, find
-from utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable, recognise
-from utils.types import UsageError
+from torch_zoo.utils import tensorflow_checkpoints
+from torch_zoo.utils.checkpoints import Released, find
+from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable, recognise
+from torch_zoo.utils.types import UsageError
 
 NOWHERE = Released("http://127.0.0.1:9/none.pth", "00", "none")
 VARIABLES = {"weight": Variable("scope/weights", (2, 3))}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
-from utils.windows import count, pad_last, slide, spans
+from torch_zoo.utils.windows import count, pad_last, slide, spans
 
 SIZES = st.lists(st.integers(0, 12), max_size=6)
 LENGTHS = st.integers(1, 7)

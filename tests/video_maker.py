@@ -11,9 +11,8 @@ import av
 import cv2
 import imageio_ffmpeg
 import numpy as np
-
-from utils.media.video import Frame, Video, open_video
-from utils.types import Source
+from torch_zoo.utils.media.video import Frame, Video, open_video
+from torch_zoo.utils.types import Source
 
 LOSSLESS = {"codec": "ffv1", "pix_fmt": "bgr0"}  # in .mkv, .avi
 

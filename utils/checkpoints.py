@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch_zoo.utils import tensorflow_checkpoints
+from torch_zoo.utils.digests import fingerprint, git_blob, sha256
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
+from torch_zoo.utils.types import UsageError
 from tqdm import tqdm
-
-from utils import tensorflow_checkpoints
-from utils.digests import fingerprint, git_blob, sha256
-from utils.files import whole
-from utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
-from utils.types import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-
-from utils.types import UsageError
+from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -14,8 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-
-from utils.types import UsageError
+from torch_zoo.utils.types import UsageError
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from utils.types import Source, UsageError
+from torch_zoo.utils.types import Source, UsageError
 
 log = logging.getLogger(__name__)
 

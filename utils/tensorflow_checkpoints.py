@@ -1,7 +1,7 @@
 """TensorFlow checkpoints become torch files.
 
-TensorFlow is needed only for that: it reads them in a process of its own (python -m utils.tensorflow_checkpoints), so
-that neither this one nor the workers carry it.
+TensorFlow is needed only for that. It runs in a process of its own, so that neither the driver nor the workers
+import it: python -m torch_zoo.utils.tensorflow_checkpoints
 
 Both formats end their table of variables with the same 8 bytes: V1 is one file, V2 a table PREFIX.index beside the
 values in PREFIX.data-00000-of-00001.
@@ -22,14 +22,15 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
+from torch_zoo.utils.types import UsageError
 
-from utils.types import UsageError
+import torch_zoo
 
 log = logging.getLogger(__name__)
 
 TABLE_END = bytes.fromhex("57fb808b247547db")
 DATA = re.compile(r"(.+)\.data-\d{5}-of-\d{5}")
-ROOT = Path(__file__).parents[1]
+HOME = Path(torch_zoo.__file__).parents[1]  # where `import torch_zoo` finds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ def convert(checkpoint: TensorFlowCheckpoint, variables: Mapping[str, Variable],
         )
     log.warning("%s: converting this TensorFlow checkpoint, once", checkpoint.prefix)
     ran = subprocess.run(
-        [sys.executable, "-m", "utils.tensorflow_checkpoints", checkpoint.prefix.absolute(), path.absolute()],
-        cwd=ROOT,
+        [sys.executable, "-m", "torch_zoo.utils.tensorflow_checkpoints", checkpoint.prefix.absolute(), path.absolute()],
+        cwd=HOME,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # no need of a GPU, all of whose memory it would take
         input=json.dumps({key: astuple(variable) for key, variable in variables.items()}),
         capture_output=True,

@@ -12,15 +12,19 @@ import numpy as np
 Status = Literal["done", "skipped", "empty", "failed"]
 
 
-class UsageError(Exception):
+class TorchZooError(Exception):
+    """The base of all errors that are raised on purpose; the message is for people, in one line where it can be."""
+
+
+class UsageError(TorchZooError):
     """The options or inputs are wrong; the message says which and what to do. Ends the run before any work."""
 
 
-class MediaError(Exception):
+class MediaError(TorchZooError):
     """A source that can't be read; the message says what is wrong with it, without its path."""
 
 
-class WorkerError(Exception):
+class WorkerError(TorchZooError):
     """A worker could not be started; ends the run."""
 
 

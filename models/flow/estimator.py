@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-
-from models.flow.weights import PWC, RAFT_SINTEL, with_torchvision_keys
-from utils import checkpoints
-from utils.devices import Precision, cpu_cores
+from torch_zoo.models.flow.weights import PWC, RAFT_SINTEL, with_torchvision_keys
+from torch_zoo.utils import checkpoints
+from torch_zoo.utils.devices import Precision, cpu_cores
 
 if TYPE_CHECKING:
-    from models.flow.clips import FlowNetwork
+    from torch_zoo.models.flow.clips import FlowNetwork
 
 FlowType = Literal["raft", "pwc", "tvl1"]
 Flow = Callable[[np.ndarray], np.ndarray]  # RGB frames (T + 1, H, W, 3) uint8 -> (T, 2, H, W) float32, px, x before y
@@ -38,8 +37,8 @@ def load(
     """Ready to compute; to be called from any thread. Raises UsageError if the weights are another network's."""
     if weights is None:
         return _tvl1(threads if device == "cpu" else min(MOST_THREADS, cpu_cores()))
-    from models.flow.pwc import PWCNet
-    from models.flow.raft import RAFT
+    from torch_zoo.models.flow.pwc import PWCNet
+    from torch_zoo.models.flow.raft import RAFT
 
     network: FlowNetwork = RAFT() if kind == "raft" else PWCNet()
     weights.load(network, with_torchvision_keys if kind == "raft" else None)
@@ -54,8 +53,7 @@ def first_pixel(kind: FlowType, length: int, crop: int) -> int:
 
 def _tvl1(threads: int) -> Flow:
     import cv2
-
-    from models.flow.tvl1 import tvl1
+    from torch_zoo.models.flow.tvl1 import tvl1
 
     cv2.setNumThreads(1)  # pairs are spread over the pool instead
     pool = ThreadPoolExecutor(threads)

@@ -1,7 +1,7 @@
 """Let a person check the flow: a film of the frames, and beside each the colours of its flow to the next.
 
-    python -m models.flow.film clip.mp4 flow.mp4                       # TV-L1, which needs no weights
-    python -m models.flow.film clip.mp4 flow.mp4 --flow-type raft --start 10 --end 20
+    python -m torch_zoo.models.flow.film clip.mp4 flow.mp4                       # TV-L1, which needs no weights
+    python -m torch_zoo.models.flow.film clip.mp4 flow.mp4 --flow-type raft --start 10 --end 20
 
 The colour wheel is that of Baker et al. (IJCV 2011), torchvision.utils.flow_to_image, on one scale for the whole film.
 """
@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 import numpy as np
+from torch_zoo.models.flow import estimator
+from torch_zoo.models.flow.estimator import Flow, FlowType
+from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.media.images import scale
+from torch_zoo.utils.media.video import Frame, open_video
+from torch_zoo.utils.media.video_writing import write_video
+from torch_zoo.utils.types import MediaError, Source, UsageError
 from tqdm import tqdm
-
-from models.flow import estimator
-from models.flow.estimator import Flow, FlowType
-from utils.devices import DeviceKind, cpu_cores, devices
-from utils.files import whole
-from utils.media.images import scale
-from utils.media.video import Frame, open_video
-from utils.media.video_writing import write_video
-from utils.types import MediaError, Source, UsageError
 
 LONGEST = 20.0  # px: longer vectors are clamped for I3D
 SMALLER_EDGE = 256  # px, of the frames that I3D's flow is computed of
@@ -145,7 +144,7 @@ class _Parser(argparse.ArgumentParser):
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Options are spelled with dashes or, as for main.py, with underscores. Raises UsageError."""
     parser = _Parser(
-        prog="python -m models.flow.film",
+        prog="python -m torch_zoo.models.flow.film",
         description=(
             "Film the flow of a clip, so that you can check it: left the frames, right the colours of the flow to the "
             "next frame. Each direction has its hue, as the wheel in the corner shows: red to the right, yellow down. "

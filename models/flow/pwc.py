@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from models.flow.clips import FlowNetwork, each_with_next
+from torch_zoo.models.flow.clips import FlowNetwork, each_with_next
 
 SLOPE = 0.1  # of the leaky ReLUs
 FLOW_SCALE = 20.0  # pixels at full resolution per unit of the network

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch_zoo.models.flow.clips import FlowNetwork, each_with_next
 from torchvision.models.optical_flow import raft_large
-
-from models.flow.clips import FlowNetwork, each_with_next
 
 STRIDE = 8  # of the maps
 

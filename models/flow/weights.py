@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from utils.checkpoints import Released
+from torch_zoo.utils.checkpoints import Released
 
 if TYPE_CHECKING:
     from torch import Tensor

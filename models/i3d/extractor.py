@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-
-from models.flow import estimator
-from models.flow.estimator import Flow, FlowType
-from models.i3d.layers import CLASSES, FEATURES
-from models.i3d.predictions import report
-from models.i3d.stacks import CROP, Shot, centre, levels, stacks
-from models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, with_norm_weights
-from utils import checkpoints
-from utils.devices import Placed, Precision, batch_that_fits
-from utils.media.images import save_jpeg
-from utils.media.video import FpsFilter, open_video
-from utils.media.video_track import Colours
-from utils.types import Features, Forward, Source, UsageError, Windows
+from torch_zoo.models.flow import estimator
+from torch_zoo.models.flow.estimator import Flow, FlowType
+from torch_zoo.models.i3d.layers import CLASSES, FEATURES
+from torch_zoo.models.i3d.predictions import report
+from torch_zoo.models.i3d.stacks import CROP, Shot, centre, levels, stacks
+from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, with_norm_weights
+from torch_zoo.utils import checkpoints
+from torch_zoo.utils.devices import Placed, Precision, batch_that_fits
+from torch_zoo.utils.media.images import save_jpeg
+from torch_zoo.utils.media.video import FpsFilter, open_video
+from torch_zoo.utils.media.video_track import Colours
+from torch_zoo.utils.types import Features, Forward, Source, UsageError, Windows
 
 SHORTEST_STACK = 10  # frames; with fewer, nothing is left for the network's last pool
 DECODE_THREADS = 2  # of each source
@@ -113,9 +112,8 @@ class I3DExtractor:
 
     def load(self, device: str, threads: int) -> Forward:
         import torch
-
-        from models.i3d.network import I3D
-        from models.i3d.streams import TwoStreams
+        from torch_zoo.models.i3d.network import I3D
+        from torch_zoo.models.i3d.streams import TwoStreams
 
         torch.set_num_threads(threads)
         if "flow" in self._streams:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from models.i3d.layers import CLASSES, FEATURES, MIXED, Widths
+from torch_zoo.models.i3d.layers import CLASSES, FEATURES, MIXED, Widths
 
 
 class I3D(nn.Sequential):

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 
 import numpy as np
-
-from utils.media.images import scale
-from utils.media.video import Frame
+from torch_zoo.utils.media.images import scale
+from torch_zoo.utils.media.video import Frame
 
 SMALLER_EDGE = 256  # px, of a frame after resizing
 CROP = 224  # px

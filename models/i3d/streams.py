@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-
-from models.i3d.network import I3D
-from models.i3d.weights import CHANNELS, Stream
+from torch_zoo.models.i3d.network import I3D
+from torch_zoo.models.i3d.weights import CHANNELS, Stream
 
 
 class TwoStreams(nn.Module):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from models.i3d.layers import CLASSES, FEATURES, MIXED
-from utils.checkpoints import Released
-from utils.tensorflow_checkpoints import Variable
+from torch_zoo.models.i3d.layers import CLASSES, FEATURES, MIXED
+from torch_zoo.utils.checkpoints import Released
+from torch_zoo.utils.tensorflow_checkpoints import Variable
 
 if TYPE_CHECKING:
     from torch import Tensor

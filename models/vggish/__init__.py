@@ -1,4 +1,4 @@
-"""VGGish for Python: `from models.vggish import VGGish, embed`. Each is imported when it is asked for."""
+"""VGGish for Python: `from torch_zoo.models.vggish import VGGish, embed`. Each is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.vggish.embedding import embed
-    from models.vggish.network import VGGish
+    from torch_zoo.models.vggish.embedding import embed
+    from torch_zoo.models.vggish.network import VGGish
 
 __all__ = ["VGGish", "embed"]
 
-_HOMES = {"VGGish": "models.vggish.network", "embed": "models.vggish.embedding"}
+_HOMES = {"VGGish": "torch_zoo.models.vggish.network", "embed": "torch_zoo.models.vggish.embedding"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-
-from models.vggish.network import VGGish
-from models.vggish.postprocess import WIDTH
-from utils.checkpoints import Checkpoint
-from utils.devices import Placed
-from utils.files import whole
-from utils.types import UsageError
+from torch_zoo.models.vggish.network import VGGish
+from torch_zoo.models.vggish.postprocess import WIDTH
+from torch_zoo.utils.checkpoints import Checkpoint
+from torch_zoo.utils.devices import Placed
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.types import UsageError
 
 HIDDEN_UNITS = 100
 EXAMPLES_AT_A_TIME = 64  # where nothing is learned

@@ -19,8 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-
-from models.vggish.network import VGGish
+from torch_zoo.models.vggish.network import VGGish
 
 POINTS = (0.0, 0.625, -0.625, 1.25, -1.25)  # and infinity
 OUTPUT, TILE = 4, 6  # outputs and inputs of a tile, along each side

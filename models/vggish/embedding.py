@@ -10,15 +10,14 @@ from functools import lru_cache
 from typing import Any, TypeAlias, cast, overload
 
 import numpy as np
+from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
+from torch_zoo.models.vggish.postprocess import WIDTH, Pooling, Postprocess
+from torch_zoo.utils import options
+from torch_zoo.utils.checkpoints import Checkpoint
+from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
+from torch_zoo.utils.engines.batching import Batch, Job, Packer
+from torch_zoo.utils.types import Forward, MediaError, Source, UsageError, Windows
 from tqdm import tqdm
-
-from models.vggish.extractor import KEY, VGGishExtractor
-from models.vggish.postprocess import WIDTH, Pooling, Postprocess
-from utils import options
-from utils.checkpoints import Checkpoint
-from utils.devices import DeviceKind, cpu_cores, devices
-from utils.engines.batching import Batch, Job, Packer
-from utils.types import Forward, MediaError, Source, UsageError, Windows
 
 Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; tensors are waveforms as well
 

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-
-from models.vggish import logmel
-from models.vggish.postprocess import WIDTH, Pca, Pooling, Postprocess, load_pca, normalized, pool
-from models.vggish.weights import PCA_PARAMS, VARIABLES, WEIGHTS
-from utils import checkpoints, windows
-from utils.devices import Placed, Precision, batch_that_fits
-from utils.digests import fingerprint
-from utils.media.audio import Decoder, keep_wav, mono, open_audio
-from utils.media.resampling import Resampler, resample
-from utils.types import Features, Forward, MediaError, Source, UsageError, Windows
+from torch_zoo.models.vggish import logmel
+from torch_zoo.models.vggish.postprocess import WIDTH, Pca, Pooling, Postprocess, load_pca, normalized, pool
+from torch_zoo.models.vggish.weights import PCA_PARAMS, VARIABLES, WEIGHTS
+from torch_zoo.utils import checkpoints, windows
+from torch_zoo.utils.devices import Placed, Precision, batch_that_fits
+from torch_zoo.utils.digests import fingerprint
+from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
+from torch_zoo.utils.media.resampling import Resampler, resample
+from torch_zoo.utils.types import Features, Forward, MediaError, Source, UsageError, Windows
 
 Activation = Literal["relu", "none"]
 
@@ -103,14 +102,13 @@ class VGGishExtractor:
 
     def load(self, device: str, threads: int) -> Forward:
         import torch
-
-        from models.vggish.network import VGGish
+        from torch_zoo.models.vggish.network import VGGish
 
         network = VGGish.with_weights(self.weights, final_relu=self.activation == "relu")
         self.pca  # noqa: B018 - read now: a wrong file ends the run before any work
         start: Callable[[np.ndarray], Callable[[], np.ndarray]]
         if device == "cpu" and self.precision != "fp16" and torch.backends.mkldnn.is_available():
-            from models.vggish.cpu import CpuVGGish
+            from torch_zoo.models.vggish.cpu import CpuVGGish
 
             dense_type = torch.bfloat16 if self.precision == "bf16" else torch.float32
             start = CpuVGGish(network, threads, dense_type)

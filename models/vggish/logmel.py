@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
-
-from utils import windows
+from torch_zoo.utils import windows
 
 SAMPLE_RATE = 16_000  # Hz
 WINDOW_SAMPLES = 400  # 25 ms

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-
-from models.vggish.weights import VARIABLES, WEIGHTS
-from utils import checkpoints
+from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
+from torch_zoo.utils import checkpoints
 
 
 class VGGish(nn.Module):

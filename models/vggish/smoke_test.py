@@ -1,7 +1,7 @@
 """Are these VGGish's weights, and is this its front end? A known sine, against all published figures.
 
-    python -m models.vggish.smoke_test                    # the released weights and PCA
-    python -m models.vggish.smoke_test --checkpoint my.pth --pca-params my.npz
+    python -m torch_zoo.models.vggish.smoke_test                    # the released weights and PCA
+    python -m torch_zoo.models.vggish.smoke_test --checkpoint my.pth --pca-params my.npz
 
 Google's vggish_smoke_test.py had three generations; each number may be off by a tenth, as there.
 """
@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from models.vggish import embed
-from models.vggish.extractor import Activation
-from models.vggish.postprocess import load_pca
-from models.vggish.weights import PCA_PARAMS
-from utils import checkpoints
-from utils.types import UsageError
+from torch_zoo.models.vggish import embed
+from torch_zoo.models.vggish.extractor import Activation
+from torch_zoo.models.vggish.postprocess import load_pca
+from torch_zoo.models.vggish.weights import PCA_PARAMS
+from torch_zoo.utils import checkpoints
+from torch_zoo.utils.types import UsageError
 
 SECONDS, HERTZ = 3, 1000.0
 TOLERANCE = 0.1  # of each number

@@ -14,10 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-
-from models.vggish.classifier import Classifier
-from models.vggish.extractor import KEY, VGGishExtractor
-from models.vggish.tasks import Labelled, Task, joined, shuffled
+from torch_zoo.models.vggish.classifier import Classifier
+from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
+from torch_zoo.models.vggish.tasks import Labelled, Task, joined, shuffled
 
 ADAM_EPSILON = 1e-8
 

@@ -1,4 +1,4 @@
-"""Train a classifier of sounds on top of VGGish, and use it: python -m models.vggish.warm_start --help.
+"""Train a classifier of sounds on top of VGGish, and use it: python -m torch_zoo.models.vggish.warm_start --help.
 
 Exit codes are those of main.py: 0 all well; 1 a clip could not be read; 2 the options are wrong; 130 interrupted.
 """
@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from models.vggish.extractor import VGGishExtractor
-from models.vggish.tasks import Folder, Synthetic, Task, examples_of
-from utils.devices import cpu_cores, devices
-from utils.files import whole
-from utils.types import MediaError, UsageError
+from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.models.vggish.tasks import Folder, Synthetic, Task, examples_of
+from torch_zoo.utils.devices import cpu_cores, devices
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.types import MediaError, UsageError
 
 if TYPE_CHECKING:
-    from models.vggish.training import Step
+    from torch_zoo.models.vggish.training import Step
 
 MODEL, CURVE = "model.pt", "loss.csv"
 STEPS_FROZEN, STEPS_TRAINING_VGGISH = 10_000, 60
@@ -35,11 +34,11 @@ CURVE_WIDTH = 60  # characters
 
 EXAMPLES = """examples:
   the classes of Google's demo, learned from random weights in less than a minute:
-    python -m models.vggish.warm_start train synthetic --checkpoint random
+    python -m torch_zoo.models.vggish.warm_start train synthetic --checkpoint random
   your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
-    python -m models.vggish.warm_start train my_sounds
+    python -m torch_zoo.models.vggish.warm_start train my_sounds
   what is to be heard in a clip:
-    python -m models.vggish.warm_start predict output/warm_start/model.pt clip.mp4
+    python -m torch_zoo.models.vggish.warm_start predict output/warm_start/model.pt clip.mp4
 """
 
 
@@ -70,9 +69,8 @@ def train(options: argparse.Namespace) -> int:
         raise UsageError(f"--output_path {options.output_path}: {error.strerror}") from error
 
     import torch
-
-    from models.vggish import training
-    from models.vggish.classifier import Classifier
+    from torch_zoo.models.vggish import training
+    from torch_zoo.models.vggish.classifier import Classifier
 
     model = Classifier.start(extractor.weights, task.classes, options.seed).to(device)
     random, started = np.random.default_rng(options.seed), time.monotonic()
@@ -101,7 +99,7 @@ def predict(options: argparse.Namespace) -> int:
     """Print the scores of each clip, highest first; returns the number of clips that failed. Raises UsageError."""
     (device, *_) = devices(options.device, None)
 
-    from models.vggish.classifier import Classifier
+    from torch_zoo.models.vggish.classifier import Classifier
 
     model, extractor, failed = Classifier.load(options.model), VGGishExtractor(), 0
     for clip in options.clips:
@@ -152,7 +150,7 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m models.vggish.warm_start",
+        prog="python -m torch_zoo.models.vggish.warm_start",
         description="A classifier of sounds: VGGish, 100 units with ReLU, and one logit a class.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,7 +1,7 @@
 """Where VGGish's released weights come from, and where Google's TensorFlow checkpoint has each of them."""
 
-from utils.checkpoints import Released
-from utils.tensorflow_checkpoints import Variable
+from torch_zoo.utils.checkpoints import Released
+from torch_zoo.utils.tensorflow_checkpoints import Variable
 
 WEIGHTS = Released(
     url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",

@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 from command import MUSIC, ROOT, SAMPLES, SPEECH, run
-
-from models.vggish.extractor import VGGishExtractor
-from utils.types import Source
+from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.utils.types import Source
 
 
 @pytest.fixture(scope="session")
 def direct() -> dict[str, np.ndarray]:
     """Embeddings of the sample clips, computed by the plain network, file by file, without engine or sink."""
     import torch
-
-    from models.vggish.network import VGGish
+    from torch_zoo.models.vggish.network import VGGish
 
     extractor = VGGishExtractor(checkpoint="random")
     with torch.device("meta"):

@@ -89,7 +89,7 @@ def test_a_users_own_sink_is_one_config_and_one_class(tmp_path: Path, short: Pat
     (tmp_path / "my_sinks.py").write_text(
         "from dataclasses import dataclass\n"
         "from pathlib import Path\n"
-        "from utils.types import Features, Sink\n\n"
+        "from torch_zoo.utils.types import Features, Sink\n\n"
         "@dataclass(frozen=True, kw_only=True)\n"
         "class SaveMean(Sink):\n"
         "    folder: str\n"

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 from command import MUSIC, ROOT, run
-
-from utils.media.audio import open_audio
-from utils.sources import Inputs
-from utils.terminal.progress import Progress, Reporting
-from utils.types import Outcome, Source
+from torch_zoo.utils.media.audio import open_audio
+from torch_zoo.utils.sources import Inputs
+from torch_zoo.utils.terminal.progress import Progress, Reporting
+from torch_zoo.utils.types import Outcome, Source
 
 
 def test_a_reader_that_leaves_ends_the_run_without_a_traceback():

@@ -13,11 +13,10 @@ from command import ROOT, run
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
-
-from utils import options
-from utils.sources import Inputs
-from utils.terminal import catalogue, help
-from utils.terminal.progress import Reporting
+from torch_zoo.utils import options
+from torch_zoo.utils.sources import Inputs
+from torch_zoo.utils.terminal import catalogue, help
+from torch_zoo.utils.terminal.progress import Reporting
 
 PAIRS = [(group, choice) for group in catalogue.GROUPS for choice in catalogue.choices(group)]
 

@@ -10,9 +10,8 @@ from hydra import compose, initialize_config_dir
 from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-
-from utils.terminal import catalogue, flags
-from utils.types import UsageError
+from torch_zoo.utils.terminal import catalogue, flags
+from torch_zoo.utils.types import UsageError
 
 
 def understood(*arguments: str) -> dict[str, object]:

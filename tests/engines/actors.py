@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from utils.types import Features, Forward, MediaError, Sink, Source, UsageError, Windows
+from torch_zoo.utils.types import Features, Forward, MediaError, Sink, Source, UsageError, Windows
 
 WINDOWS = 3  # of each source
 

@@ -7,9 +7,8 @@ from itertools import count
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-
-from utils.engines.batching import Batch, Job, Packer
-from utils.types import Source, Windows
+from torch_zoo.utils.engines.batching import Batch, Job, Packer
+from torch_zoo.utils.types import Source, Windows
 
 SHAPES = [(2,), (2, 3), (4,)]
 

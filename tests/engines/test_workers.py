@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from actors import WINDOWS, Doubler, Tell, value
-
-from utils.engines import local
-from utils.engines.local import Local
-from utils.engines.worker import Role
-from utils.types import Outcome, Source, UsageError, WorkerError
+from torch_zoo.utils.engines import local
+from torch_zoo.utils.engines.local import Local
+from torch_zoo.utils.engines.worker import Role
+from torch_zoo.utils.types import Outcome, Source, UsageError, WorkerError
 
 
 def run(paths: Sequence[str], markers: Path, loading: str = "well", workers: int = 2, **options: int) -> list[Outcome]:

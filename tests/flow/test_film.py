@@ -10,11 +10,10 @@ import pytest
 import soundfile
 import torch
 from formula import wave
+from torch_zoo.models.flow import film
+from torch_zoo.models.flow.film import Palette, with_flow
 from torchvision.utils import flow_to_image
 from video_maker import LOSSLESS, decode, opencv, write_video
-
-from models.flow import film
-from models.flow.film import Palette, with_flow
 
 SMALL = ("--smaller-edge", "128")
 
@@ -168,7 +167,7 @@ def test_a_clip_or_folder_is_not_replaced_by_the_film(clip: Path, capsys) -> Non
 
 def test_released_weights_that_cannot_be_had_are_one_line(clip: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("utils.checkpoints.TIMEOUT_SECONDS", 0.001)
+    monkeypatch.setattr("torch_zoo.utils.checkpoints.TIMEOUT_SECONDS", 0.001)
     assert film.main([str(clip), str(tmp_path / "flow.mp4"), "--flow-type", "raft"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "cannot download" in line and "flow_checkpoint=PATH" in line

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 from formula import formula_state, waves
+from torch_zoo.models.flow.raft import RAFT, padding, upsample
+from torch_zoo.models.flow.weights import RAFT_SINTEL, RAFT_TORCHVISION, with_torchvision_keys
 from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
-
-from models.flow.raft import RAFT, padding, upsample
-from models.flow.weights import RAFT_SINTEL, RAFT_TORCHVISION, with_torchvision_keys
 
 CLOSE = 1e-4  # pixels
 

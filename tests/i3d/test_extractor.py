@@ -8,11 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch_zoo.models.i3d.extractor import I3DExtractor
+from torch_zoo.models.i3d.weights import WEIGHTS
+from torch_zoo.utils.types import Features, MediaError, Source, UsageError
 from video_maker import write_video
-
-from models.i3d.extractor import I3DExtractor
-from models.i3d.weights import WEIGHTS
-from utils.types import Features, MediaError, Source, UsageError
 
 RGB = {"checkpoint": "random", "streams": "rgb", "stack_size": 10, "step_size": 10}
 Flow = Callable[[np.ndarray], np.ndarray]
@@ -138,7 +137,7 @@ def test_fewer_frames_than_a_stack_are_no_stack_or_repeated(tmp_path):
 
 
 def test_features_are_those_of_the_network(clip):
-    from models.i3d.network import I3D
+    from torch_zoo.models.i3d.network import I3D
 
     extractor = I3DExtractor(**RGB)
     data, _, _ = windows(extractor, clip)
@@ -194,7 +193,7 @@ def test_two_streams_need_two_files(tmp_path):
 
 
 def test_weights_of_the_other_stream_are_named(tmp_path):
-    from models.i3d.network import I3D
+    from torch_zoo.models.i3d.network import I3D
 
     for stream, channels in (("rgb", 2), ("flow", 3)):
         torch.save(I3D(channels).state_dict(), tmp_path / f"{stream}.pth")

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 from formula import formula_state
-
-from models.i3d.network import I3D
-from models.i3d.weights import CHANNELS, WEIGHTS, variables, with_norm_weights
+from torch_zoo.models.i3d.network import I3D
+from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, variables, with_norm_weights
 
 STREAMS = tuple(CHANNELS)
 CLOSE = 1e-5  # of the largest value

@@ -9,8 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
-from models.i3d.stacks import centre, levels, stacks
+from torch_zoo.models.i3d.stacks import centre, levels, stacks
 
 SIZES = st.integers(10, 40)
 

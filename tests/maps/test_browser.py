@@ -49,7 +49,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def address(table: Path) -> Iterator[str]:
     """Where the map is served."""
-    served = [sys.executable, "-m", "utils.maps.atlas", str(table), "--port", "0"]
+    served = [sys.executable, "-m", "torch_zoo.utils.maps.atlas", str(table), "--port", "0"]
     with subprocess.Popen(served, cwd=command.ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         try:

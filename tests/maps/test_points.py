@@ -12,11 +12,10 @@ import command
 import numpy as np
 import pytest
 import soundfile
-
-from utils.maps.points import pca, read_points
-from utils.maps.sounds import excerpt
-from utils.sinks.table import SaveTable
-from utils.types import Features, MediaError, Source, UsageError
+from torch_zoo.utils.maps.points import pca, read_points
+from torch_zoo.utils.maps.sounds import excerpt
+from torch_zoo.utils.sinks.table import SaveTable
+from torch_zoo.utils.types import Features, MediaError, Source, UsageError
 
 
 def table(folder: Path, vectors: np.ndarray, names: str = "ab", second: bool = False) -> Path:
@@ -30,9 +29,9 @@ def table(folder: Path, vectors: np.ndarray, names: str = "ab", second: bool = F
 
 
 def run(module: str, *arguments: object, without: str = "") -> subprocess.CompletedProcess[str]:
-    """`python -m utils.maps.<module>`, as if the package `without` were not installed."""
+    """`python -m torch_zoo.utils.maps.<module>`, as if the package `without` were not installed."""
     start = f"import sys, runpy; sys.modules[{without!r}] = None; " if without else "import runpy; "
-    code = f"{start}runpy.run_module('utils.maps.{module}', run_name='__main__', alter_sys=True)"
+    code = f"{start}runpy.run_module('torch_zoo.utils.maps.{module}', run_name='__main__', alter_sys=True)"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=command.ROOT,

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_maker import decode, noise_and_tone, write_kind, write_media
-
-from utils.types import MediaError
+from torch_zoo.utils.types import MediaError
 
 FFMPEGS = ("auto", "pyav", "ffmpeg")
 ALL = (*FFMPEGS, "soundfile")

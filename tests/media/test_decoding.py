@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 from media_maker import KINDS, by_program, decode, noise_and_tone, write_kind, write_vorbis
-
-from utils.media.audio import BLOCK_SECONDS, keep_wav, mono, open_audio
-from utils.types import MediaError, Source
+from torch_zoo.utils.media.audio import BLOCK_SECONDS, keep_wav, mono, open_audio
+from torch_zoo.utils.types import MediaError, Source
 
 ONE_STEP = 1  # of 16 bits: what two versions of FFmpeg may differ by
 

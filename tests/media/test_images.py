@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torch_zoo.utils.media.images import scale, scaled_size
 from video_maker import decode, pattern
-
-from utils.media.images import scale, scaled_size
 
 
 def test_the_sample_scaled_is_as_published(shared_sample, golden):

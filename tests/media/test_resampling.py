@@ -9,8 +9,7 @@ import pytest
 import resampy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from utils.media.resampling import FILTERS, SincFilter, resample
+from torch_zoo.utils.media.resampling import FILTERS, SincFilter, resample
 
 TARGET = 16_000
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from media_maker import by_program, decode, noise_and_tone, write_kind, write_media, write_vorbis
-
-from utils.types import MediaError
+from torch_zoo.utils.types import MediaError
 
 RATE = 44100
 IN_PLACE = round(0.001 * RATE)  # the clock of mkv and of edit lists ticks in ms

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch_zoo.utils.media.video import at_rate, nearest, open_video
+from torch_zoo.utils.media.video_track import Picture, Shown
+from torch_zoo.utils.types import Source
 from video_maker import LOSSLESS, decode, ffmpeg, fps_filter, grey, opencv, write_video
-
-from utils.media.video import at_rate, nearest, open_video
-from utils.media.video_track import Picture, Shown
-from utils.types import Source
 
 KINDS = {
     "h264.mp4": {},

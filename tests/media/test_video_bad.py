@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from media_maker import noise_and_tone, write_media
 from PIL import Image
+from torch_zoo.utils.types import MediaError
 from video_maker import decode, ffmpeg, pattern, write_video
-
-from utils.types import MediaError
 
 WAYS = {"timestamps": {}, "ffmpeg": {"fps": 12, "fps_filter": "ffmpeg"}}
 DAMAGE = r"truncated|damaged|not a media file|Invalid|Error|prematurely"

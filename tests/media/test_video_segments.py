@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from torch_zoo.utils.types import MediaError
 from video_maker import decode, ffmpeg, opencv, write_video
-
-from utils.types import MediaError
 
 # key frames every second or so, and pictures before them that refer to what comes after, in many a way
 KINDS = {

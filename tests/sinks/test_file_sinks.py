@@ -8,11 +8,10 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
-
-from utils.files import whole
-from utils.sinks.files import FileSink, SaveNumpy, SavePickle
-from utils.sinks.print import Print
-from utils.types import Features, Source
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.sinks.files import FileSink, SaveNumpy, SavePickle
+from torch_zoo.utils.sinks.print import Print
+from torch_zoo.utils.types import Features, Source
 
 SOURCE = Source("videos/clip.mp4", "clip")
 ARRAYS = {"rgb": np.arange(6, dtype=np.float32).reshape(2, 3), "flow": np.zeros((0, 128), np.float32)}

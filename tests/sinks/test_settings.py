@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-
-from utils.sinks.files import SaveNumpy, SavePickle
-from utils.types import Features, Source, UsageError
+from torch_zoo.utils.sinks.files import SaveNumpy, SavePickle
+from torch_zoo.utils.types import Features, Source, UsageError
 
 OLD, NEW = {"checkpoint": "random, seed 0", "hop_seconds": 0.96}, {"checkpoint": "random, seed 0", "hop_seconds": 0.48}
 CLIP, CLIP_2 = Source("clip.mp4", "clip"), Source("clip_2.mp4", "clip_2")

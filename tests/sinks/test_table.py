@@ -17,10 +17,9 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from table_maker import FLOATS, SETTINGS, features, journals, rows_by_name, source, written
-
-from utils.sinks import merging
-from utils.sinks.table import SaveTable
-from utils.types import Features, UsageError
+from torch_zoo.utils.sinks import merging
+from torch_zoo.utils.sinks.table import SaveTable
+from torch_zoo.utils.types import Features, UsageError
 
 
 def in_worker(sink: SaveTable, names: list[str], value: float, held: multiprocessing.synchronize.Event | None) -> None:

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from table_maker import FLOATS, SETTINGS, features, journals, rows_by_name, source, written
-
-from utils.sinks.table import SaveTable
-from utils.types import UsageError
+from torch_zoo.utils.sinks.table import SaveTable
+from torch_zoo.utils.types import UsageError
 
 
 def test_other_settings_are_refused_unless_all_is_overwritten(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-
-from utils.sinks.sequence_example import int64_feature, is_one_record, record
-from utils.sinks.tfrecord import SaveTFRecord
-from utils.sources import Inputs
-from utils.terminal.progress import Progress, Reporting
-from utils.types import Features, Outcome, Source, UsageError
+from torch_zoo.utils.sinks.sequence_example import int64_feature, is_one_record, record
+from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
+from torch_zoo.utils.sources import Inputs
+from torch_zoo.utils.terminal.progress import Progress, Reporting
+from torch_zoo.utils.types import Features, Outcome, Source, UsageError
 
 ROWS = np.stack([np.arange(128), 255 - 3 * np.arange(128)]).astype(np.uint8)  # of both golden files
 TIMES = np.array([[420.0, 425.0], [425.0, 430.0]])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
-from models.vggish.cpu import CpuVGGish, transforms
-from models.vggish.extractor import KEY, VGGishExtractor
-from models.vggish.network import VGGish
+from torch_zoo.models.vggish.cpu import CpuVGGish, transforms
+from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
+from torch_zoo.models.vggish.network import VGGish
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch is built without oneDNN")
 

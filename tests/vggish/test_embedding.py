@@ -11,10 +11,9 @@ import pytest
 import soundfile
 import torch
 from media_maker import noise_and_tone
-
-from models.vggish import VGGish, embed
-from models.vggish.extractor import VGGishExtractor
-from utils.types import MediaError, Source, UsageError
+from torch_zoo.models.vggish import VGGish, embed
+from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.utils.types import MediaError, Source, UsageError
 
 ROOT = Path(__file__).parents[2]
 SPEECH, MUSIC = ROOT / "sample/speech.mp4", ROOT / "sample/music.mp4"
@@ -136,13 +135,13 @@ def test_wrong_options_are_named():
 
 
 def test_torch_is_imported_only_for_the_network():
-    code = "import sys; from models.vggish import embed; sys.exit('torch' in sys.modules)"
+    code = "import sys; from torch_zoo.models.vggish import embed; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_the_threads_of_torch_stay_as_they_were():
     code = (
-        "import torch; from models.vggish import embed; before = torch.get_num_threads();"
+        "import torch; from torch_zoo.models.vggish import embed; before = torch.get_num_threads();"
         "embed('sample/music.mp4', checkpoint='random', device='cpu'); assert torch.get_num_threads() == before"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -9,10 +9,9 @@ import pytest
 import soundfile
 import yaml
 from media_maker import noise_and_tone
-
-from models.vggish.extractor import KEY, VGGishExtractor
-from models.vggish.weights import WEIGHTS
-from utils.types import Source, UsageError
+from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
+from torch_zoo.models.vggish.weights import WEIGHTS
+from torch_zoo.utils.types import Source, UsageError
 
 PCM_STEP = 2e-3  # log-mel: two FFmpegs differ in 152 samples of the clip by one step of 16 bits
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_maker import decode
-
-from models.vggish import logmel
-from utils.media.audio import mono
-from utils.media.resampling import resample
+from torch_zoo.models.vggish import logmel
+from torch_zoo.utils.media.audio import mono
+from torch_zoo.utils.media.resampling import resample
 
 STORED = 5e-6  # the references are float32
 EXAMPLE_SAMPLES = 95 * 160 + 400

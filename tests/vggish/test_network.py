@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pytest
 import torch
-
-from models.vggish.network import VGGish
-from utils.devices import Placed
+from torch_zoo.models.vggish.network import VGGish
+from torch_zoo.utils.devices import Placed
 
 CLOSE = 1e-5
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from models.vggish.extractor import KEY, VGGishExtractor
-from models.vggish.postprocess import WIDTH, load_pca, normalized, pool
-from utils.types import Source, UsageError
+from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
+from torch_zoo.models.vggish.postprocess import WIDTH, load_pca, normalized, pool
+from torch_zoo.utils.types import Source, UsageError
 
 SOURCE = Source("clip.mp4", "clip")
 

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
-
-from models.vggish.extractor import KEY, VGGishExtractor
-from models.vggish.postprocess import load_pca
-from models.vggish.weights import WEIGHTS
-from utils import options
-from utils.terminal import catalogue
-from utils.types import Source
+from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
+from torch_zoo.models.vggish.postprocess import load_pca
+from torch_zoo.models.vggish.weights import WEIGHTS
+from torch_zoo.utils import options
+from torch_zoo.utils.terminal import catalogue
+from torch_zoo.utils.types import Source
 
 SCALE = 14  # of the golden embeddings
 

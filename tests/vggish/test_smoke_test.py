@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from models.vggish import smoke_test
-from models.vggish.extractor import VGGishExtractor
-from models.vggish.smoke_test import GENERATIONS, main
-from models.vggish.weights import PCA_PARAMS, WEIGHTS
+from torch_zoo.models.vggish import smoke_test
+from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.models.vggish.smoke_test import GENERATIONS, main
+from torch_zoo.models.vggish.weights import PCA_PARAMS, WEIGHTS
 
 
 def test_the_newest_signal_gives_the_published_log_mel(golden):

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 from media_maker import noise_and_tone, write_media
-
-from models.vggish.extractor import VGGishExtractor
-from models.vggish.tasks import Folder, Labelled, Synthetic, examples_of, joined, shuffled, signals
-from utils.types import MediaError, UsageError
+from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.models.vggish.tasks import Folder, Labelled, Synthetic, examples_of, joined, shuffled, signals
+from torch_zoo.utils.types import MediaError, UsageError
 
 RATE = 16_000
 RANDOM = VGGishExtractor(checkpoint="random")

@@ -14,13 +14,12 @@ import soundfile
 import torch
 from command import ROOT
 from media_maker import noise_and_tone, write_media
-
-from models.vggish import training
-from models.vggish.classifier import Classifier
-from models.vggish.extractor import VGGishExtractor
-from models.vggish.tasks import Labelled, Synthetic, examples_of, joined
-from models.vggish.warm_start import curve
-from utils.types import UsageError
+from torch_zoo.models.vggish import training
+from torch_zoo.models.vggish.classifier import Classifier
+from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.models.vggish.tasks import Labelled, Synthetic, examples_of, joined
+from torch_zoo.models.vggish.warm_start import curve
+from torch_zoo.utils.types import UsageError
 
 RATE = 16_000
 CLASSES = ("sine", "ramp", "noise")
@@ -52,7 +51,7 @@ def saved(frozen: tuple[Classifier, Labelled], tmp_path_factory: pytest.TempPath
 
 
 def warm_start(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "models.vggish.warm_start", *map(str, arguments)]
+    command = [sys.executable, "-m", "torch_zoo.models.vggish.warm_start", *map(str, arguments)]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from models.vggish.weights import VARIABLES
+from torch_zoo.models.vggish.weights import VARIABLES
 
 
 def test_variables_are_those_of_googles_checkpoint(manifests):

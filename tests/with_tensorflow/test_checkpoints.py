@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 from command import ROOT, SPEECH, run
-
-from models.vggish.extractor import VGGishExtractor
-from models.vggish.network import VGGish
-from models.vggish.weights import VARIABLES, WEIGHTS
-from utils.checkpoints import find
-from utils.tensorflow_checkpoints import read, recognise
-from utils.types import Source, UsageError
+from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.models.vggish.network import VGGish
+from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
+from torch_zoo.utils.checkpoints import find
+from torch_zoo.utils.tensorflow_checkpoints import read, recognise
+from torch_zoo.utils.types import Source, UsageError
 
 tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
 v1 = tf.compat.v1

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from models.i3d.network import I3D
-from models.i3d.weights import WEIGHTS, variables, with_norm_weights
-from utils.checkpoints import find
-from utils.tensorflow_checkpoints import read
-from utils.types import UsageError
+from torch_zoo.models.i3d.network import I3D
+from torch_zoo.models.i3d.weights import WEIGHTS, variables, with_norm_weights
+from torch_zoo.utils.checkpoints import find
+from torch_zoo.utils.tensorflow_checkpoints import read
+from torch_zoo.utils.types import UsageError
 
 tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
 pytestmark = pytest.mark.tensorflow

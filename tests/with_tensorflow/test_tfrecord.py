@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from command import ROOT, SPEECH, run
-
-from utils.sinks.tfrecord import SaveTFRecord
-from utils.types import Features, Source
+from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
+from torch_zoo.utils.types import Features, Source
 
 tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
 pytestmark = pytest.mark.tensorflow

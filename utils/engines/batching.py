@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from utils.types import Source, Windows
+from torch_zoo.utils.types import Source, Windows
 
 
 @dataclass(slots=True)

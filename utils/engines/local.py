@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from utils.devices import DeviceKind, cpu_cores, devices
-from utils.engines import worker
-from utils.types import Begin, Extractor, Outcome, Sink, Source, UsageError, WorkerError, nothing
+from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
+from torch_zoo.utils.engines import worker
+from torch_zoo.utils.types import Begin, Extractor, Outcome, Sink, Source, UsageError, WorkerError, nothing
 
 STOP_SECONDS = 5.0  # for a worker to end by itself before it is killed
 IDLE_DEATHS = 3  # deaths of workers that held nothing before the run is given up

@@ -15,9 +15,8 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 import numpy as np
-
-from utils.engines.batching import Batch, Job, Packer
-from utils.types import Extractor, Forward, MediaError, Outcome, Sink, Source, UsageError, Windows
+from torch_zoo.utils.engines.batching import Batch, Job, Packer
+from torch_zoo.utils.types import Extractor, Forward, MediaError, Outcome, Sink, Source, UsageError, Windows
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,6 @@
-"""A map of a table of features that can be listened to: python -m utils.maps.atlas output/vggish/embeddings.parquet
+"""An interactive map of a table of features; clicking a point plays its sound.
+
+    python -m torch_zoo.utils.maps.atlas output/vggish/embeddings.parquet
 
 Embedding Atlas (Ren et al. 2025, arXiv:2505.06386) shows the points in a browser. Everything comes from this machine:
 its pages from the package, the data from a DuckDB in this process, the sound of a point from its file when it is asked
@@ -14,9 +16,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
-from utils.maps.sounds import excerpt
-from utils.types import MediaError, UsageError
+from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
+from torch_zoo.utils.maps.sounds import excerpt
+from torch_zoo.utils.types import MediaError, UsageError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -27,7 +29,8 @@ PORT = 5055
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m utils.maps.atlas", description="Look at a map of sounds in a browser, click a point, hear it."
+        prog="python -m torch_zoo.utils.maps.atlas",
+        description="Look at a map of sounds in a browser; click a point to hear it.",
     )
     parser.add_argument("table", type=Path, help="the Parquet file of on_extraction=save_table")
     parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")

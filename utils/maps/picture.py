@@ -1,4 +1,7 @@
-"""A map of a table of features as a PNG: python -m utils.maps.picture output/vggish/embeddings.parquet map.png"""
+"""A map of a table of features as a PNG.
+
+python -m torch_zoo.utils.maps.picture output/vggish/embeddings.parquet map.png
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from utils.files import whole
-from utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
-from utils.types import UsageError
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
+from torch_zoo.utils.types import UsageError
 
 MOST_LABELS = 60  # sources whose names are shown
 MOST_COLOURS = 10  # sources that can be told apart by colour
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m utils.maps.picture", description="A map of sounds as a PNG.")
+    parser = argparse.ArgumentParser(
+        prog="python -m torch_zoo.utils.maps.picture", description="A map of sounds as a PNG."
+    )
     parser.add_argument("table", type=Path, help="the Parquet file of on_extraction=save_table")
     parser.add_argument("picture", type=Path, help="the .png to write")
     parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")

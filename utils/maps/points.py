@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-
-from utils.sinks.merging import open_table
-from utils.types import UsageError
+from torch_zoo.utils.sinks.merging import open_table
+from torch_zoo.utils.types import UsageError
 
 Projection = Literal["pca", "umap"]
 PROJECTIONS: tuple[Projection, ...] = get_args(Projection)

@@ -6,9 +6,8 @@ import io
 
 import numpy as np
 import soundfile
-
-from utils.media.audio import mono, open_audio
-from utils.types import MediaError, Source
+from torch_zoo.utils.media.audio import mono, open_audio
+from torch_zoo.utils.types import MediaError, Source
 
 
 def excerpt(path: str, start: float, end: float, seconds: float) -> bytes:

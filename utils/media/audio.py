@@ -16,12 +16,11 @@ from typing import Literal
 
 import numpy as np
 import soundfile
-
-from utils.files import whole
-from utils.media.container import TimedBlocks, open_container
-from utils.media.program import open_program
-from utils.media.tracks import check_readable
-from utils.types import MediaError, Source
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.media.container import TimedBlocks, open_container
+from torch_zoo.utils.media.program import open_program
+from torch_zoo.utils.media.tracks import check_readable
+from torch_zoo.utils.types import MediaError, Source
 
 Decoder = Literal["auto", "pyav", "soundfile", "ffmpeg"]
 BLOCK_SECONDS = 5

@@ -11,8 +11,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
-
-from utils.media.tracks import (
+from torch_zoo.utils.media.tracks import (
     NEW_CLOCK_SECONDS,
     check_length,
     format_name,
@@ -22,7 +21,7 @@ from utils.media.tracks import (
     select,
     stated_end,
 )
-from utils.types import MediaError
+from torch_zoo.utils.types import MediaError
 
 TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (channels, n) PCM of any type
 

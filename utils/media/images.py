@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-from utils.files import whole
+from torch_zoo.utils.files import whole
 
 JPEG_QUALITY = 95
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from utils.media.container import TimedBlocks, check_end, open_container
-from utils.media.tracks import location
-from utils.types import MediaError
+from torch_zoo.utils.media.container import TimedBlocks, check_end, open_container
+from torch_zoo.utils.media.tracks import location
+from torch_zoo.utils.types import MediaError
 
 EXIT_SECONDS = 2.0  # for a program whose output has ended to say why
 

@@ -12,8 +12,7 @@ from typing import IO, Any
 import av
 from av.error import FFmpegError
 from av.stream import Discard, Disposition
-
-from utils.types import MediaError
+from torch_zoo.utils.types import MediaError
 
 # Containers that state the length of a track; elsewhere it is a guess from the bit rate.
 STATE_THE_LENGTH = {"mov", "flac", "wav", "avi", "asf", "aiff", "caf"}

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-
-from utils.media.tracks import check_readable, open_file
-from utils.media.video_reencoding import reencoded
-from utils.media.video_track import Colours, Picture, Shown, Track
-from utils.types import MediaError, Source
+from torch_zoo.utils.media.tracks import check_readable, open_file
+from torch_zoo.utils.media.video_reencoding import reencoded
+from torch_zoo.utils.media.video_track import Colours, Picture, Shown, Track
+from torch_zoo.utils.types import MediaError, Source
 
 FpsFilter = Literal["timestamps", "ffmpeg"]
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import av
 from av.packet import Packet
-
-from utils.files import whole
-from utils.media.program import Program, running
-from utils.media.tracks import TRUNCATED_SECONDS, check_length, location, open_file
-from utils.media.video_track import Track
-from utils.types import Source
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.media.program import Program, running
+from torch_zoo.utils.media.tracks import TRUNCATED_SECONDS, check_length, location, open_file
+from torch_zoo.utils.media.video_track import Track
+from torch_zoo.utils.types import Source
 
 Packets = Iterator["Packet[Any]"]
 

@@ -13,8 +13,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
-
-from utils.media.tracks import (
+from torch_zoo.utils.media.tracks import (
     NEW_CLOCK_SECONDS,
     PICTURES_ASIDE,
     check_length,
@@ -23,7 +22,7 @@ from utils.media.tracks import (
     select,
     stated_end,
 )
-from utils.types import MediaError
+from torch_zoo.utils.types import MediaError
 
 Colours = Literal["tagged", "bt601"]
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import numpy as np
-
-from utils.files import remove_partial, whole
-from utils.sinks.settings import claim_folder
-from utils.types import Begin, Features, Sink, Source
+from torch_zoo.utils.files import remove_partial, whole
+from torch_zoo.utils.sinks.settings import claim_folder
+from torch_zoo.utils.types import Begin, Features, Sink, Source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.files import whole
-from utils.sinks.journal import read
-from utils.types import UsageError
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.sinks.journal import read
+from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa

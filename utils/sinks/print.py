@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from utils.types import Features, Sink
+from torch_zoo.utils.types import Features, Sink
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-
-from utils.files import whole
-from utils.types import Begin, UsageError
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.types import Begin, UsageError
 
 FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"

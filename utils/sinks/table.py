@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock
-
-from utils.sinks.journal import Journal, ended
-from utils.sinks.merging import NAME, described, merge, open_table
-from utils.sinks.settings import claim_folder
-from utils.types import Begin, Features, Sink, Source, UsageError
+from torch_zoo.utils.sinks.journal import Journal, ended
+from torch_zoo.utils.sinks.merging import NAME, described, merge, open_table
+from torch_zoo.utils.sinks.settings import claim_folder
+from torch_zoo.utils.types import Begin, Features, Sink, Source, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa

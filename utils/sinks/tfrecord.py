@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar, Literal
 
 import numpy as np
-
-from utils.sinks.files import FileSink
-from utils.sinks.sequence_example import (
+from torch_zoo.utils.sinks.files import FileSink
+from torch_zoo.utils.sinks.sequence_example import (
     bytes_feature,
     float_feature,
     int64_feature,
@@ -19,7 +18,7 @@ from utils.sinks.sequence_example import (
     record,
     sequence_example,
 )
-from utils.types import Begin, Features, Source, UsageError
+from torch_zoo.utils.types import Begin, Features, Source, UsageError
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
-
-from utils.terminal import catalogue
-from utils.types import UsageError
+from torch_zoo.utils.terminal import catalogue
+from torch_zoo.utils.types import UsageError
 
 RENAMED = {"show_kinetics_pred": "show_pred", "keep_frames": "keep_tmp_files"}
 LISTS = {"video_paths", "device_ids"}

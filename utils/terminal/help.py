@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from textwrap import fill
 
-from utils.terminal import catalogue
+from torch_zoo.utils.terminal import catalogue
 
 WIDTH = 120
 COLUMN = 24  # where the help texts begin

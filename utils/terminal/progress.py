@@ -12,11 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from torch_zoo.utils.files import whole
+from torch_zoo.utils.sources import COLUMNS
+from torch_zoo.utils.types import Outcome
 from tqdm import tqdm
-
-from utils.files import whole
-from utils.sources import COLUMNS
-from utils.types import Outcome
 
 FAILURES = "failures.csv"
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
