@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
 from torch_zoo.models.vggish.embedding import Medium, extractor_of, windows_of
 from torch_zoo.models.vggish.network import VGGish
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def main() -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+
     from torch_zoo.utils.types import UsageError, WorkerError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interrupt
@@ -42,6 +43,7 @@ def compose(arguments: list[str]) -> list[tuple[DictConfig, str]]:
     """The composed config and its feature_type: one, more with --multirun, none where only help was asked for."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
+
     from torch_zoo.utils.terminal import catalogue, flags, help
 
     overrides = flags.translate(arguments)
@@ -65,17 +67,18 @@ def compose(arguments: list[str]) -> list[tuple[DictConfig, str]]:
 def run(config: DictConfig, feature_type: str) -> int:
     """Extract; returns the number of sources that failed."""
     from hydra.utils import get_class
-    from torch_zoo.utils.options import Run, build, check_taken
+
+    from torch_zoo.utils.options import Run, build, reject_unused_options
     from torch_zoo.utils.sources import Inputs
     from torch_zoo.utils.terminal.progress import Progress, Reporting
-    from torch_zoo.utils.types import Begin, Engine, Extractor, Outcome, Sink
+    from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, Sink
 
     settled = build(Run, config)
     folder = str(Path(settled.output_path) / feature_type)
     options = {**config, **config.engine, **config.on_extraction, "folder": folder}
     del options["_target_"]
     targets = [get_class(config[group]._target_) for group in ("feature_type", "on_extraction", "engine")]
-    check_taken(options, [*targets, Inputs, Reporting, Run], feature_type)
+    reject_unused_options(options, [*targets, Inputs, Reporting, Run], feature_type)
     extractor: Extractor
     sink: Sink
     engine: Engine
@@ -83,7 +86,7 @@ def run(config: DictConfig, feature_type: str) -> int:
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
     sources = build(Inputs, options).sources()
-    begin: Begin = sink.claim(extractor.settings, sources, extractor.arrays, overwrite)
+    commit: Commit = sink.claim(extractor.settings, sources, extractor.arrays, overwrite)
     with Progress(len(sources), reporting, sink.destination) as progress:
         todo = []
         for source in sources:
@@ -91,7 +94,7 @@ def run(config: DictConfig, feature_type: str) -> int:
                 progress.add(Outcome(source, "skipped"))
             else:
                 todo.append(source)
-        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, begin)
+        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit)
         try:
             with closing(outcomes):
                 for outcome in outcomes:

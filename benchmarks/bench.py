@@ -45,6 +45,7 @@ class Bench:
 
     def __init__(self, folder: Path, clips: int) -> None:
         import torch
+
         from torch_zoo.models.vggish.network import VGGish
         from torch_zoo.utils.checkpoints import random_weights
 

@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from torch_zoo.utils.files import whole
-from torch_zoo.utils.media.program import ffmpeg_program
+from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.media.ffmpeg_cli import ffmpeg_program
 
 SAMPLES = Path(__file__).parents[1] / "sample"
 CLIP_SECONDS = 10
@@ -30,7 +30,7 @@ def long_file(folder: Path, seconds: int) -> Path:
     """One file so long: a clip over and over, its packets copied."""
     path = folder / f"long_{seconds}s.mp4"
     if not path.exists():
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             _ffmpeg("-stream_loop", "-1", "-i", _clip(folder, 0), "-t", seconds, "-c", "copy", "-f", "mp4", partial)
     return path
 
@@ -40,7 +40,7 @@ def _clip(folder: Path, index: int) -> Path:
     if not path.exists():
         source = SAMPLES / ("music.mp4", "speech.mp4")[index % 2]
         offset = 0.7 * index
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             _ffmpeg(
                 *("-stream_loop", "-1", "-ss", offset, "-i", source, "-t", CLIP_SECONDS),
                 *(

@@ -22,13 +22,13 @@ from typing import get_args
 
 import numpy as np
 import torch
-from torch_zoo.models.vggish.network import VGGish
-from torch_zoo.utils.checkpoints import random_weights
-from torch_zoo.utils.devices import Placed, Precision, batch_that_fits
 
 from benchmarks import corpus
 from benchmarks.parts import best
 from benchmarks.process import run
+from torch_zoo.models.vggish.network import VGGish
+from torch_zoo.utils.checkpoints import random_weights
+from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 
 FLOP_PER_EXAMPLE = 1.728e9
 DEVICE = "cuda:0"
@@ -65,16 +65,16 @@ def measure_network(weights: dict[str, torch.Tensor], batch_size: int) -> None:
     print("\n| precision | error of the scale | with copies | network | limit | share |")
     print("|---|---|---|---|---|---|")
     for precision in get_args(Precision):
-        start = Placed(network(weights), DEVICE, precision)
+        start = DeviceModel(network(weights), DEVICE, precision)
         error = np.abs(start(batch[:16])() - exact.numpy()).max() / exact.abs().max().item()
 
         inputs = torch.from_numpy(batch).to(DEVICE)
 
-        def with_copies(start: Placed = start) -> None:
+        def with_copies(start: DeviceModel = start) -> None:
             for wait in [start(batch) for _ in range(BATCHES)]:
                 wait()
 
-        def resident(start: Placed = start, inputs: torch.Tensor = inputs) -> None:
+        def resident(start: DeviceModel = start, inputs: torch.Tensor = inputs) -> None:
             with torch.inference_mode():
                 for _ in range(BATCHES):
                     start.compute(inputs)

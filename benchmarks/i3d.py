@@ -25,6 +25,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         import torch
+
         from torch_zoo.models.i3d.network import I3D
         from torch_zoo.utils.checkpoints import random_weights
 

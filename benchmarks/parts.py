@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks import corpus
 from torch_zoo.models.vggish import logmel
 from torch_zoo.utils.media.audio import mono, open_audio
 from torch_zoo.utils.media.resampling import Resampler, resample
 from torch_zoo.utils.types import Source
-
-from benchmarks import corpus
 
 REPETITIONS = 7
 
@@ -33,6 +33,7 @@ def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> floa
 def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
     """Examples a second of the plain network, of torch's channels_last, and of ours in fp32 and bf16."""
     import torch
+
     from torch_zoo.models.vggish.cpu import CpuVGGish
     from torch_zoo.models.vggish.network import VGGish
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
+
 from torch_zoo.models.i3d.network import I3D
 
 EDGE, CROP = 256, 224  # px

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchvggish
-from torch_zoo.utils.media.program import ffmpeg_program
+
+from torch_zoo.utils.media.ffmpeg_cli import ffmpeg_program
 
 
 def main(weights: str, output: str, *paths: str) -> None:

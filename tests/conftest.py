@@ -36,7 +36,7 @@ def golden() -> Path:
 
 @pytest.fixture(scope="session")
 def manifests() -> Path:
-    return _or_skip(SHARED / "facts" / "manifests")
+    return _or_skip(SHARED / "metadata" / "manifests")
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,7 @@ def bikes() -> Path:
 def formula_weights() -> dict[str, Tensor]:
     """VGGish's state dict by the formula of shared/golden/README.md, in the order of the network's own."""
     import torch
+
     from torch_zoo.models.vggish.network import VGGish
 
     with torch.device("meta"):

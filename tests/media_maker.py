@@ -12,6 +12,7 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import soundfile
+
 from torch_zoo.utils.media.audio import Decoder, open_audio
 from torch_zoo.utils.types import Source
 

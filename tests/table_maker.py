@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import Features, Source
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torch_zoo.utils.checkpoints import Checkpoint, Released, find
+
+from torch_zoo.utils.checkpoints import Checkpoint, PretrainedWeights, resolve
 from torch_zoo.utils.digests import git_blob
 from torch_zoo.utils.types import UsageError
 
@@ -46,14 +47,14 @@ def test_names_of_a_file_are_brought_to_the_networks(tmp_path):
 
 def test_random_batch_norms_do_nothing():
     ours = network().eval()
-    find("random", Released("", "", ""), 3).load(ours)
+    resolve("random", PretrainedWeights("", "", ""), 3).load(ours)
     maps = torch.rand(2, 4, 5, 5)
     torch.testing.assert_close(ours[1](maps), maps / (1 + 1e-5) ** 0.5)
 
 
 def test_the_option_is_named():
     with pytest.raises(UsageError, match=r"flow_checkpoint=no/such\.pth: no such file"):
-        find("no/such.pth", Released("", "", ""), 0, option="flow_checkpoint")
+        resolve("no/such.pth", PretrainedWeights("", "", ""), 0, option="flow_checkpoint")
 
 
 def test_a_file_is_known_by_gits_digest(tmp_path, monkeypatch):
@@ -63,6 +64,9 @@ def test_a_file_is_known_by_gits_digest(tmp_path, monkeypatch):
     path.write_bytes(b"weights")
     told = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True).stdout.strip()
     assert git_blob(path) == told
-    assert find("pretrained", Released("http://x/y.pth", "", "", git_blob=told, name="net.pth"), 0).path == path
-    with pytest.raises(UsageError, match="its digest differs"):
-        find("pretrained", Released("http://x/y.pth", "", "", git_blob="00" * 20, name="net.pth"), 0)
+    assert (
+        resolve("pretrained", PretrainedWeights("http://x/y.pth", "", "", git_blob=told, name="net.pth"), 0).path
+        == path
+    )
+    with pytest.raises(UsageError, match="its digest is not that of"):
+        resolve("pretrained", PretrainedWeights("http://x/y.pth", "", "", git_blob="00" * 20, name="net.pth"), 0)

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+
 from torch_zoo.utils import checkpoints
-from torch_zoo.utils.checkpoints import Checkpoint, Released, find
+from torch_zoo.utils.checkpoints import Checkpoint, PretrainedWeights, resolve
 from torch_zoo.utils.types import UsageError
 
-NOWHERE = Released("http://127.0.0.1:9/none.pth", "00", "none")
+NOWHERE = PretrainedWeights("http://127.0.0.1:9/none.pth", "00", "none")
 
 
 def network(width: int = 3) -> nn.Module:
@@ -56,9 +57,9 @@ class Server:
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
-    def released(self, sha256: str | None = None) -> Released:
+    def released(self, sha256: str | None = None) -> PretrainedWeights:
         digest = sha256 or hashlib.sha256(self.content).hexdigest()[:8]
-        return Released(f"http://127.0.0.1:{self.http.server_port}/net-{digest}.pth", digest, "none")
+        return PretrainedWeights(f"http://127.0.0.1:{self.http.server_port}/net-{digest}.pth", digest, "none")
 
 
 @pytest.fixture
@@ -87,32 +88,32 @@ def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor])
 
 
 def test_random_weights_depend_on_the_seed_alone():
-    first = loaded(find("random", NOWHERE, 7))
+    first = loaded(resolve("random", NOWHERE, 7))
     torch.manual_seed(3)
-    assert_equal(first, loaded(find("random", NOWHERE, 7)))
-    assert not torch.equal(first["0.weight"], loaded(find("random", NOWHERE, 8))["0.weight"])
-    assert find("random", NOWHERE, 7).identity != find("random", NOWHERE, 8).identity
+    assert_equal(first, loaded(resolve("random", NOWHERE, 7)))
+    assert not torch.equal(first["0.weight"], loaded(resolve("random", NOWHERE, 8))["0.weight"])
+    assert resolve("random", NOWHERE, 7).identity != resolve("random", NOWHERE, 8).identity
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_a_file_of_weights_is_loaded_as_it_is(zipped, tmp_path):
     weights = state()
     torch.save(weights, tmp_path / "mine.pth", _use_new_zipfile_serialization=zipped)
-    assert_equal(loaded(find(str(tmp_path / "mine.pth"), NOWHERE, 0)), weights)
+    assert_equal(loaded(resolve(str(tmp_path / "mine.pth"), NOWHERE, 0)), weights)
 
 
 def test_the_identity_of_a_file_is_its_content(tmp_path):
     for name in "ab":
         (tmp_path / name).write_bytes(b"the same")
     (tmp_path / "c").write_bytes(b"something else")
-    a, b, c = (find(str(tmp_path / name), NOWHERE, 0).identity for name in "abc")
+    a, b, c = (resolve(str(tmp_path / name), NOWHERE, 0).identity for name in "abc")
     assert a == b != c
     assert hashlib.sha256(b"the same").hexdigest() in a
 
 
 def test_a_path_that_is_not_there():
     with pytest.raises(UsageError, match=r"checkpoint=gone\.pth: no such file.*pretrained, demo or random"):
-        find("gone.pth", NOWHERE, 0)
+        resolve("gone.pth", NOWHERE, 0)
 
 
 @pytest.mark.parametrize("damage", ["text", "truncated", "empty"])
@@ -122,7 +123,7 @@ def test_a_damaged_file_is_named(damage, tmp_path):
     content = path.read_bytes()
     path.write_bytes({"text": b"hello", "truncated": content[: len(content) // 2], "empty": b""}[damage])
     with pytest.raises(UsageError, match=r"damaged\.pth: not a readable PyTorch file"):
-        loaded(find(str(path), NOWHERE, 0))
+        loaded(resolve(str(path), NOWHERE, 0))
 
 
 def test_code_in_a_file_is_not_run(tmp_path):
@@ -132,7 +133,7 @@ def test_code_in_a_file_is_not_run(tmp_path):
 
     torch.save({"0.weight": Evil()}, tmp_path / "evil.pth")
     with pytest.raises(UsageError, match="not a readable PyTorch file"):
-        loaded(find(str(tmp_path / "evil.pth"), NOWHERE, 0))
+        loaded(resolve(str(tmp_path / "evil.pth"), NOWHERE, 0))
     assert not (tmp_path / "was_run").exists()
 
 
@@ -151,23 +152,23 @@ def test_weights_of_another_network_are_refused(change, problem, tmp_path):
     change(weights)
     torch.save(weights, tmp_path / "other.pth")
     with pytest.raises(UsageError, match=rf"other\.pth: not the weights of Sequential: {problem}"):
-        loaded(find(str(tmp_path / "other.pth"), NOWHERE, 0))
+        loaded(resolve(str(tmp_path / "other.pth"), NOWHERE, 0))
 
 
 @pytest.mark.parametrize("content", [[1, 2], torch.zeros(3)])
 def test_a_file_that_holds_no_state_dict(content, tmp_path):
     torch.save(content, tmp_path / "list.pth")
     with pytest.raises(UsageError, match="not a state dict"):
-        loaded(find(str(tmp_path / "list.pth"), NOWHERE, 0))
+        loaded(resolve(str(tmp_path / "list.pth"), NOWHERE, 0))
 
 
 def test_a_download_lands_whole_in_the_cache_of_torch_hub(server, cache):
-    checkpoint = find("pretrained", server.released(), 0)
+    checkpoint = resolve("pretrained", server.released(), 0)
     assert checkpoint.path.parent == cache
     assert str(cache) == str(Path(torch.hub.get_dir()) / "checkpoints")
     assert checkpoint.path.read_bytes() == server.content
     loaded(checkpoint)
-    find("pretrained", server.released(), 0)
+    resolve("pretrained", server.released(), 0)
     assert server.requests == 1
 
 
@@ -177,55 +178,55 @@ def test_a_wrong_download_leaves_nothing_behind(fault, server, cache):
     if fault == "cut short":
         server.content = server.content[:-100]
     with pytest.raises(UsageError, match=r"cannot download http://127\.0\.0\.1.*\(.+\)"):
-        find("pretrained", released, 0)
+        resolve("pretrained", released, 0)
     assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == []
 
 
 def test_a_file_in_the_cache_that_is_not_the_published_one_is_refused(server, cache):
-    path = find("pretrained", server.released(), 0).path
+    path = resolve("pretrained", server.released(), 0).path
     path.write_bytes(b"damaged since")
-    with pytest.raises(UsageError, match=r"its digest differs.*delete it"):
-        find("pretrained", server.released(), 0)
+    with pytest.raises(UsageError, match=r"its digest is not that of.*delete it"):
+        resolve("pretrained", server.released(), 0)
 
 
 def test_who_asks_at_once_downloads_once(server, cache):
     with ThreadPoolExecutor(8) as pool:
-        paths = set(pool.map(lambda _: find("pretrained", server.released(), 0).path, range(8)))
+        paths = set(pool.map(lambda _: resolve("pretrained", server.released(), 0).path, range(8)))
     assert len(paths) == 1
     assert server.requests == 1
 
 
 @pytest.fixture
-def unreachable() -> Released:
+def unreachable() -> PretrainedWeights:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return Released(f"http://127.0.0.1:{port}/net-12345678.pth", "12345678", "none")
+    return PretrainedWeights(f"http://127.0.0.1:{port}/net-12345678.pth", "12345678", "none")
 
 
 def test_without_network_the_message_names_url_place_and_ways_out(unreachable, cache):
     with pytest.raises(UsageError) as raised:
-        find("pretrained", unreachable, 0)
+        resolve("pretrained", unreachable, 0)
     for part in (unreachable.url, str(cache / "net-12345678.pth"), "checkpoint=PATH", "checkpoint=random", "refused"):
         assert part in str(raised.value)
 
 
 def test_demo_falls_back_to_random_weights_and_says_so_loudly(unreachable, cache, caplog):
     with caplog.at_level(logging.WARNING):
-        checkpoint = find("demo", unreachable, 5)
-    assert checkpoint == find("random", unreachable, 5)
+        checkpoint = resolve("demo", unreachable, 5)
+    assert checkpoint == resolve("random", unreachable, 5)
     assert "RANDOM weights" in caplog.text
     assert unreachable.url in caplog.text
 
 
 def test_demo_takes_the_released_weights_where_they_can_be_had(server, cache, caplog):
-    assert find("demo", server.released(), 0) == find("pretrained", server.released(), 0)
+    assert resolve("demo", server.released(), 0) == resolve("pretrained", server.released(), 0)
     assert caplog.text == ""
 
 
 def test_a_stalled_server_does_not_hold_the_run_for_ever(cache, monkeypatch):
     monkeypatch.setattr(checkpoints, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        released = Released(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
+        released = PretrainedWeights(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
         with pytest.raises(UsageError, match="timed out"):
-            find("pretrained", released, 0)
+            resolve("pretrained", released, 0)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+
 from torch_zoo.models.vggish.weights import PCA_PARAMS
 
 ROOT = Path(__file__).parents[1]
@@ -84,7 +85,7 @@ def test_on_colab_the_repository_is_cloned_once_and_installed(tmp_path: Path) ->
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[NotebookNode]]:
     """What each cell shows, by its id, without network. At the end Google's PCA once more, with parameters at hand."""
     folder = tmp_path_factory.mktemp("notebook")
-    for name in ("main.py", "hubconf.py", "configs", "models", "sample", "utils"):
+    for name in ("main.py", "hubconf.py", "configs", "models", "sample", "torch_zoo", "utils"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "notebooks").mkdir()
     np.savez(folder / "pca.npz", pca_eigen_vectors=np.eye(128), pca_means=np.zeros((128, 1)))

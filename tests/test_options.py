@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import pytest
 from omegaconf import OmegaConf
-from torch_zoo.utils.options import build, check_taken
+
+from torch_zoo.utils.options import build, reject_unused_options
 from torch_zoo.utils.types import UsageError
 
 
@@ -56,6 +57,6 @@ def test_wrong_types_are_named(options: dict[str, Any], message: str) -> None:
 
 
 def test_an_option_that_nobody_takes() -> None:
-    check_taken({"number": 3, "show_pred": False, "stack_size": None}, [Thing], "vggish")
+    reject_unused_options({"number": 3, "show_pred": False, "stack_size": None}, [Thing], "vggish")
     with pytest.raises(UsageError, match="show_pred=true: vggish has no use for it"):
-        check_taken({"show_pred": True}, [Thing], "vggish")
+        reject_unused_options({"show_pred": True}, [Thing], "vggish")

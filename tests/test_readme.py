@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from torch_zoo.models.vggish.weights import WEIGHTS
 
 REPOSITORY = Path(__file__).parents[1]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.types import Source, UsageError
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+
 from torch_zoo.utils import tensorflow_checkpoints
-from torch_zoo.utils.checkpoints import Released, find
+from torch_zoo.utils.checkpoints import PretrainedWeights, resolve
 from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable, recognise
 from torch_zoo.utils.types import UsageError
 
-NOWHERE = Released("http://127.0.0.1:9/none.pth", "00", "none")
+NOWHERE = PretrainedWeights("http://127.0.0.1:9/none.pth", "00", "none")
 VARIABLES = {"weight": Variable("scope/weights", (2, 3))}
 TABLE = b"some variables" + bytes.fromhex("57fb808b247547db")
 
@@ -66,13 +67,13 @@ def test_other_files_are_not_mistaken_for_one(content: bytes, tmp_path: Path) ->
     for name in ("some.ckpt", "some.index"):
         (tmp_path / name).write_bytes(content)
         assert recognise(tmp_path / name) is None
-        assert find(str(tmp_path / name), NOWHERE, 0, VARIABLES).path == tmp_path / name
+        assert resolve(str(tmp_path / name), NOWHERE, 0, VARIABLES).path == tmp_path / name
 
 
 @pytest.mark.parametrize("name", ["gone.ckpt", "gone/gone.ckpt", ".", "", "/"])
 def test_a_path_that_is_not_there(name: str) -> None:
     with pytest.raises(UsageError, match=f"checkpoint={name}: no such file"):
-        find(name, NOWHERE, 0, VARIABLES)
+        resolve(name, NOWHERE, 0, VARIABLES)
 
 
 def test_parts_that_are_missing_are_named(prefix: Path) -> None:
@@ -95,7 +96,7 @@ def test_without_tensorflow_the_message_names_the_extra(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError) as raised:
-        find(str(prefix), NOWHERE, 0, VARIABLES)
+        resolve(str(prefix), NOWHERE, 0, VARIABLES)
     assert "pip install tensorflow" in str(raised.value)
     assert "the extra `tensorflow`" in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -107,7 +108,7 @@ def test_without_tensorflow_the_message_names_the_extra(
 def test_a_network_that_has_no_such_checkpoints_takes_the_file_as_its_own(tmp_path: Path) -> None:
     (tmp_path / "v1.ckpt").write_bytes(TABLE)
     with pytest.raises(UsageError, match="not a readable PyTorch file"):
-        find(str(tmp_path / "v1.ckpt"), NOWHERE, 0).load(nn.Linear(3, 2))
+        resolve(str(tmp_path / "v1.ckpt"), NOWHERE, 0).load(nn.Linear(3, 2))
 
 
 def test_a_checkpoint_is_converted_once_and_anew_when_it_changes(
@@ -120,19 +121,19 @@ def test_a_checkpoint_is_converted_once_and_anew_when_it_changes(
         torch.save({"weight": torch.full((3, 2), float(len(converted)))}, path)
 
     monkeypatch.setattr(tensorflow_checkpoints, "convert", convert)
-    first = find(str(prefix), NOWHERE, 0, VARIABLES)
+    first = resolve(str(prefix), NOWHERE, 0, VARIABLES)
     assert first.path.parent == cache
-    assert find(f"{prefix}.index", NOWHERE, 0, VARIABLES) == first
+    assert resolve(f"{prefix}.index", NOWHERE, 0, VARIABLES) == first
     assert converted == [prefix]
     network = nn.Linear(2, 3, bias=False, device="meta")
     first.load(network)
     assert torch.equal(network.weight, torch.ones(3, 2))
 
     Path(f"{prefix}.data-00001-of-00002").write_bytes(b"other values")
-    second = find(str(prefix), NOWHERE, 0, VARIABLES)
+    second = resolve(str(prefix), NOWHERE, 0, VARIABLES)
     assert second.path != first.path
     assert second.identity != first.identity
-    find(str(prefix), NOWHERE, 0, {"other": VARIABLES["weight"]})  # the same file for another network
+    resolve(str(prefix), NOWHERE, 0, {"other": VARIABLES["weight"]})  # the same file for another network
     assert len(converted) == 3
 
 
@@ -143,7 +144,7 @@ def test_what_tensorflow_says_of_a_checkpoint_is_passed_on_in_one_line(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     with pytest.raises(UsageError) as raised:
-        find(str(prefix), NOWHERE, 0, VARIABLES)
+        resolve(str(prefix), NOWHERE, 0, VARIABLES)
     assert str(raised.value) == f"{prefix}: cannot be converted: it is damaged (no table in {prefix})"
     assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == []
 
@@ -152,13 +153,13 @@ def test_a_converter_that_dies_is_said(prefix: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, -9, "", ""))
     with pytest.raises(UsageError, match=r"v2\.ckpt: cannot be converted: exit code -9"):
-        find(str(prefix), NOWHERE, 0, VARIABLES)
+        resolve(str(prefix), NOWHERE, 0, VARIABLES)
 
 
 def test_a_cache_that_cannot_be_written_is_said(prefix: Path, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
     with pytest.raises(UsageError, match=r"cannot keep the converted .* there"):
-        find(str(prefix), NOWHERE, 0, VARIABLES)
+        resolve(str(prefix), NOWHERE, 0, VARIABLES)
 
 
 @pytest.mark.parametrize(

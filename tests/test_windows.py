@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_zoo.utils.windows import count, pad_last, slide, spans
+
+from torch_zoo.utils.windows import num_windows, pad_last, sliding_windows, spans
 
 SIZES = st.lists(st.integers(0, 12), max_size=6)
 LENGTHS = st.integers(1, 7)
@@ -29,8 +30,8 @@ def joined(blocks: list[np.ndarray]) -> np.ndarray:
 @given(SIZES, LENGTHS, HOPS)
 def test_windows_are_those_of_the_whole_stream(sizes, length, hop):
     expected = naive(joined(stream(sizes)), length, hop)
-    windows = [window for block in slide(stream(sizes), length, hop) for window in block]
-    assert len(windows) == len(expected) == count(sum(sizes), length, hop)
+    windows = [window for block in sliding_windows(stream(sizes), length, hop) for window in block]
+    assert len(windows) == len(expected) == num_windows(sum(sizes), length, hop)
     for window, other in zip(windows, expected, strict=True):
         np.testing.assert_array_equal(window, other)
 

@@ -11,7 +11,9 @@ import av
 import cv2
 import imageio_ffmpeg
 import numpy as np
-from torch_zoo.utils.media.video import Frame, Video, open_video
+
+from torch_zoo.utils.media.video import Video, open_video
+from torch_zoo.utils.media.video_stream import Frame
 from torch_zoo.utils.types import Source
 
 LOSSLESS = {"codec": "ffv1", "pix_fmt": "bgr0"}  # in .mkv, .avi
@@ -82,7 +84,7 @@ def opencv(path: Path) -> tuple[float, list[float], list[np.ndarray]]:
         images.append(image[:, :, ::-1])
 
 
-def fps_filter(path: Path, fps: str) -> list[int]:
+def fps_method(path: Path, fps: str) -> list[int]:
     """The numbers of the `grey` pictures that the fps filter of the ffmpeg program lets through."""
     width, height = 16, 16
     sound_aside = ("-map", "0:v:0", "-vf", f"fps=fps={fps}", "-fps_mode", "passthrough")

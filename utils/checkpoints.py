@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from torch_zoo.utils import tensorflow_checkpoints
 from torch_zoo.utils.digests import fingerprint, git_blob, sha256
-from torch_zoo.utils.files import whole
+from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
 from torch_zoo.utils.types import UsageError
-from tqdm import tqdm
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,12 +36,12 @@ WITHOUT_WEIGHTS = "; {0}=demo and {0}=random run without it, with features that 
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class PretrainedWeights:
     """A published file of weights."""
 
     url: str
     sha256: str  # hex; the leading digits where no more is published
-    licence: str
+    license: str
     git_blob: str = ""  # hex; git's id of the file, where no SHA-256 is published
     name: str = ""  # of the file here, where the URL's says too little
 
@@ -77,9 +78,9 @@ class Checkpoint:
         network.requires_grad_(False)
 
 
-def find(
+def resolve(
     checkpoint: str,
-    released: Released,
+    pretrained: PretrainedWeights,
     seed: int,
     variables: Mapping[str, Variable] | None = None,
     option: str = "checkpoint",
@@ -92,15 +93,15 @@ def find(
     if checkpoint == "random":
         return Checkpoint(None, f"random, seed {seed}", seed)
     if checkpoint == "pretrained":
-        path, digest = _verified(released, option)
+        path, digest = _verified(pretrained, option)
         return Checkpoint(path, fingerprint(path, digest))
     if checkpoint == "demo":
         try:
-            return find("pretrained", released, seed, option=option)
+            return resolve("pretrained", pretrained, seed, option=option)
         except UsageError as error:
             log.warning("%s", error)
             log.warning("DEMO: going on with RANDOM weights; the features below mean nothing")
-            return find("random", released, seed)
+            return resolve("random", pretrained, seed)
     path = Path(checkpoint).expanduser()
     if variables and (theirs := tensorflow_checkpoints.recognise(path)):
         path = _converted(theirs, variables)
@@ -116,33 +117,33 @@ def hub_cache() -> Path:
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
-def file(given: str, released: Released, option: str) -> Path:
+def resolve_file(given: str, pretrained: PretrainedWeights, option: str) -> Path:
     """`pretrained` -> the released file, downloaded if need be; else the path given. Raises UsageError without it."""
     if given == "pretrained":
-        return _verified(released, option)[0]
+        return _verified(pretrained, option)[0]
     path = Path(given).expanduser()
     if not path.is_file():
         raise UsageError(f"{option}={given}: no such file; give a path, or pretrained")
     return path
 
 
-def _verified(released: Released, option: str) -> tuple[Path, str]:
+def _verified(pretrained: PretrainedWeights, option: str) -> tuple[Path, str]:
     """Where the file is, downloaded if need be, and its SHA-256."""
-    path = released.cached
+    path = pretrained.cached
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):  # whoever comes first downloads
             if not path.exists():
-                _download(released, path)
+                _download(pretrained, path)
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UsageError(
-            f"cannot download {released.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
+            f"cannot download {pretrained.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
             + (WITHOUT_WEIGHTS.format(option) if option.endswith("checkpoint") else "")
         ) from error
     digest = sha256(path)
-    if not _is_released(path, digest, released):
-        raise UsageError(f"{path}: damaged or not the file of {released.url} (its digest differs); delete it and retry")
+    if not _is_intact(path, digest, pretrained):
+        raise UsageError(f"{path}: its digest is not that of {pretrained.url}; delete it and retry")
     return path, digest
 
 
@@ -152,19 +153,19 @@ def _locked(path: Path) -> AbstractContextManager[object]:
     return FileLock(f"{path}.lock")
 
 
-def _is_released(path: Path, digest: str, released: Released) -> bool:
-    if released.git_blob and git_blob(path) != released.git_blob:
+def _is_intact(path: Path, digest: str, pretrained: PretrainedWeights) -> bool:
+    if pretrained.git_blob and git_blob(path) != pretrained.git_blob:
         return False
-    return digest.startswith(released.sha256)
+    return digest.startswith(pretrained.sha256)
 
 
-def _download(released: Released, path: Path) -> None:
-    with whole(path) as partial:
-        with urllib.request.urlopen(released.url, timeout=TIMEOUT_SECONDS) as response, partial.open("wb") as file:
+def _download(pretrained: PretrainedWeights, path: Path) -> None:
+    with atomic_write(path) as partial:
+        with urllib.request.urlopen(pretrained.url, timeout=TIMEOUT_SECONDS) as response, partial.open("wb") as file:
             size = int(response.headers.get("Content-Length", 0)) or None
             with tqdm.wrapattr(response, "read", total=size, desc=path.name) as counted:
                 shutil.copyfileobj(counted, file, 1 << 20)
-        if not _is_released(partial, sha256(partial), released):
+        if not _is_intact(partial, sha256(partial), pretrained):
             raise OSError("what came is not the published file: its digest differs")
 
 
@@ -177,7 +178,7 @@ def _converted(theirs: TensorFlowCheckpoint, variables: Mapping[str, Variable]) 
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
             if not path.exists():
-                with whole(path) as partial:
+                with atomic_write(path) as partial:
                     tensorflow_checkpoints.convert(theirs, variables, partial)
     except OSError as error:
         raise UsageError(f"{path}: cannot keep the converted {theirs.prefix} there ({error.strerror})") from error
@@ -198,7 +199,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def random_weights(shapes: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Uniform weights of He's variance, zero biases and batch norms that do nothing, in the order of `shapes`."""
+    """Uniform weights of He's variance, zero biases and batch norms that do in the order of `shapes`."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)

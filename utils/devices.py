@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def cpu_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Placed:
+class DeviceModel:
     """A network on its device: takes batches (n, ...) of the host, gives outputs (n, m) in float32.
 
     On CUDA neither copies nor kernels are waited for before the outputs are asked for. A batch that does not fit into

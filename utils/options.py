@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
 from torch_zoo.utils.types import UsageError
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def fields(target: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclass_fields(target) if field.init}
 
 
-def check_taken(options: Mapping[str, Any], targets: Iterable[type], who: str) -> None:
+def reject_unused_options(options: Mapping[str, Any], targets: Iterable[type], who: str) -> None:
     """Raise UsageError if an option is set that none of the targets takes."""
     taken = {name for target in targets for name in fields(target)}
     for name, value in options.items():

@@ -41,7 +41,7 @@ class Inputs:
         if not found:
             raise UsageError(f"{self.file_with_video_paths or 'video_paths'}: the list is empty")
         _check_present(found)
-        return named_apart(found)
+        return disambiguate_names(found)
 
     def _from_paths(self) -> Iterator[Source]:
         given = self.video_paths
@@ -71,7 +71,7 @@ class Inputs:
                     yield from (Source(file, Path(file).stem) for file in _expand(line))
 
 
-def named_apart(sources: Sequence[Source]) -> list[Source]:
+def disambiguate_names(sources: Sequence[Source]) -> list[Source]:
     """Give sources of one name the names of their parent folders as well: a/clip.mp4 -> a_clip.
 
     Raises UsageError where that doesn't help.

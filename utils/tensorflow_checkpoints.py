@@ -22,9 +22,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
-from torch_zoo.utils.types import UsageError
 
 import torch_zoo
+from torch_zoo.utils.types import UsageError
 
 log = logging.getLogger(__name__)
 

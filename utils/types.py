@@ -45,7 +45,7 @@ class Windows:
 
     data: np.ndarray  # (n, *window_shape)
     times: np.ndarray  # (n, 2) float64, start and end of each window, s
-    facts: Mapping[str, np.ndarray] = field(default_factory=dict)  # of the whole source, e.g. its frame rate
+    metadata: Mapping[str, np.ndarray] = field(default_factory=dict)  # of the whole source, e.g. its frame rate
 
     def __post_init__(self) -> None:
         if self.times.shape != (len(self.data), 2):
@@ -90,7 +90,7 @@ class Extractor(Protocol):
         """Everything the values depend on, in plain YAML types; two runs may share a folder only if it is equal."""
 
     @property
-    def too_short(self) -> str:
+    def empty_message(self) -> str:
         """What to tell of a source that has no window."""
 
     def load(self, device: str, threads: int) -> Forward:
@@ -103,14 +103,14 @@ class Extractor(Protocol):
         """Decode lazily. Called from several threads. Raises MediaError."""
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
-        """Post-process a source: outputs of all its windows, none if it has no window, and the facts they told."""
+        """Post-process a source: outputs of all its windows, none if it has no window, and the metadata they told."""
 
 
-Begin = Callable[[], None]  # of what can't be taken back; raises UsageError
+Commit = Callable[[], None]  # does what cannot be undone; raises UsageError
 
 
-def nothing() -> None:
-    """There is nothing to begin with."""
+def no_op() -> None:
+    """A Commit of nothing."""
 
 
 class Sink(ABC):
@@ -134,13 +134,13 @@ class Sink(ABC):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> Begin:
+    ) -> Commit:
         """Before the run: may such features be added to what is there? Raises UsageError if not.
 
         What it returns is called when a worker is ready and before the first source is handed out; only that may take
         away what will be overwritten.
         """
-        return nothing
+        return no_op
 
     def clean(self, process_id: int) -> None:
         """Clear away what a worker that died left half-written."""
@@ -153,9 +153,9 @@ class Engine(Protocol):
     """Runs an extractor over sources, on some set of devices."""
 
     def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, begin: Begin = nothing
+        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op
     ) -> Generator[Outcome, None, None]:
         """Yield one outcome a source, as they come. Raises WorkerError or UsageError if no work is possible.
 
-        `begin` is called once, when a worker has loaded its network and before the first source is handed out.
+        `commit` is called once, when a worker has loaded its network and before the first source is handed out.
         """

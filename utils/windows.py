@@ -13,19 +13,19 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 
-def count(items: int, length: int, hop: int) -> int:
+def num_windows(items: int, length: int, hop: int) -> int:
     """How many whole windows fit into `items`."""
     return max(0, (items - length) // hop + 1)
 
 
-def slide(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
+def sliding_windows(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
     """Blocks (n, ...) of a stream -> its windows (m, length, ...), read-only views; what fills no window is dropped."""
     pending: np.ndarray | None = None
     skip = 0  # items still to pass over, where the hop is longer than the window
     for block in blocks:
         pending = block if pending is None else np.concatenate([pending, block])
         pending, skip = pending[skip:], max(0, skip - len(pending))
-        windows = count(len(pending), length, hop)
+        windows = num_windows(len(pending), length, hop)
         if windows:
             yield np.moveaxis(np.lib.stride_tricks.sliding_window_view(pending, length, axis=0)[::hop], -1, 1)
             pending, skip = pending[windows * hop :], max(0, windows * hop - len(pending))

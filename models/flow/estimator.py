@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
 from torch_zoo.models.flow.weights import PWC, RAFT_SINTEL, with_torchvision_keys
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import Precision, cpu_cores
 
 if TYPE_CHECKING:
-    from torch_zoo.models.flow.clips import FlowNetwork
+    from torch_zoo.models.flow.network import FlowNetwork
 
 FlowType = Literal["raft", "pwc", "tvl1"]
 Flow = Callable[[np.ndarray], np.ndarray]  # RGB frames (T + 1, H, W, 3) uint8 -> (T, 2, H, W) float32, px, x before y
@@ -23,12 +24,12 @@ MOST_THREADS = 16  # for TV-L1 beside a GPU
 STRIDES = {"raft": 8}  # the others need no frame of padding
 
 
-def find(kind: FlowType, checkpoint: str, seed: int) -> checkpoints.Checkpoint | None:
+def resolve(kind: FlowType, checkpoint: str, seed: int) -> checkpoints.Checkpoint | None:
     """Weights at hand, or None where the method has none. Raises UsageError."""
     if kind == "tvl1":
         return None
-    released = {"raft": RAFT_SINTEL, "pwc": PWC}[kind]
-    return checkpoints.find(checkpoint, released, seed, option="flow_checkpoint")
+    pretrained = {"raft": RAFT_SINTEL, "pwc": PWC}[kind]
+    return checkpoints.resolve(checkpoint, pretrained, seed, option="flow_checkpoint")
 
 
 def load(
@@ -45,7 +46,7 @@ def load(
     return _PlacedFlow(network, device, precision)
 
 
-def first_pixel(kind: FlowType, length: int, crop: int) -> int:
+def crop_offset(kind: FlowType, length: int, crop: int) -> int:
     """Where the middle `crop` px of a side of `length` begin: of the padded frames, which RAFT's flow is taken from."""
     padding = -length % STRIDES.get(kind, 1)
     return (length + padding - crop) // 2 - padding // 2
@@ -53,6 +54,7 @@ def first_pixel(kind: FlowType, length: int, crop: int) -> int:
 
 def _tvl1(threads: int) -> Flow:
     import cv2
+
     from torch_zoo.models.flow.tvl1 import tvl1
 
     cv2.setNumThreads(1)  # pairs are spread over the pool instead

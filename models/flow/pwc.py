@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_zoo.models.flow.clips import FlowNetwork, each_with_next
+
+from torch_zoo.models.flow.network import FlowNetwork, frame_pairs
 
 SLOPE = 0.1  # of the leaky ReLUs
 FLOW_SCALE = 20.0  # pixels at full resolution per unit of the network
@@ -39,7 +40,7 @@ class PWCNet(FlowNetwork):
             frames = maps[name] = stage(frames)
         coarser: tuple[Tensor, Tensor] | None = None
         for name in reversed(NAMES[1:]):
-            first, second = each_with_next(maps[f"module{name}"], len(clips))
+            first, second = frame_pairs(maps[f"module{name}"], len(clips))
             coarser = self.get_submodule(f"module{name}")(first, second, coarser)
         assert coarser is not None
         flow, features = coarser

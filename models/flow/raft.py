@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch_zoo.models.flow.clips import FlowNetwork, each_with_next
 from torchvision.models.optical_flow import raft_large
+
+from torch_zoo.models.flow.network import FlowNetwork, frame_pairs
 
 STRIDE = 8  # of the maps
 
@@ -28,9 +29,9 @@ class RAFT(FlowNetwork):
         left, right, top, bottom = padding(*clips.shape[-2:])
         scaled = clips.flatten(0, 1) * (2 / 255) - 1
         frames = functional.pad(scaled, [left, right, top, bottom], mode="replicate")
-        first, second = each_with_next(self.feature_encoder(frames), len(clips))
+        first, second = frame_pairs(self.feature_encoder(frames), len(clips))
         self.corr_block.build_pyramid(first.float(), second.float())
-        coarse, state = self._updated(self.context_encoder(each_with_next(frames, len(clips))[0]))
+        coarse, state = self._updated(self.context_encoder(frame_pairs(frames, len(clips))[0]))
         self.corr_block.corr_pyramid = []
         flow = upsample(coarse, self.mask_predictor(state).float())
         return flow[..., top : flow.shape[-2] - bottom, left : flow.shape[-1] - right]

@@ -6,26 +6,28 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from torch_zoo.utils.checkpoints import Released
+from torch_zoo.utils.checkpoints import PretrainedWeights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # By torchvision's names; the digits in a file's name are the first of its SHA-256, no more are published.
-RAFT_SINTEL = Released(  # C_T_SKHT_V1, the authors' raft-sintel.pth: the published I3D features are of its flow
-    url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V1-0b8c9e55.pth",
-    sha256="0b8c9e55",
-    licence="BSD-3-Clause (Princeton Vision & Learning Lab)",
+RAFT_SINTEL = (
+    PretrainedWeights(  # C_T_SKHT_V1, the authors' raft-sintel.pth: the published I3D features are of its flow
+        url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V1-0b8c9e55.pth",
+        sha256="0b8c9e55",
+        license="BSD-3-Clause (Princeton Vision & Learning Lab)",
+    )
 )
-RAFT_TORCHVISION = Released(  # C_T_SKHT_V2, trained anew by torchvision
+RAFT_TORCHVISION = PretrainedWeights(  # C_T_SKHT_V2, trained anew by torchvision
     url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
     sha256="ff5fadd5",
-    licence="BSD-3-Clause (torchvision)",
+    license="BSD-3-Clause (torchvision)",
 )
-PWC = Released(
+PWC = PretrainedWeights(
     url="http://content.sniklaus.com/github/pytorch-pwc/network-default.pytorch",
     sha256="",  # none is published: only the network's keys and shapes tell whether the file is the right one
-    licence="CC BY-NC-SA 4.0 (NVIDIA, PWC-Net); not for commercial use",
+    license="CC BY-NC-SA 4.0 (NVIDIA, PWC-Net); not for commercial use",
 )
 
 _RENAMED = (  # RAFT's authors' names to torchvision's, each applied to what the ones above it left

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
 from torch_zoo.models.flow import estimator
 from torch_zoo.models.flow.estimator import Flow, FlowType
 from torch_zoo.models.i3d.layers import CLASSES, FEATURES
 from torch_zoo.models.i3d.predictions import report
-from torch_zoo.models.i3d.stacks import CROP, Shot, centre, levels, stacks
+from torch_zoo.models.i3d.stacks import CROP, StackFrame, center_crop, quantize_flow, resize_frame, stacks
 from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, with_norm_weights
 from torch_zoo.utils import checkpoints
-from torch_zoo.utils.devices import Placed, Precision, batch_that_fits
+from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.media.images import save_jpeg
-from torch_zoo.utils.media.video import FpsFilter, open_video
-from torch_zoo.utils.media.video_track import Colours
+from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
+from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
 from torch_zoo.utils.types import Features, Forward, Source, UsageError, Windows
 
 SHORTEST_STACK = 10  # frames; with fewer, nothing is left for the network's last pool
@@ -41,9 +42,9 @@ class I3DExtractor:
     stack_size: int = 64
     step_size: int = 64
     extraction_fps: float | None = None
-    fps_filter: FpsFilter = "timestamps"
+    fps_method: FpsMethod = "select"
     last_window: Literal["drop", "cycle"] = "drop"
-    colours: Colours = "bt601"
+    color_matrix: ColorMatrix = "bt601"
     show_pred: bool = False
     tmp_path: str = "./tmp"
     keep_tmp_files: bool = False
@@ -54,11 +55,9 @@ class I3DExtractor:
             raise UsageError(f"stack_size={self.stack_size}: I3D needs {SHORTEST_STACK} frames or more")
         if self.step_size < 1:
             raise UsageError(f"step_size={self.step_size}: must be 1 or more")
-        if self.extraction_fps is not None and not 0.001 <= self.extraction_fps <= 1000:
-            raise UsageError(f"extraction_fps={self.extraction_fps:g}: must be from 0.001 to 1000")
-
-        if self.fps_filter == "ffmpeg" and self.extraction_fps is None:
-            raise UsageError("fps_filter=ffmpeg does nothing without extraction_fps; give both")
+        check_fps("extraction_fps", self.extraction_fps)
+        if self.fps_method == "reencode" and self.extraction_fps is None:
+            raise UsageError("fps_method=reencode does nothing without extraction_fps; give both")
 
     @property
     def _streams(self) -> tuple[Stream, ...]:
@@ -81,13 +80,13 @@ class I3DExtractor:
             "stack_size": self.stack_size,
             "step_size": self.step_size,
             "extraction_fps": self.extraction_fps,
-            "fps_filter": self.fps_filter if self.extraction_fps else None,
+            "fps_method": self.fps_method if self.extraction_fps else None,
             "last_window": self.last_window,
-            "colours": self.colours,
+            "color_matrix": self.color_matrix,
         }
 
     @property
-    def too_short(self) -> str:
+    def empty_message(self) -> str:
         if self.last_window == "cycle":
             return "it holds no picture at all"
         return f"fewer than {self.stack_size + 1} frames; a smaller stack_size, or last_window=cycle, takes it"
@@ -98,7 +97,7 @@ class I3DExtractor:
         if len(self._streams) > 1 and self.checkpoint not in ("pretrained", "demo", "random"):
             _check_pattern(self.checkpoint)
         return {
-            stream: checkpoints.find(
+            stream: checkpoints.resolve(
                 self.checkpoint.replace("{stream}", stream), WEIGHTS[stream], self.seed, variables(stream)
             )
             for stream in self._streams
@@ -108,10 +107,11 @@ class I3DExtractor:
     def _flow_weights(self) -> checkpoints.Checkpoint | None:
         if "flow" not in self._streams:
             return None
-        return estimator.find(self.flow_type, self.flow_checkpoint, self.seed)
+        return estimator.resolve(self.flow_type, self.flow_checkpoint, self.seed)
 
     def load(self, device: str, threads: int) -> Forward:
         import torch
+
         from torch_zoo.models.i3d.network import I3D
         from torch_zoo.models.i3d.streams import TwoStreams
 
@@ -124,7 +124,7 @@ class I3DExtractor:
                 network = I3D(CHANNELS[stream])
             weights.load(network, with_norm_weights)
             networks[stream] = network.eval().fold()
-        start = Placed(TwoStreams(networks), device, self.precision)
+        start = DeviceModel(TwoStreams(networks), device, self.precision)
 
         def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
             outputs = start(batch)
@@ -138,12 +138,12 @@ class I3DExtractor:
         return batch_that_fits(device, BYTES_PER_FRAME * self.stack_size * len(self._streams), most=32)
 
     def windows(self, source: Source) -> Iterator[Windows]:
-        """One stack each: (1, channels, S, 224, 224), uint8 of RGB alone, else int16 with the flow's levels behind."""
+        """One stack each: (1, channels, S, 224, 224), uint8 of RGB alone, else int16 with the quantized flow behind."""
         channels = sum(CHANNELS[stream] for stream in self._streams)
         shape = (0, channels, self.stack_size, CROP, CROP)
-        with self._frames(source) as (fps, shots):
+        with self._frames(source) as (fps, frames):
             yield Windows(np.zeros(shape, self._dtype), np.zeros((0, 2)), {"fps": np.array(fps)})
-            for stack in stacks(shots, self.stack_size, self.step_size, cycled=self.last_window == "cycle"):
+            for stack in stacks(frames, self.stack_size, self.step_size, cycled=self.last_window == "cycle"):
                 times = np.array([[stack[0].seconds, stack[-1].seconds]])
                 yield Windows(self._clip(stack)[None], times)
 
@@ -152,41 +152,42 @@ class I3DExtractor:
         return np.int16 if "flow" in self._streams else np.uint8
 
     @contextmanager
-    def _frames(self, source: Source) -> Iterator[tuple[float, Iterable[Shot]]]:
-        """Frames a second, and the frames."""
+    def _frames(self, source: Source) -> Iterator[tuple[float, Iterable[Frame]]]:
+        """Frame rate and frames, resized."""
         kept = Path(self.tmp_path) / f"{source.name}_new_fps.mp4" if self.keep_tmp_files else None
         with open_video(
             source,
             self.extraction_fps,
-            self.fps_filter,
+            self.fps_method,
             threads=DECODE_THREADS,
-            colours=self.colours,
+            color_matrix=self.color_matrix,
+            transform=resize_frame,
             keep=kept,
         ) as video:
-            shots: Iterable[Shot] = map(Shot, video.frames)
+            frames: Iterable[Frame] = video.frames
             if self.keep_tmp_files:
-                shots = _keep_frames(shots, Path(self.tmp_path) / f"{source.name}_frames")
-            yield video.fps, shots
+                frames = _keep_frames(frames, Path(self.tmp_path) / f"{source.name}_frames")
+            yield video.fps, frames
 
-    def _clip(self, stack: Sequence[Shot]) -> np.ndarray:
+    def _clip(self, stack: Sequence[StackFrame]) -> np.ndarray:
         parts = []
         if "rgb" in self._streams:
-            parts.append(np.stack([centre(shot.image) for shot in stack[:-1]]).transpose(3, 0, 1, 2))
+            parts.append(np.stack([center_crop(frame.image) for frame in stack[:-1]]).transpose(3, 0, 1, 2))
         if "flow" in self._streams:
             self._compute_flow(stack)
-            parts.append(np.stack([shot.flow for shot in stack[:-1] if shot.flow is not None], axis=1))
+            parts.append(np.stack([frame.flow for frame in stack[:-1] if frame.flow is not None], axis=1))
         return np.concatenate(parts, dtype=self._dtype)
 
-    def _compute_flow(self, stack: Sequence[Shot]) -> None:
+    def _compute_flow(self, stack: Sequence[StackFrame]) -> None:
         """Of the pairs that no earlier stack held."""
-        first = next((number for number, shot in enumerate(stack[:-1]) if shot.flow is None), None)
+        first = next((number for number, frame in enumerate(stack[:-1]) if frame.flow is None), None)
         if first is None:
             return
-        images = np.stack([shot.image for shot in stack[first:]])
-        top, left = (estimator.first_pixel(self.flow_type, length, CROP) for length in images.shape[1:3])
+        images = np.stack([frame.image for frame in stack[first:]])
+        top, left = (estimator.crop_offset(self.flow_type, length, CROP) for length in images.shape[1:3])
         [flow] = self._loaded
-        for shot, vectors in zip(stack[first:-1], flow(images), strict=True):
-            shot.flow = levels(vectors[:, top : top + CROP, left : left + CROP])
+        for frame, vectors in zip(stack[first:-1], flow(images), strict=True):
+            frame.flow = quantize_flow(vectors[:, top : top + CROP, left : left + CROP])
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
         """Features (T, 1024) of each stream, frames a second, and the time of each stack's last frame (T,) ms."""
@@ -216,9 +217,9 @@ def _check_pattern(checkpoint: str) -> None:
         )
 
 
-def _keep_frames(shots: Iterable[Shot], folder: Path) -> Iterator[Shot]:
+def _keep_frames(frames: Iterable[Frame], folder: Path) -> Iterator[Frame]:
     for earlier in folder.glob("*.jpg"):
         earlier.unlink()
-    for number, shot in enumerate(shots, start=1):
-        save_jpeg(shot.image, folder / f"{number:06d}.jpg")
-        yield shot
+    for number, frame in enumerate(frames, start=1):
+        save_jpeg(frame.image(), folder / f"{number:06d}.jpg")
+        yield frame

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
 from torch_zoo.models.i3d.layers import CLASSES, FEATURES, MIXED, Widths
 
 

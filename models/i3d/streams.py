@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+
 from torch_zoo.models.i3d.network import I3D
 from torch_zoo.models.i3d.weights import CHANNELS, Stream
 

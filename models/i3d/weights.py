@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from torch_zoo.models.i3d.layers import CLASSES, FEATURES, MIXED
-from torch_zoo.utils.checkpoints import Released
+from torch_zoo.utils.checkpoints import PretrainedWeights
 from torch_zoo.utils.tensorflow_checkpoints import Variable
 
 if TYPE_CHECKING:
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 Stream = Literal["rgb", "flow"]
 
 CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
-LICENCE = "Apache-2.0 (DeepMind, Kinetics-I3D); MIT (hassony2, their conversion)"
+LICENSE = "Apache-2.0 (DeepMind, Kinetics-I3D); MIT (hassony2, their conversion)"
 
 _FILES = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
-WEIGHTS: dict[Stream, Released] = {  # no SHA-256 of these is published
-    "rgb": Released(
-        f"{_FILES}/model_rgb.pth", "", LICENCE, git_blob="2a7c22e23e6c74f50a0166ce61110bccd2ab48bb", name="i3d_rgb.pth"
+WEIGHTS: dict[Stream, PretrainedWeights] = {  # no SHA-256 of these is published
+    "rgb": PretrainedWeights(
+        f"{_FILES}/model_rgb.pth", "", LICENSE, git_blob="2a7c22e23e6c74f50a0166ce61110bccd2ab48bb", name="i3d_rgb.pth"
     ),
-    "flow": Released(
+    "flow": PretrainedWeights(
         f"{_FILES}/model_flow.pth",
         "",
-        LICENCE,
+        LICENSE,
         git_blob="5d552d2206f41089c428b0d9d8de3b1fccc85b5a",
         name="i3d_flow.pth",
     ),

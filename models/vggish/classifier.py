@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+
 from torch_zoo.models.vggish.network import VGGish
 from torch_zoo.models.vggish.postprocess import WIDTH
 from torch_zoo.utils.checkpoints import Checkpoint
-from torch_zoo.utils.devices import Placed
-from torch_zoo.utils.files import whole
+from torch_zoo.utils.devices import DeviceModel
+from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.types import UsageError
 
 HIDDEN_UNITS = 100
@@ -68,12 +69,12 @@ class Classifier(nn.Module):
     def save(self, path: Path) -> None:
         """All weights, VGGish's too, and the names of the classes in one file."""
         weights = {key: tensor.cpu().contiguous() for key, tensor in self.state_dict().items()}
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             torch.save({"classes": list(self.classes), "weights": weights}, partial)
 
     def logits(self, examples: np.ndarray, device: str) -> np.ndarray:
         """(n, 1, 96, 64) float32 -> (n, classes) float32; moves the model to the device."""
-        placed = Placed(self, device, "fp32")
+        placed = DeviceModel(self, device, "fp32")
         parts = range(0, len(examples), EXAMPLES_AT_A_TIME)
         computed = [placed(examples[first : first + EXAMPLES_AT_A_TIME])() for first in parts]
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *computed])

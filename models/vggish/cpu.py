@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+
 from torch_zoo.models.vggish.network import VGGish
 
 POINTS = (0.0, 0.625, -0.625, 1.25, -1.25)  # and infinity

@@ -10,14 +10,15 @@ from functools import lru_cache
 from typing import Any, TypeAlias, cast, overload
 
 import numpy as np
+from tqdm import tqdm
+
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.postprocess import WIDTH, Pooling, Postprocess
 from torch_zoo.utils import options
 from torch_zoo.utils.checkpoints import Checkpoint
 from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
-from torch_zoo.utils.engines.batching import Batch, Job, Packer
+from torch_zoo.utils.engines.batching import Batch, Batcher, Job
 from torch_zoo.utils.types import Forward, MediaError, Source, UsageError, Windows
-from tqdm import tqdm
 
 Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; tensors are waveforms as well
 
@@ -101,13 +102,13 @@ def _embeddings(
         activation=extractor.activation,
     )
     forward = _network(base, None if extractor.checkpoint in PUBLISHED else base.weights, device)
-    packer = Packer(extractor.batch_size(device, cpu_cores()))
+    batcher = Batcher(extractor.batch_size(device, cpu_cores()))
     under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
 
     def collect(most: int) -> None:
         while len(under_way) > most:
             batch, outputs = under_way.popleft()
-            for _ in batch.hand_back(outputs()):
+            for _ in batch.scatter(outputs()):
                 pass
 
     jobs = [Job(_source(medium)) for medium in media]
@@ -115,14 +116,14 @@ def _embeddings(
     for number, (job, medium) in enumerate(zip(tqdm(jobs, unit="file", disable=not bar), media, strict=True)):
         try:
             for windows in windows_of(extractor, medium, sample_rate):
-                for batch in packer.add(job, windows):
+                for batch in batcher.add(job, windows):
                     collect(BATCHES_UNDER_WAY - 1)
                     under_way.append((batch, forward(batch.data)))
             if extractor.pooling and not job.windows:
-                raise MediaError(extractor.too_short)
+                raise MediaError(extractor.empty_message)
         except MediaError as error:
             problems[number] = f"{job.source.path}: {error}"
-    for batch in packer.flush():
+    for batch in batcher.flush():
         under_way.append((batch, forward(batch.data)))
     collect(0)
     return [

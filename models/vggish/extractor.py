@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
 from torch_zoo.models.vggish import logmel
 from torch_zoo.models.vggish.postprocess import WIDTH, Pca, Pooling, Postprocess, load_pca, normalized, pool
 from torch_zoo.models.vggish.weights import PCA_PARAMS, VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints, windows
-from torch_zoo.utils.devices import Placed, Precision, batch_that_fits
+from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.digests import fingerprint
 from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
 from torch_zoo.utils.media.resampling import Resampler, resample
@@ -80,7 +81,7 @@ class VGGishExtractor:
         }
 
     @property
-    def too_short(self) -> str:
+    def empty_message(self) -> str:
         if self.last_window == "pad":
             return "it holds no sound at all"
         return f"shorter than one window of {logmel.EXAMPLE_SECONDS} s; last_window=pad completes it with silence"
@@ -88,13 +89,13 @@ class VGGishExtractor:
     @cached_property
     def weights(self) -> checkpoints.Checkpoint:
         """Found, or downloaded, when first asked for; workers get it with the extractor."""
-        return checkpoints.find(self.checkpoint, WEIGHTS, self.seed, VARIABLES)
+        return checkpoints.resolve(self.checkpoint, WEIGHTS, self.seed, VARIABLES)
 
     @cached_property
     def _pca_file(self) -> Path | None:
         if self.postprocess == "none":
             return None
-        return checkpoints.file(self.pca_params, PCA_PARAMS, option="pca_params")
+        return checkpoints.resolve_file(self.pca_params, PCA_PARAMS, option="pca_params")
 
     @cached_property
     def pca(self) -> Pca | None:
@@ -102,6 +103,7 @@ class VGGishExtractor:
 
     def load(self, device: str, threads: int) -> Forward:
         import torch
+
         from torch_zoo.models.vggish.network import VGGish
 
         network = VGGish.with_weights(self.weights, final_relu=self.activation == "relu")
@@ -114,7 +116,7 @@ class VGGishExtractor:
             start = CpuVGGish(network, threads, dense_type)
         else:
             torch.set_num_threads(threads)
-            start = Placed(network, device, self.precision)
+            start = DeviceModel(network, device, self.precision)
 
         def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
             embeddings = start(batch)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
+
 from torch_zoo.utils import windows
 
 SAMPLE_RATE = 16_000  # Hz
@@ -33,8 +34,8 @@ def examples(samples: Iterable[np.ndarray], hop_frames: int, pad: bool = False) 
     if pad:
         span = (EXAMPLE_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES
         samples = windows.pad_last(samples, span, hop_frames * HOP_SAMPLES)
-    frames = (log_mel(frame) for frame in windows.slide(samples, WINDOW_SAMPLES, HOP_SAMPLES))
-    for example in windows.slide(frames, EXAMPLE_FRAMES, hop_frames):
+    frames = (log_mel(frame) for frame in windows.sliding_windows(samples, WINDOW_SAMPLES, HOP_SAMPLES))
+    for example in windows.sliding_windows(frames, EXAMPLE_FRAMES, hop_frames):
         yield example.astype(np.float32)
 
 

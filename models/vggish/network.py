@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
 from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints
 
@@ -46,7 +47,7 @@ class VGGish(nn.Module):
     @classmethod
     def from_pretrained(cls, checkpoint: str = "pretrained", final_relu: bool = True, seed: int = 0) -> VGGish:
         """`checkpoint` as the option of that name: pretrained (downloaded once), a path, or random (of `seed`)."""
-        return cls.with_weights(checkpoints.find(checkpoint, WEIGHTS, seed, VARIABLES), final_relu)
+        return cls.with_weights(checkpoints.resolve(checkpoint, WEIGHTS, seed, VARIABLES), final_relu)
 
     def forward(self, examples: Tensor) -> Tensor:
         maps = self.features(examples)  # (N, 512, 6, 4)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
 from torch_zoo.utils.types import UsageError
 
 Postprocess = Literal["none", "pca", "pca_8bit", "pca_8bit_rounded"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from torch_zoo.models.vggish import embed
 from torch_zoo.models.vggish.extractor import Activation
 from torch_zoo.models.vggish.postprocess import load_pca
@@ -96,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     random = given.checkpoint == "random"
     try:
-        pca_file = None if random else checkpoints.file(given.pca_params, PCA_PARAMS, "--pca-params")
+        pca_file = None if random else checkpoints.resolve_file(given.pca_params, PCA_PARAMS, "--pca-params")
         results = list(compare(given.checkpoint, pca_file))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from tqdm import tqdm
+
 from torch_zoo.models.vggish import logmel
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.media.resampling import resample
 from torch_zoo.utils.sources import MEDIA_SUFFIXES
 from torch_zoo.utils.types import MediaError, Source, UsageError
-from tqdm import tqdm
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+
 from torch_zoo.models.vggish.classifier import Classifier
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.tasks import Labelled, Task, joined, shuffled

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.models.vggish.tasks import Folder, Synthetic, Task, examples_of
 from torch_zoo.utils.devices import cpu_cores, devices
-from torch_zoo.utils.files import whole
+from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.types import MediaError, UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def train(options: argparse.Namespace) -> int:
         raise UsageError(f"--output_path {options.output_path}: {error.strerror}") from error
 
     import torch
+
     from torch_zoo.models.vggish import training
     from torch_zoo.models.vggish.classifier import Classifier
 
@@ -138,7 +140,7 @@ def _reported(steps: Iterable[Step], total: int) -> Iterator[Step]:
 
 
 def _write(history: Sequence[Step], path: Path) -> None:
-    with whole(path) as partial, partial.open("w", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("step", "loss", "accuracy"))
         table.writerows((number, step.loss, step.accuracy) for number, step in enumerate(history, 1))

@@ -1,17 +1,17 @@
 """Where VGGish's released weights come from, and where Google's TensorFlow checkpoint has each of them."""
 
-from torch_zoo.utils.checkpoints import Released
+from torch_zoo.utils.checkpoints import PretrainedWeights
 from torch_zoo.utils.tensorflow_checkpoints import Variable
 
-WEIGHTS = Released(
+WEIGHTS = PretrainedWeights(
     url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
     sha256="10086976",  # the digits in the file's name, torch.hub's convention; no more are published
-    licence="Apache-2.0 (Google, AudioSet VGGish)",
+    license="Apache-2.0 (Google, AudioSet VGGish)",
 )
-PCA_PARAMS = Released(
+PCA_PARAMS = PretrainedWeights(
     url="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
     sha256="4d878af3e306defbfb37095365aa7e5a6cecb86bad13e859e626151c4e6a8b9d",
-    licence="Apache-2.0 (Google, AudioSet VGGish)",
+    license="Apache-2.0 (Google, AudioSet VGGish)",
 )
 
 _LAYERS = {  # of the network: scope in TensorFlow, shape of its kernel there

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from command import MUSIC, ROOT, SAMPLES, SPEECH, run
+
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.types import Source
 
@@ -16,6 +17,7 @@ from torch_zoo.utils.types import Source
 def direct() -> dict[str, np.ndarray]:
     """Embeddings of the sample clips, computed by the plain network, file by file, without engine or sink."""
     import torch
+
     from torch_zoo.models.vggish.network import VGGish
 
     extractor = VGGishExtractor(checkpoint="random")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from command import MUSIC, ROOT, run
+
 from torch_zoo.utils.media.audio import open_audio
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal.progress import Progress, Reporting

@@ -13,6 +13,7 @@ from command import ROOT, run
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
+
 from torch_zoo.utils import options
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal import catalogue, help

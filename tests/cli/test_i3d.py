@@ -126,6 +126,7 @@ def test_mistake_is_named_in_a_line(case: str, mistaken: dict[str, Result]) -> N
 
 def test_weights_of_the_other_stream_are_named_in_a_line(media: Path, tmp_path: Path) -> None:
     import torch
+
     from torch_zoo.models.i3d.network import I3D
 
     torch.save(I3D(2).state_dict(), tmp_path / "flow.pth")

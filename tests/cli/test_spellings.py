@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+
 from torch_zoo.utils.terminal import catalogue, flags
 from torch_zoo.utils.types import UsageError
 

@@ -109,7 +109,7 @@ def test_wrong_weights_cost_no_features_that_were_to_be_overwritten(tmp_path):
     assert "random" in (tmp_path / "vggish/extraction.yaml").read_text()
 
 
-@pytest.mark.skipif("__import__('torch_zoo.utils.devices').devices.visible_gpus() > 0")
+@pytest.mark.skipif("__import__('torch_zoo.utils.devices').utils.devices.visible_gpus() > 0")
 def test_cuda_without_a_gpu() -> None:
     result = run("feature_type=vggish", "checkpoint=random", "device=cuda", f"video_paths={MUSIC}")
     assert result.code == 2

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from torch_zoo.utils.types import Features, Forward, MediaError, Sink, Source, UsageError, Windows
 
 WINDOWS = 3  # of each source
@@ -36,7 +37,7 @@ class Doubler:
         return {}
 
     @property
-    def too_short(self) -> str:
+    def empty_message(self) -> str:
         return "it has no window"
 
     def batch_size(self, device: str, threads: int) -> int:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from actors import WINDOWS, Doubler, Tell, value
+
 from torch_zoo.utils.engines import local
 from torch_zoo.utils.engines.local import Local
-from torch_zoo.utils.engines.worker import Role
+from torch_zoo.utils.engines.worker import WorkerConfig
 from torch_zoo.utils.types import Outcome, Source, UsageError, WorkerError
 
 
@@ -118,7 +119,7 @@ def test_nothing_to_do_starts_nothing(tmp_path: Path) -> None:
 def test_source_handed_to_a_worker_just_dead_is_kept_for_another() -> None:
     ours, theirs = multiprocessing.Pipe()
     theirs.close()
-    role = Role(Doubler(markers=""), Tell(), "cpu", 1, 1, None)
+    role = WorkerConfig(Doubler(markers=""), Tell(), "cpu", 1, 1, None)
     each = local._Worker(role, multiprocessing.get_context("spawn").Process(), ours, wanted=1)
     each.give(Source("good 0", "good"))
     assert list(each.held) == ["good"]

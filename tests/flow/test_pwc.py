@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from formula import formula_state, waves
+
 from torch_zoo.models.flow.pwc import PWCNet, cost_volume, warp
 
 CLOSE = 1e-4  # pixels

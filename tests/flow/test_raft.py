@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from formula import formula_state, waves
+from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
+
 from torch_zoo.models.flow.raft import RAFT, padding, upsample
 from torch_zoo.models.flow.weights import RAFT_SINTEL, RAFT_TORCHVISION, with_torchvision_keys
-from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
 
 CLOSE = 1e-4  # pixels
 

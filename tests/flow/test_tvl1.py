@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
+
 from torch_zoo.models.flow.tvl1 import tvl1
 
 

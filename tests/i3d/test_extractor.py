@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from video_maker import write_video
+
 from torch_zoo.models.i3d.extractor import I3DExtractor
 from torch_zoo.models.i3d.weights import WEIGHTS
 from torch_zoo.utils.types import Features, MediaError, Source, UsageError
-from video_maker import write_video
 
 RGB = {"checkpoint": "random", "streams": "rgb", "stack_size": 10, "step_size": 10}
 Flow = Callable[[np.ndarray], np.ndarray]
@@ -37,7 +38,7 @@ def windows(extractor: I3DExtractor, source: Source, flow: Flow | None = None) -
         extractor._loaded[:] = [flow]
     parts = list(extractor.windows(source))
     data = np.concatenate([part.data for part in parts])
-    return data, np.concatenate([part.times for part in parts]), float(parts[0].facts["fps"])
+    return data, np.concatenate([part.times for part in parts]), float(parts[0].metadata["fps"])
 
 
 def extract(extractor: I3DExtractor, source: Source) -> Features:
@@ -52,9 +53,9 @@ def test_the_sample_is_prepared_as_published(shared_sample, golden):
     extractor = I3DExtractor(checkpoint="random", streams="rgb")
     data, times, fps = windows(extractor, Source(str(shared_sample), "x"))
     scaled = 2 * data[0].astype(np.float64) / 255 - 1
-    facts = json.loads((golden / "preproc_values.json").read_text())["rgb_input_stack0"]
+    metadata = json.loads((golden / "preproc_values.json").read_text())["rgb_input_stack0"]
     assert data.shape == (5, 3, 64, 224, 224)
-    assert (scaled.mean(), scaled.std()) == pytest.approx((facts["mean"], facts["std"]), abs=1e-4)
+    assert (scaled.mean(), scaled.std()) == pytest.approx((metadata["mean"], metadata["std"]), abs=1e-4)
     with np.load(golden / "preproc_i3d_sample.npz") as arrays:
         for frame in (0, 63):
             theirs = arrays[f"rgb_input_stack0_t{frame}_sub8"]
@@ -178,7 +179,7 @@ def test_a_file_without_pictures_is_named(tmp_path):
     [
         ({"stack_size": 9}, "stack_size=9: I3D needs 10 frames"),
         ({"step_size": 0}, "step_size=0: must be 1 or more"),
-        ({"fps_filter": "ffmpeg"}, "fps_filter=ffmpeg does nothing without extraction_fps"),
+        ({"fps_method": "reencode"}, "fps_method=reencode does nothing without extraction_fps"),
         ({"extraction_fps": 0.0}, "extraction_fps=0: must be from 0.001"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from formula import formula_state
+
 from torch_zoo.models.i3d.network import I3D
 from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, variables, with_norm_weights
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_zoo.models.i3d.stacks import centre, levels, stacks
+
+from torch_zoo.models.i3d.stacks import center_crop, quantize_flow, sliding_stacks
 
 SIZES = st.integers(10, 40)
 
 
 def chosen(frames: int, size: int, step: int, cycled: bool = False) -> list[list[int]]:
-    return [list(stack) for stack in stacks(range(frames), size, step, cycled)]
+    return [list(stack) for stack in sliding_stacks(range(frames), size, step, int, cycled)]
 
 
 @given(frames=st.integers(0, 200), size=SIZES, step=st.integers(1, 90))
@@ -54,14 +55,14 @@ def test_published_numbers_of_stacks(frames, size, step, stacks_made):
 def test_levels_and_their_scale_are_those_of_the_published_table(golden):
     table = json.loads((golden / "preproc_values.json").read_text())["flow_quantisation_table"]
     flow = np.array([row["flow"] for row in table], np.float32)
-    np.testing.assert_array_equal(levels(flow), [row["quantised"] for row in table])
-    scaled = 2 * torch.from_numpy(levels(flow)).float() / 255 - 1
+    np.testing.assert_array_equal(quantize_flow(flow), [row["quantised"] for row in table])
+    scaled = 2 * torch.from_numpy(quantize_flow(flow)).float() / 255 - 1
     np.testing.assert_allclose(scaled, [row["scaled"] for row in table], rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 341), (455, 256), (256, 256)])
 def test_the_middle_is_cut_out_with_the_odd_pixel_at_the_end(height, width):
     rows, columns = np.mgrid[:height, :width]
-    crop = centre(np.stack([rows, columns, rows], axis=-1))
+    crop = center_crop(np.stack([rows, columns, rows], axis=-1))
     assert crop.shape == (224, 224, 3)
     assert tuple(crop[0, 0, :2]) == ((height - 224) // 2, (width - 224) // 2)

@@ -12,6 +12,7 @@ import command
 import numpy as np
 import pytest
 import soundfile
+
 from torch_zoo.utils.maps.points import pca, read_points
 from torch_zoo.utils.maps.sounds import excerpt
 from torch_zoo.utils.sinks.table import SaveTable

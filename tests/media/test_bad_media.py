@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_maker import decode, noise_and_tone, write_kind, write_media
+
 from torch_zoo.utils.types import MediaError
 
 FFMPEGS = ("auto", "pyav", "ffmpeg")

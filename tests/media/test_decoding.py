@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from media_maker import KINDS, by_program, decode, noise_and_tone, write_kind, write_vorbis
+
 from torch_zoo.utils.media.audio import BLOCK_SECONDS, keep_wav, mono, open_audio
 from torch_zoo.utils.types import MediaError, Source
 
@@ -45,12 +46,12 @@ def test_surround_sound_keeps_its_six_channels(bigbuckbunny):
 
 
 def test_the_shared_sample_is_what_earlier_ffmpegs_made_of_it(shared_sample, golden):
-    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as facts:
+    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as metadata:
         samples = decode(shared_sample)
-        assert samples.shape == (facts["num_samples"], 1)
-        first = facts["pcm_first_8192"].astype(int)
+        assert samples.shape == (metadata["num_samples"], 1)
+        first = metadata["pcm_first_8192"].astype(int)
         assert np.abs(samples[: len(first), 0] - first).max() <= ONE_STEP
-        assert abs(samples.sum(dtype=np.int64) - facts["pcm_sum"]) <= 152  # samples that differ between 5.1 and 8
+        assert abs(samples.sum(dtype=np.int64) - metadata["pcm_sum"]) <= 152  # samples that differ between 5.1 and 8
 
 
 @pytest.mark.parametrize(

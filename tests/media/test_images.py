@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from torch_zoo.utils.media.images import scale, scaled_size
 from video_maker import decode, pattern
+
+from torch_zoo.utils.media.images import resize, resized_size
 
 
 def test_the_sample_scaled_is_as_published(shared_sample, golden):
-    stack = np.stack([scale(frame.image(), 256) for frame in decode(shared_sample, end=3.3)[1]])
+    stack = np.stack([resize(frame.image(), 256) for frame in decode(shared_sample, end=3.3)[1]])
     expected = json.loads((golden / "preproc_values.json").read_text())["resized_stack0"]
     values = stack.transpose(0, 3, 1, 2).astype(np.float32)
     assert list(values.shape) == expected["shape"]
@@ -29,17 +30,17 @@ def test_the_sample_scaled_is_as_published(shared_sample, golden):
 @given(st.integers(1, 4000), st.integers(1, 4000))
 def test_the_smaller_edge_becomes_256_and_the_other_is_cut(width, height):
     published = (256, int(256 * height / width)) if width < height else (int(256 * width / height), 256)
-    assert scaled_size(width, height, 256) == published
+    assert resized_size(width, height, 256) == published
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 360), (360, 640), (100, 80), (300, 300)])
 def test_pillow_does_the_scaling(width, height):
     image = pattern(3, width, height)
-    expected = Image.fromarray(image).resize(scaled_size(width, height, 256), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(scale(image, 256), expected)
+    expected = Image.fromarray(image).resize(resized_size(width, height, 256), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(resize(image, 256), expected)
 
 
 @pytest.mark.parametrize(("width", "height"), [(256, 300), (341, 256), (256, 256)])
 def test_what_has_the_size_is_left_alone(width, height):
     image = pattern(0, width, height)
-    assert scale(image, 256) is image
+    assert resize(image, 256) is image

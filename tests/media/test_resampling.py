@@ -9,12 +9,15 @@ import pytest
 import resampy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from torch_zoo.utils.media.resampling import FILTERS, SincFilter, resample
 
 TARGET = 16_000
 
 
-def whole(samples: np.ndarray, rate: int, resampler: str = "resampy", pieces: list[int] | None = None) -> np.ndarray:
+def resampled(
+    samples: np.ndarray, rate: int, resampler: str = "resampy", pieces: list[int] | None = None
+) -> np.ndarray:
     return np.concatenate([np.zeros(0), *resample(np.split(samples, pieces or []), rate, TARGET, resampler)])
 
 
@@ -52,7 +55,7 @@ def loop(samples: np.ndarray, rate: int, sinc: SincFilter, last: int | None = No
 def test_equal_to_resampy(rate):
     samples = noise(1.5, rate)
     theirs = resampy.resample(samples, rate, TARGET, filter="kaiser_best")
-    ours = whole(samples, rate)
+    ours = resampled(samples, rate)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
 
@@ -61,7 +64,7 @@ def test_equal_to_resampy(rate):
 def test_equal_to_resampy_0_2(rate):
     samples = noise(0.3, rate)
     np.testing.assert_allclose(
-        whole(samples, rate, "resampy_0_2"), loop(samples, rate, FILTERS["resampy_0_2"]), rtol=0, atol=1e-9
+        resampled(samples, rate, "resampy_0_2"), loop(samples, rate, FILTERS["resampy_0_2"]), rtol=0, atol=1e-9
     )
 
 
@@ -69,18 +72,18 @@ def test_the_drift_of_the_old_running_clock_stays_small():
     """The old clock's sum drifts off the exact phases, which the polyphase form keeps: 1.6e-8 after 2 s, then more."""
     samples = noise(2.0, 44100)
     theirs = loop(samples, 44100, FILTERS["resampy_0_2"])
-    np.testing.assert_allclose(whole(samples, 44100, "resampy_0_2"), theirs, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(resampled(samples, 44100, "resampy_0_2"), theirs, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize(("resampler", "key"), [("resampy_0_2", "mono16k_022"), ("resampy", "mono16k_043")])
 def test_golden_samples_of_both_generations(resampler, key, golden):
-    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as facts:
-        samples, theirs = facts["pcm_first_8192"] / 32768.0, facts[key]
+    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as metadata:
+        samples, theirs = metadata["pcm_first_8192"] / 32768.0, metadata[key]
     sinc = FILTERS[resampler]
     reach = sinc.zeros * sinc.precision // int(TARGET / 44100 * sinc.precision) + 2
     complete = (len(samples) - reach) * 160 // 441  # outputs that later samples don't touch
     assert complete > 2500
-    ours = whole(samples, 44100, resampler)[:complete]
+    ours = resampled(samples, 44100, resampler)[:complete]
     np.testing.assert_allclose(ours, theirs[:complete], rtol=0, atol=1e-7)  # stored as float32
 
 
@@ -99,7 +102,7 @@ def test_the_filter_is_the_one_resampy_carries():
 )
 def test_cuts_leave_no_trace(cuts, rate, resampler):
     samples = noise(6000 / rate, rate)
-    at_once, in_pieces = whole(samples, rate, resampler), whole(samples, rate, resampler, sorted(cuts))
+    at_once, in_pieces = resampled(samples, rate, resampler), resampled(samples, rate, resampler, sorted(cuts))
     assert in_pieces.shape == at_once.shape
     np.testing.assert_allclose(in_pieces, at_once, rtol=0, atol=1e-13)  # products may be summed in another order
 
@@ -108,9 +111,9 @@ def test_cuts_leave_no_trace(cuts, rate, resampler):
 def test_a_long_stream_in_uneven_pieces_keeps_the_clock(resampler):
     samples = noise(11.0, 44100)
     pieces = [1, 441, 44100, 44101, 300_000, 300_001]
-    ours = whole(samples, 44100, resampler, pieces)
+    ours = resampled(samples, 44100, resampler, pieces)
     assert len(ours) == 11 * TARGET
-    np.testing.assert_allclose(ours, whole(samples, 44100, resampler), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(ours, resampled(samples, 44100, resampler), rtol=0, atol=1e-13)
     if resampler == "resampy":
         np.testing.assert_allclose(ours, resampy.resample(samples, 44100, TARGET), rtol=0, atol=1e-9)
 
@@ -118,7 +121,7 @@ def test_a_long_stream_in_uneven_pieces_keeps_the_clock(resampler):
 @pytest.mark.parametrize("rate", [47_999, 12_345])
 def test_odd_rates_go_through_resampy_itself_piece_by_piece(rate):
     samples = noise(19.0, rate)
-    ours = whole(samples, rate, pieces=list(range(0, len(samples), 5 * rate)))
+    ours = resampled(samples, rate, pieces=list(range(0, len(samples), 5 * rate)))
     theirs = resampy.resample(samples, rate, TARGET, filter="kaiser_best")
     assert ours.shape == theirs.shape
     # at whole seconds resampy's float clock, which runs from the start of the file, may fall just below the whole
@@ -132,24 +135,24 @@ def test_odd_rates_go_through_resampy_itself_piece_by_piece(rate):
 def test_odd_rates_with_the_old_filter():
     samples = noise(0.2, 47_999)
     theirs = loop(samples, 47_999, FILTERS["resampy_0_2"])
-    np.testing.assert_allclose(whole(samples, 47_999, "resampy_0_2"), theirs, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(resampled(samples, 47_999, "resampy_0_2"), theirs, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("resampler", ["resampy_0_2", "resampy"])
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 160, 440, 441, 442, 5000])
 def test_lengths_are_whole_samples_of_the_ratio(length, resampler):
-    assert len(whole(np.ones(length), 44100, resampler)) == int(length * (TARGET / 44100))
+    assert len(resampled(np.ones(length), 44100, resampler)) == int(length * (TARGET / 44100))
 
 
 def test_16_khz_passes_untouched():
     samples = noise(0.1, TARGET)
-    np.testing.assert_array_equal(whole(samples, TARGET, "resampy_0_2", [100, 101]), samples)
+    np.testing.assert_array_equal(resampled(samples, TARGET, "resampy_0_2", [100, 101]), samples)
 
 
 @pytest.mark.parametrize("rate", [44100, 48000, 8000, 47_999])
 def test_soxr_keeps_length_and_level(rate):
     tone = np.sin(2 * math.pi * 1000 * np.arange(rate) / rate)
-    ours = whole(tone, rate, "soxr", [1000, 30_000 if rate > 30_000 else 2000])
+    ours = resampled(tone, rate, "soxr", [1000, 30_000 if rate > 30_000 else 2000])
     assert abs(len(ours) - TARGET) <= 1
     expected = np.sin(2 * math.pi * 1000 * np.arange(TARGET) / TARGET)
     np.testing.assert_allclose(ours[1000:-1000], expected[1000 : len(ours) - 1000], atol=1e-4)
@@ -167,5 +170,5 @@ def test_soxr_keeps_length_and_level(rate):
 )
 def test_the_level_of_a_high_tone_tells_the_filters_apart(resampler, hertz, decibels):
     tone = np.sin(2 * math.pi * hertz * np.arange(44100) / 44100)
-    ours = whole(tone, 44100, resampler)[2000:-2000]
+    ours = resampled(tone, 44100, resampler)[2000:-2000]
     assert 20 * math.log10(math.sqrt(2 * np.mean(ours**2))) == pytest.approx(decibels, abs=0.01)

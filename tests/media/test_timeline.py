@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from media_maker import by_program, decode, noise_and_tone, write_kind, write_media, write_vorbis
+
 from torch_zoo.utils.types import MediaError
 
 RATE = 44100

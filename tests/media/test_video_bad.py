@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from media_maker import noise_and_tone, write_media
 from PIL import Image
-from torch_zoo.utils.types import MediaError
 from video_maker import decode, ffmpeg, pattern, write_video
 
-WAYS = {"timestamps": {}, "ffmpeg": {"fps": 12, "fps_filter": "ffmpeg"}}
+from torch_zoo.utils.types import MediaError
+
+WAYS = {"select": {}, "reencode": {"fps": 12, "fps_method": "reencode"}}
 DAMAGE = r"truncated|damaged|not a media file|Invalid|Error|prematurely"
 
 
@@ -45,8 +46,8 @@ def test_of_a_cover_and_a_film_the_film_is_taken(how, tmp_path):
     Image.fromarray(pattern(0, 640, 480)).save(tmp_path / "cover.png")
     both = ("-i", tmp_path / "film.mp4", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1", "-c", "copy")
     ffmpeg(*both, "-disposition:v:1", "attached_pic", tmp_path / "x.mp4")
-    video, frames = decode(tmp_path / "x.mp4", **how)
-    assert (video.width, video.height, len(frames)) == (64, 48, 24)
+    _, frames = decode(tmp_path / "x.mp4", **how)
+    assert (frames[0].image().shape, len(frames)) == ((48, 64, 3), 24)
 
 
 def test_of_several_tracks_the_default_one_is_taken(how, tmp_path):
@@ -54,8 +55,8 @@ def test_of_several_tracks_the_default_one_is_taken(how, tmp_path):
         write_video(tmp_path / name, 12, rate=12, size=size)
     both = ("-i", tmp_path / "a.mp4", "-i", tmp_path / "b.mp4", "-map", "0", "-map", "1", "-c", "copy")
     ffmpeg(*both, "-disposition:v:0", "0", "-disposition:v:1", "default", tmp_path / "x.mkv")
-    video, frames = decode(tmp_path / "x.mkv", **how)
-    assert (video.width, video.height, len(frames)) == (32, 32, 12)
+    _, frames = decode(tmp_path / "x.mkv", **how)
+    assert (frames[0].image().shape, len(frames)) == ((32, 32, 3), 12)
 
 
 @pytest.mark.parametrize("share", [0.6, 0.03])
@@ -130,4 +131,4 @@ def test_one_picture_is_a_film(tmp_path):
 def test_what_the_program_says_is_passed_on(tmp_path):
     path = write_video(tmp_path / "odd.mkv", 5, size=(63, 47), codec="ffv1")
     with pytest.raises(MediaError, match=r"ffmpeg: .*not divisible by 2"):
-        decode(path, fps=12, fps_filter="ffmpeg")
+        decode(path, fps=12, fps_method="reencode")

@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
-from torch_zoo.utils.files import whole
+
+from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.sinks.files import FileSink, SaveNumpy, SavePickle
 from torch_zoo.utils.sinks.print import Print
 from torch_zoo.utils.types import Features, Source
@@ -73,7 +74,7 @@ def test_failure_leaves_what_was_there_before(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), whole(tmp_path / "a.npy") as partial:
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a.npy") as partial:
         partial.write_text("half")
         kept = partial.rename(partial.with_name(".a.npy.4711.part"))  # as another process would have called it
         raise KeyboardInterrupt

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
 from torch_zoo.utils.sinks.files import SaveNumpy, SavePickle
 from torch_zoo.utils.types import Features, Source, UsageError
 

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from table_maker import FLOATS, SETTINGS, features, journals, rows_by_name, source, written
+
 from torch_zoo.utils.sinks import merging
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import Features, UsageError

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from table_maker import FLOATS, SETTINGS, features, journals, rows_by_name, source, written
+
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import UsageError
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+
 from torch_zoo.utils.sinks.sequence_example import int64_feature, is_one_record, record
 from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
 from torch_zoo.utils.sources import Inputs

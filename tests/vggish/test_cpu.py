@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from torch_zoo.models.vggish.cpu import CpuVGGish, transforms
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.network import VGGish

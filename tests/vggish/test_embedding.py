@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 from media_maker import noise_and_tone
+
 from torch_zoo.models.vggish import VGGish, embed
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.types import MediaError, Source, UsageError

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import yaml
 from media_maker import noise_and_tone
+
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.weights import WEIGHTS
 from torch_zoo.utils.types import Source, UsageError
@@ -35,8 +36,8 @@ def sound(tmp_path):
 @pytest.mark.parametrize(("resampler", "generation"), [("resampy_0_2", "022"), ("resampy", "043")])
 def test_windows_of_the_sample_are_the_golden_examples(resampler, generation, shared_sample, golden):
     data, times = examples(VGGishExtractor(resampler=resampler), Source(str(shared_sample), "x"))
-    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as facts:
-        np.testing.assert_allclose(data[:, 0], facts[f"examples_{generation}"], rtol=0, atol=PCM_STEP)
+    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as metadata:
+        np.testing.assert_allclose(data[:, 0], metadata[f"examples_{generation}"], rtol=0, atol=PCM_STEP)
     np.testing.assert_allclose(times[:, 0], 0.96 * np.arange(18), atol=1e-12)
     np.testing.assert_allclose(times[:, 1] - times[:, 0], 0.96, atol=1e-12)
 
@@ -76,7 +77,7 @@ def test_a_source_without_a_window_has_no_features_and_a_reason(seconds, tmp_pat
     features = extractor.features(source, {}, np.zeros((0, 2)))
     assert features.arrays[KEY].shape == (0, 128)
     assert features.arrays[KEY].dtype == np.float32
-    assert "shorter than one window of 0.96 s" in extractor.too_short
+    assert "shorter than one window of 0.96 s" in extractor.empty_message
     assert len(examples(VGGishExtractor(last_window="pad"), source)[0]) == (1 if seconds else 0)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_maker import decode
+
 from torch_zoo.models.vggish import logmel
 from torch_zoo.utils.media.audio import mono
 from torch_zoo.utils.media.resampling import resample
@@ -15,7 +16,9 @@ STORED = 5e-6  # the references are float32
 EXAMPLE_SAMPLES = 95 * 160 + 400
 
 
-def whole(samples: np.ndarray, hop_frames: int = 96, pad: bool = False, pieces: list[int] | None = None) -> np.ndarray:
+def examples(
+    samples: np.ndarray, hop_frames: int = 96, pad: bool = False, pieces: list[int] | None = None
+) -> np.ndarray:
     blocks = np.split(samples, pieces or [])
     return np.concatenate([np.zeros((0, 96, 64), np.float32), *logmel.examples(blocks, hop_frames, pad)])
 
@@ -25,7 +28,7 @@ def sine(rate: int, time: np.ndarray | None = None) -> np.ndarray:
 
 
 def test_a_sine_at_16_khz(golden):
-    ours = whole(sine(16_000))
+    ours = examples(sine(16_000))
     assert (ours.shape, ours.dtype) == ((3, 96, 64), np.float32)
     for file, key in [("frontend_sine_1khz", "examples"), ("vggish_smoke_sine_logmel", "logmel_16k_arange")]:
         with np.load(golden / f"{file}.npz") as theirs:
@@ -35,23 +38,23 @@ def test_a_sine_at_16_khz(golden):
 @pytest.mark.parametrize(("resampler", "generation"), [("resampy_0_2", "022"), ("resampy", "043")])
 def test_the_sine_of_the_older_smoke_tests(resampler, generation, golden):
     samples = sine(44100, np.linspace(0, 3, 132_300))
-    ours = whole(np.concatenate(list(resample([samples], 44100, 16_000, resampler))))
+    ours = examples(np.concatenate(list(resample([samples], 44100, 16_000, resampler))))
     with np.load(golden / "frontend_sine_1khz.npz") as theirs:
         np.testing.assert_allclose(ours, theirs[f"examples_44100_linspace_{generation}"], rtol=0, atol=STORED)
 
 
 @pytest.mark.parametrize("generation", ["022", "043"])
 def test_the_sample_from_its_16_khz_samples(generation, golden):
-    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as facts:
-        ours = whole(facts[f"mono16k_{generation}"].astype(np.float64))
-        np.testing.assert_allclose(ours, facts[f"examples_{generation}"], rtol=0, atol=STORED)
+    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as reference:
+        ours = examples(reference[f"mono16k_{generation}"].astype(np.float64))
+        np.testing.assert_allclose(ours, reference[f"examples_{generation}"], rtol=0, atol=STORED)
 
 
 def test_equal_to_torchvggish_on_real_sound(bigbuckbunny):
     torchvggish = pytest.importorskip("torchvggish")
     sound = next(mono([decode(bigbuckbunny).T]))
     theirs = torchvggish.waveform_to_examples(sound, 48000, return_tensor=False)
-    ours = whole(np.concatenate(list(resample([sound], 48000, 16_000, "resampy"))))
+    ours = examples(np.concatenate(list(resample([sound], 48000, 16_000, "resampy"))))
     assert len(ours) == 5
     np.testing.assert_allclose(ours, np.asarray(theirs).reshape(ours.shape), rtol=0, atol=1e-6)
 
@@ -76,7 +79,7 @@ def test_triangles_lie_between_125_and_7500_hz_and_overlap_by_half():
 
 
 def test_silence_is_the_logarithm_of_the_offset():
-    np.testing.assert_array_equal(whole(np.zeros(EXAMPLE_SAMPLES)), np.full((1, 96, 64), np.float32(np.log(0.01))))
+    np.testing.assert_array_equal(examples(np.zeros(EXAMPLE_SAMPLES)), np.full((1, 96, 64), np.float32(np.log(0.01))))
 
 
 @settings(max_examples=15, deadline=None)
@@ -85,13 +88,13 @@ def test_cuts_leave_no_trace(cuts, hop_frames, pad):
     samples = np.random.default_rng(0).uniform(-1, 1, 40_000 if hop_frames > 1 else 17_000)
     cuts = sorted(min(cut, len(samples)) for cut in cuts)
     np.testing.assert_allclose(
-        whole(samples, hop_frames, pad, cuts), whole(samples, hop_frames, pad), rtol=0, atol=1e-6
+        examples(samples, hop_frames, pad, cuts), examples(samples, hop_frames, pad), rtol=0, atol=1e-6
     )
 
 
 def test_half_overlapping_examples_share_their_frames():
     samples = np.random.default_rng(0).uniform(-1, 1, 48_000)
-    apart, overlapping = whole(samples), whole(samples, 48)
+    apart, overlapping = examples(samples), examples(samples, 48)
     np.testing.assert_array_equal(overlapping[::2], apart)
     np.testing.assert_array_equal(overlapping[1, :48], apart[0, 48:])
 
@@ -103,8 +106,8 @@ def test_the_last_example_is_dropped_or_padded(more, hop_frames):
     samples = np.random.default_rng(0).uniform(-1, 1, length)
     hop = hop_frames * 160
     starts = range(0, length, hop)
-    assert len(whole(samples, hop_frames)) == sum(start + EXAMPLE_SAMPLES <= length for start in starts)
-    padded = whole(samples, hop_frames, pad=True)
+    assert len(examples(samples, hop_frames)) == sum(start + EXAMPLE_SAMPLES <= length for start in starts)
+    padded = examples(samples, hop_frames, pad=True)
     assert len(padded) == sum(start == 0 or start - hop + EXAMPLE_SAMPLES < length for start in starts)
     silence = np.zeros(max(0, (len(padded) - 1) * hop + EXAMPLE_SAMPLES - length))
-    np.testing.assert_array_equal(padded, whole(np.append(samples, silence), hop_frames))
+    np.testing.assert_array_equal(padded, examples(np.append(samples, silence), hop_frames))

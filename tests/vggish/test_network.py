@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from torch_zoo.models.vggish.network import VGGish
-from torch_zoo.utils.devices import Placed
+from torch_zoo.utils.devices import DeviceModel
 
 CLOSE = 1e-5
 
@@ -53,7 +54,7 @@ def test_golden_embeddings(final_relu, key, formula_weights, examples, golden):
 
 @pytest.mark.parametrize(("final_relu", "key"), [(True, "embedding_relu"), (False, "embedding_prerelu")])
 def test_golden_embeddings_as_the_worker_runs_it(final_relu, key, formula_weights, examples, golden):
-    ours = Placed(network(formula_weights, final_relu), "cpu", "fp32")(examples.numpy())()
+    ours = DeviceModel(network(formula_weights, final_relu), "cpu", "fp32")(examples.numpy())()
     with np.load(golden / "golden_vggish.npz") as theirs:
         # channels_last sums in another order; the golden float32 numbers themselves lie 1.9e-5 from a float64 run
         scale = np.abs(theirs[key]).max()  # 14
@@ -73,7 +74,7 @@ def test_torchvggish_takes_the_same_weights_and_gives_the_same_embeddings(formul
 
 
 def test_an_embedding_does_not_depend_on_its_batch(formula_weights, examples):
-    start = Placed(network(formula_weights, final_relu=False), "cpu", "fp32")
+    start = DeviceModel(network(formula_weights, final_relu=False), "cpu", "fp32")
     together = start(examples.numpy())()
     alone = np.concatenate([start(example[None].numpy())() for example in examples])
     np.testing.assert_allclose(together, alone, rtol=0, atol=CLOSE * np.abs(together).max())
@@ -88,7 +89,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones():
             return batch[:, :2, 0, 0]
 
     sizes: list[int] = []
-    start = Placed(Small(), "cpu", "fp32")
+    start = DeviceModel(Small(), "cpu", "fp32")
     batch = np.arange(160.0, dtype=np.float32).reshape(10, 4, 2, 2)
     for _ in range(2):
         np.testing.assert_array_equal(start(batch)(), batch[:, :2, 0, 0])
@@ -97,6 +98,6 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones():
 
 @pytest.mark.parametrize("precision", ["tf32", "fp32"])
 def test_tf32_is_used_only_where_asked_for(precision):
-    Placed(torch.nn.Linear(2, 2), "cpu", precision)
+    DeviceModel(torch.nn.Linear(2, 2), "cpu", precision)
     assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
     assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")

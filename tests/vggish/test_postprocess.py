@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.postprocess import WIDTH, load_pca, normalized, pool
 from torch_zoo.utils.types import Source, UsageError
@@ -37,17 +38,17 @@ def random_pca(tmp_path: Path) -> Path:
 )
 def test_published_pca_of_the_published_embeddings(postprocess, key, dtype, golden):
     pca = load_pca(golden / "vggish_pca_params.npz")
-    with np.load(golden / "vggish_pca_quantised.npz") as facts:
-        ours = pca.apply(facts["embedding_relu"], postprocess)
+    with np.load(golden / "vggish_pca_quantised.npz") as metadata:
+        ours = pca.apply(metadata["embedding_relu"], postprocess)
         assert ours.dtype == dtype
-        np.testing.assert_allclose(ours, facts[key], rtol=1e-6, atol=0)  # integers are equal
+        np.testing.assert_allclose(ours, metadata[key], rtol=1e-6, atol=0)  # integers are equal
 
 
 def test_silence_of_the_network_is_the_published_row(golden):
     pca = load_pca(golden / "vggish_pca_params.npz")
-    with np.load(golden / "vggish_pca_quantised.npz") as facts:
+    with np.load(golden / "vggish_pca_quantised.npz") as metadata:
         zero = pca.apply(np.zeros((1, WIDTH), np.float32), "pca_8bit")
-        np.testing.assert_array_equal(zero, facts["zero_embedding_floor_uint8"])
+        np.testing.assert_array_equal(zero, metadata["zero_embedding_floor_uint8"])
 
 
 def test_torchvggishs_own_file_gives_the_same(random_pca, rows, tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
+
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.postprocess import load_pca
 from torch_zoo.models.vggish.weights import WEIGHTS
@@ -40,8 +41,8 @@ def features(formula_checkpoint, golden):
 
 @pytest.fixture(scope="module")
 def embeddings(golden):
-    with np.load(golden / "golden_vggish.npz") as facts:
-        return dict(facts)
+    with np.load(golden / "golden_vggish.npz") as metadata:
+        return dict(metadata)
 
 
 def eight_bit(embedding: np.ndarray, golden) -> np.ndarray:
@@ -100,15 +101,15 @@ def test_a_preset_sets_ordinary_options_which_can_still_be_given(features, embed
 def test_released_weights_give_the_published_embeddings_and_their_8_bits(golden):
     """From the golden log-mel, so that no other decoder's rounding comes in."""
     pca_params = str(golden / "vggish_pca_params.npz")
-    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as facts:
-        examples = facts["examples_022"].astype(np.float32)[:, None]
-    with np.load(golden / "vggish_pca_quantised.npz") as facts:
+    with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as metadata:
+        examples = metadata["examples_022"].astype(np.float32)[:, None]
+    with np.load(golden / "vggish_pca_quantised.npz") as metadata:
         for postprocess, key in (("none", "embedding_relu"), ("pca_8bit", "quantised_floor_uint8")):
             chosen = extractor("video_features", f"postprocess={postprocess}", pca_params=pca_params)
             outputs = chosen.load("cpu", 2)(examples)()
             ours = chosen.features(Source("x", "x"), outputs, np.zeros((18, 2))).arrays[KEY]
             if postprocess == "none":
-                np.testing.assert_allclose(ours, facts[key], rtol=0, atol=2e-5)
+                np.testing.assert_allclose(ours, metadata[key], rtol=0, atol=2e-5)
             else:
-                assert np.abs(ours.astype(int) - facts[key]).max() <= 1
-                assert (ours == facts[key]).mean() > 0.98
+                assert np.abs(ours.astype(int) - metadata[key]).max() <= 1
+                assert (ours == metadata[key]).mean() > 0.98

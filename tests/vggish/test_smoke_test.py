@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from torch_zoo.models.vggish import smoke_test
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.models.vggish.smoke_test import GENERATIONS, main
@@ -13,8 +14,8 @@ from torch_zoo.models.vggish.weights import PCA_PARAMS, WEIGHTS
 def test_the_newest_signal_gives_the_published_log_mel(golden):
     signal = GENERATIONS[-1].sine()
     data = np.concatenate([part.data for part in VGGishExtractor().windows_of([signal], 16_000)])
-    with np.load(golden / "vggish_smoke_sine_logmel.npz") as facts:
-        np.testing.assert_allclose(data[:, 0], facts["logmel_16k_arange"], rtol=0, atol=1e-5)
+    with np.load(golden / "vggish_smoke_sine_logmel.npz") as metadata:
+        np.testing.assert_allclose(data[:, 0], metadata["logmel_16k_arange"], rtol=0, atol=1e-5)
 
 
 def test_older_signals_have_their_last_sample_at_three_seconds():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from media_maker import noise_and_tone, write_media
+
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.models.vggish.tasks import Folder, Labelled, Synthetic, examples_of, joined, shuffled, signals
 from torch_zoo.utils.types import MediaError, UsageError

@@ -14,6 +14,7 @@ import soundfile
 import torch
 from command import ROOT
 from media_maker import noise_and_tone, write_media
+
 from torch_zoo.models.vggish import training
 from torch_zoo.models.vggish.classifier import Classifier
 from torch_zoo.models.vggish.extractor import VGGishExtractor

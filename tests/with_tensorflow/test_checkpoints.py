@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from command import ROOT, SPEECH, run
+
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.models.vggish.network import VGGish
 from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
-from torch_zoo.utils.checkpoints import find
+from torch_zoo.utils.checkpoints import resolve
 from torch_zoo.utils.tensorflow_checkpoints import read, recognise
 from torch_zoo.utils.types import Source, UsageError
 
@@ -21,7 +22,7 @@ tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
 v1 = tf.compat.v1
 pytestmark = pytest.mark.tensorflow
 
-LAYERS = {  # scope: layer of ours; shared/facts/extractors.md section 6.2
+LAYERS = {  # scope: layer of ours; shared/metadata/extractors.md section 6.2
     "conv1": "features.0",
     "conv2": "features.3",
     "conv3/conv3_1": "features.6",
@@ -118,7 +119,7 @@ def test_embeddings_are_those_of_tensorflow(saved: Callable[[str], str], embed: 
     theirs = embed(examples)
     with torch.device("meta"):
         network = VGGish(final_relu=False)
-    find(saved("v2.ckpt"), WEIGHTS, 0, VARIABLES).load(network)
+    resolve(saved("v2.ckpt"), WEIGHTS, 0, VARIABLES).load(network)
     with torch.inference_mode():
         ours = network(torch.from_numpy(examples[:, None]))
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE * np.abs(theirs).max())
@@ -138,7 +139,7 @@ def test_both_formats_and_a_torch_file_have_one_identity(
     saved: Callable[[str], str], formula_checkpoint: Path, cache: Path
 ) -> None:
     paths = [saved("v1.ckpt"), saved("v2.ckpt"), str(formula_checkpoint)]
-    assert len({find(path, WEIGHTS, 0, VARIABLES).identity for path in paths}) == 1
+    assert len({resolve(path, WEIGHTS, 0, VARIABLES).identity for path in paths}) == 1
     assert len(list(cache.glob("*.pth"))) == 2  # each was converted once
 
 

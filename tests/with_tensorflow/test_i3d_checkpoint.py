@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from torch_zoo.models.i3d.network import I3D
 from torch_zoo.models.i3d.weights import WEIGHTS, variables, with_norm_weights
-from torch_zoo.utils.checkpoints import find
+from torch_zoo.utils.checkpoints import resolve
 from torch_zoo.utils.tensorflow_checkpoints import read
 from torch_zoo.utils.types import UsageError
 
@@ -57,7 +58,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_features_are_those_of_the_transposed_variables(saved: Path, values: Arrays, cache: Path) -> None:
     with torch.device("meta"):
         network = I3D(3)
-    find(str(saved), WEIGHTS["rgb"], 0, variables("rgb")).load(network, with_norm_weights)
+    resolve(str(saved), WEIGHTS["rgb"], 0, variables("rgb")).load(network, with_norm_weights)
 
     expected = I3D(3)  # a new batch norm's weights are ones
     state = expected.state_dict()

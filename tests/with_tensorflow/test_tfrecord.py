@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import ROOT, SPEECH, run
+
 from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
 from torch_zoo.utils.types import Features, Source
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from torch_zoo.utils.types import Source, Windows
 
 
@@ -17,7 +18,7 @@ class Job:
     source: Source
     times: list[np.ndarray] = field(default_factory=list)  # of the windows seen
     outputs: list[Mapping[str, np.ndarray]] = field(default_factory=list)  # of the windows computed
-    facts: dict[str, np.ndarray] = field(default_factory=dict)  # that its windows told
+    metadata: dict[str, np.ndarray] = field(default_factory=dict)  # that its windows told
     windows: int = 0  # seen
     rows: int = 0  # computed
     decoded: bool = False  # all windows have been seen
@@ -28,9 +29,9 @@ class Job:
         return self.decoded and not self.failed and self.rows == self.windows
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Outputs of all windows in order, if there were any, and the facts."""
+        """Outputs of all windows in order, if there were any, and the metadata."""
         keys: Iterable[str] = self.outputs[0] if self.outputs else ()
-        return self.facts | {key: np.concatenate([part[key] for part in self.outputs]) for key in keys}
+        return self.metadata | {key: np.concatenate([part[key] for part in self.outputs]) for key in keys}
 
     def spans(self) -> np.ndarray:
         """Start and end of all windows, (T, 2) s."""
@@ -44,7 +45,7 @@ class Batch:
     data: np.ndarray  # (n, *window_shape)
     parts: list[tuple[Job, int]]  # whose rows they are, and how many
 
-    def hand_back(self, outputs: Mapping[str, np.ndarray]) -> Iterator[Job]:
+    def scatter(self, outputs: Mapping[str, np.ndarray]) -> Iterator[Job]:
         """Give each job its rows of the outputs (n, ...); yields the jobs."""
         first = 0
         for job, rows in self.parts:
@@ -54,7 +55,7 @@ class Batch:
             yield job
 
 
-class Packer:
+class Batcher:
     """Collects windows; those of one shape share a batch."""
 
     def __init__(self, batch_size: int) -> None:
@@ -64,7 +65,7 @@ class Packer:
     def add(self, job: Job, windows: Windows) -> Iterator[Batch]:
         """Take windows in; yields the batches that are full now."""
         job.times.append(windows.times)
-        job.facts |= windows.facts
+        job.metadata |= windows.metadata
         job.windows += len(windows.data)
         waiting = self._waiting[windows.data.shape[1:]]
         if len(windows.data):

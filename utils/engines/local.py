@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 
 from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
 from torch_zoo.utils.engines import worker
-from torch_zoo.utils.types import Begin, Extractor, Outcome, Sink, Source, UsageError, WorkerError, nothing
+from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, UsageError, WorkerError, no_op
 
 STOP_SECONDS = 5.0  # for a worker to end by itself before it is killed
 IDLE_DEATHS = 3  # deaths of workers that held nothing before the run is given up
@@ -37,17 +37,18 @@ class Local:
         devices(self.device, self.device_ids)  # raises UsageError before any work
 
     def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, begin: Begin = nothing
+        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op
     ) -> Generator[Outcome, None, None]:
         """Yield one outcome a source, as they come. Raises WorkerError or UsageError if a worker can't start."""
         names = devices(self.device, self.device_ids)
         share = max(1, cpu_cores() // len(names))
         on_cpu = names[0] == "cpu"
         decoders = self.num_decoders or (max(1, share // 2) if on_cpu else min(16, share))
-        roles = [
-            worker.Role(extractor, sink, name, share if on_cpu else 1, decoders, self.batch_size) for name in names
+        configs = [
+            worker.WorkerConfig(extractor, sink, name, share if on_cpu else 1, decoders, self.batch_size)
+            for name in names
         ]
-        pool = _Pool(roles[: len(sources)], sources, begin)
+        pool = _Pool(configs[: len(sources)], sources, commit)
         try:
             yield from pool.outcomes()
         finally:
@@ -58,7 +59,7 @@ class Local:
 class _Worker:
     """The parent's view of a worker process."""
 
-    role: worker.Role
+    config: worker.WorkerConfig
     process: SpawnProcess
     connection: Connection
     held: dict[str, Source] = field(default_factory=dict)  # by name: handed out, no outcome yet
@@ -75,15 +76,15 @@ class _Worker:
 
 
 class _Pool:
-    def __init__(self, roles: Sequence[worker.Role], sources: Sequence[Source], begin: Begin) -> None:
-        self._begin = begin
+    def __init__(self, configs: Sequence[worker.WorkerConfig], sources: Sequence[Source], commit: Commit) -> None:
+        self._commit = commit
         self._waiting = deque(sources)
         self._suspects: deque[Source] = deque()  # held by a worker that died; tried once more, one at a time
         self._idle_deaths = 0
         self._proven: set[str] = set()  # devices on which a worker has stood
         self._workers: list[_Worker] = []
-        for role in roles:
-            self._start(role)
+        for config in configs:
+            self._start(config)
 
     def outcomes(self) -> Iterator[Outcome]:
         while self._waiting or self._suspects or any(each.held for each in self._workers):
@@ -99,7 +100,7 @@ class _Pool:
                     del each.held[message.source.name]
                     each.suspect = False
                     yield message
-                elif isinstance(message, worker.Broken):
+                elif isinstance(message, worker.WorkerFailed):
                     if message.usage:
                         raise UsageError(message.reason)
                     each.last_words = message.reason
@@ -107,8 +108,8 @@ class _Pool:
                 else:
                     each.ready = True
                     if not self._proven:
-                        self._begin()
-                    self._proven.add(each.role.device)
+                        self._commit()
+                    self._proven.add(each.config.device)
                     each.wanted += message.number
                 self._hand_out(each)
 
@@ -128,14 +129,14 @@ class _Pool:
                 self._clean(each)
             each.connection.close()
 
-    def _start(self, role: worker.Role) -> None:
+    def _start(self, config: worker.WorkerConfig) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=worker.main, args=(role, theirs), daemon=True)
-        with _interrupt_held(), _environment(role):
+        process = context.Process(target=worker.main, args=(config, theirs), daemon=True)
+        with _interrupt_held(), _environment(config):
             process.start()
         theirs.close()
-        self._workers.append(_Worker(role, process, ours))
+        self._workers.append(_Worker(config, process, ours))
 
     def _hand_out(self, each: _Worker) -> None:
         while each.wanted and not each.suspect:
@@ -153,25 +154,25 @@ class _Pool:
         self._workers.remove(dead)
         self._clean(dead)
         reason = dead.last_words or _cause_of_death(dead.process.exitcode)
-        if dead.role.device not in self._proven:
+        if dead.config.device not in self._proven:
             raise self._not_started(dead, reason)
         if dead.suspect:
             for source in dead.held.values():
-                yield Outcome(source, "failed", f"its worker died twice: {reason}", device=dead.role.device)
+                yield Outcome(source, "failed", f"its worker died twice: {reason}", device=dead.config.device)
         else:
             self._suspects.extend(dead.held.values())
             self._idle_deaths += not dead.held
         if self._idle_deaths >= IDLE_DEATHS:
             raise WorkerError(f"workers keep dying: {reason}")
         if self._waiting or self._suspects:
-            self._start(dead.role)
+            self._start(dead.config)
 
     def _clean(self, dead: _Worker) -> None:
-        dead.role.sink.clean(dead.process.pid or 0)
+        dead.config.sink.clean(dead.process.pid or 0)
 
     def _not_started(self, each: _Worker, reason: str) -> WorkerError:
-        way_out = "" if each.role.device == "cpu" else "; device=cpu works everywhere"
-        return WorkerError(f"the worker on {each.role.device} could not start: {reason}{way_out}")
+        way_out = "" if each.config.device == "cpu" else "; device=cpu works everywhere"
+        return WorkerError(f"the worker on {each.config.device} could not start: {reason}{way_out}")
 
 
 def _cause_of_death(exit_code: int | None) -> str:
@@ -193,14 +194,14 @@ def _interrupt_held() -> Iterator[None]:
 
 
 @contextmanager
-def _environment(role: worker.Role) -> Iterator[None]:
+def _environment(config: worker.WorkerConfig) -> Iterator[None]:
     """What must be set before a process starts: sizes of thread pools, and an allocator that keeps what it has.
 
     NumPy's BLAS runs in the decode threads, so each call has one. On a CPU, glibc would give the memory of large arrays
     back after each use, and the kernel would clear the pages again: some 5 % of the network's time.
     """
-    settings = {"OMP_NUM_THREADS": role.threads, "MKL_NUM_THREADS": role.threads, "OPENBLAS_NUM_THREADS": 1}
-    if role.device == "cpu":
+    settings = {"OMP_NUM_THREADS": config.threads, "MKL_NUM_THREADS": config.threads, "OPENBLAS_NUM_THREADS": 1}
+    if config.device == "cpu":
         settings |= {"MALLOC_ARENA_MAX": 1, "MALLOC_MMAP_THRESHOLD_": 1 << 30, "MALLOC_TRIM_THRESHOLD_": 1 << 30}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update({name: str(value) for name, value in settings.items()})

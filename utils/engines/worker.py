@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 import numpy as np
-from torch_zoo.utils.engines.batching import Batch, Job, Packer
+
+from torch_zoo.utils.engines.batching import Batch, Batcher, Job
 from torch_zoo.utils.types import Extractor, Forward, MediaError, Outcome, Sink, Source, UsageError, Windows
 
 log = logging.getLogger(__name__)
@@ -26,14 +27,14 @@ STOP_SECONDS = 2.0  # for decode threads to clean up when the worker is told to 
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SourceRequest:
     """Worker to parent: send so many sources more."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class WorkerFailed:
     """Worker to parent: this worker could not be built, or can't go on."""
 
     reason: str
@@ -41,7 +42,7 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class WorkerConfig:
     """What a worker is to do, and with how much of the machine."""
 
     extractor: Extractor
@@ -52,10 +53,10 @@ class Role:
     batch_size: int | None
 
 
-def main(role: Role, connection: Connection) -> None:
+def main(config: WorkerConfig, connection: Connection) -> None:
     """Entry of the process. The parent ends it with None, SIGTERM, or by closing the connection."""
     signal.signal(signal.SIGTERM, _stop)
-    _Worker(role, connection).run()
+    _Worker(config, connection).run()
     sys.stdout.flush()
     os._exit(0)  # all is written; torch would take half a second to put itself away
 
@@ -65,12 +66,12 @@ def _stop(*_: object) -> NoReturn:
 
 
 class _Worker:
-    def __init__(self, role: Role, connection: Connection) -> None:
-        self._role = role
-        self._extractor, self._sink, self._device = role.extractor, role.sink, role.device
+    def __init__(self, config: WorkerConfig, connection: Connection) -> None:
+        self._config = config
+        self._extractor, self._sink, self._device = config.extractor, config.sink, config.device
         self._connection = connection
         self._sending = threading.Lock()
-        self._decoders = [threading.Thread(target=self._decode, daemon=True) for _ in range(role.decoders)]
+        self._decoders = [threading.Thread(target=self._decode, daemon=True) for _ in range(config.decoders)]
         self._sources: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
         # what the decoders find, in order: windows of a job, then its end, None or an error; None when all is done
         self._found: queue.SimpleQueue[tuple[Job, Windows | Exception | None] | None] = queue.SimpleQueue()
@@ -83,17 +84,19 @@ class _Worker:
     def run(self) -> None:
         try:
             # not while sources are decoded: threads beside it slow the import of torch by more than they get done
-            self._forward: Forward = self._extractor.load(self._device, self._role.threads)
-            self._packer = Packer(self._role.batch_size or self._extractor.batch_size(self._device, self._role.threads))
+            self._forward: Forward = self._extractor.load(self._device, self._config.threads)
+            self._batcher = Batcher(
+                self._config.batch_size or self._extractor.batch_size(self._device, self._config.threads)
+            )
             for thread in [*self._decoders, threading.Thread(target=self._receive, daemon=True)]:
                 thread.start()
-            self._send(Wanted(len(self._decoders) + 1))  # one lies ready, so that no decoder waits for the parent
+            self._send(SourceRequest(len(self._decoders) + 1))  # one in reserve
             self._compute()
         except UsageError as error:
-            self._send(Broken(str(error), usage=True))
+            self._send(WorkerFailed(str(error), usage=True))
         except Exception as error:  # what the worker held is tried once more elsewhere
             log.error("the worker on %s ends", self._device, exc_info=error)
-            self._send(Broken(f"{type(error).__name__}: {error}", usage=False))
+            self._send(WorkerFailed(f"{type(error).__name__}: {error}", usage=False))
         finally:
             self._stopping.set()
             for _ in self._decoders:
@@ -114,7 +117,7 @@ class _Worker:
     def _decode(self) -> None:
         """Thread: windows of one source after the other."""
         while (source := self._sources.get()) is not None and not self._stopping.is_set():
-            self._send(Wanted(1))
+            self._send(SourceRequest(1))
             job = Job(source)
             try:
                 for windows in self._extractor.windows(source):
@@ -145,7 +148,7 @@ class _Worker:
                 self._held_bytes -= _size(found)
                 self._room.notify()
             if isinstance(found, Windows):
-                for batch in self._packer.add(job, found):
+                for batch in self._batcher.add(job, found):
                     self._start(batch)
                 continue
             self._count_unread(-1)
@@ -159,7 +162,7 @@ class _Worker:
     def _settle(self) -> None:
         """While there is nothing to pack: wait for outputs, and let go of batches that nothing will fill."""
         if not self._unread:
-            for batch in self._packer.flush():
+            for batch in self._batcher.flush():
                 self._start(batch)
         while self._under_way and self._found.empty():
             self._collect()
@@ -172,7 +175,7 @@ class _Worker:
 
     def _collect(self) -> None:
         batch, outputs = self._under_way.popleft()
-        for job in batch.hand_back(outputs()):
+        for job in batch.scatter(outputs()):
             if job.finished:
                 self._send(self._finish(job))
 
@@ -183,7 +186,7 @@ class _Worker:
         except Exception as error:
             return self._failure(job, error)
         if not len(spans):
-            return Outcome(job.source, "empty", self._extractor.too_short, printed, 0.0, self._device)
+            return Outcome(job.source, "empty", self._extractor.empty_message, printed, 0.0, self._device)
         return Outcome(job.source, "done", "", printed, float(spans[-1, 1]) - job.source.start, self._device)
 
     def _failure(self, job: Job, error: Exception) -> Outcome:
@@ -199,7 +202,7 @@ class _Worker:
         with self._room:
             self._unread += change
 
-    def _send(self, message: Wanted | Broken | Outcome) -> None:
+    def _send(self, message: SourceRequest | WorkerFailed | Outcome) -> None:
         with self._sending:
             self._connection.send(message)
 

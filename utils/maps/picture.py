@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from torch_zoo.utils.files import whole
+from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
 from torch_zoo.utils.types import UsageError
 
@@ -53,7 +53,7 @@ def draw(points: Points, path: Path) -> None:
             axes.annotate(name, middle, ha="center", va="bottom", fontsize=9)
     axes.set(xticks=[], yticks=[], title=f"{len(x)} points of {len(sources)} sources")
     try:
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             figure.savefig(partial, dpi=150, format="png")
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
+
 from torch_zoo.utils.sinks.merging import open_table
 from torch_zoo.utils.types import UsageError
 

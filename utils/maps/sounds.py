@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import soundfile
+
 from torch_zoo.utils.media.audio import mono, open_audio
 from torch_zoo.utils.types import MediaError, Source
 

@@ -16,10 +16,11 @@ from typing import Literal
 
 import numpy as np
 import soundfile
-from torch_zoo.utils.files import whole
-from torch_zoo.utils.media.container import TimedBlocks, open_container
-from torch_zoo.utils.media.program import open_program
-from torch_zoo.utils.media.tracks import check_readable
+
+from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.media.audio_stream import TimedBlocks, open_container
+from torch_zoo.utils.media.ffmpeg_cli import open_program
+from torch_zoo.utils.media.streams import check_readable
 from torch_zoo.utils.types import MediaError, Source
 
 Decoder = Literal["auto", "pyav", "soundfile", "ffmpeg"]
@@ -60,7 +61,7 @@ def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path) -> Iterator[np
     if (first := next(blocks, None)) is None:
         return
     with (
-        whole(path) as partial,
+        atomic_write(path) as partial,
         soundfile.SoundFile(partial, "w", rate, len(first), "PCM_16", format="WAV") as file,
     ):
         for block in chain([first], blocks):

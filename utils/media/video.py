@@ -1,7 +1,7 @@
-"""Pictures of any media file, one after the other: bounded memory, exact times, errors in one line.
+"""Frames of any media file, in order: bounded memory, exact times, errors in one line.
 
 Time 0 is where the file starts to play, as in audio.py. docs/video.md says where that differs from OpenCV, and how
-frames are chosen for another rate.
+frames are selected for another frame rate.
 """
 
 from __future__ import annotations
@@ -9,41 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from torch_zoo.utils.media.tracks import check_readable, open_file
+from torch_zoo.utils.media.streams import check_readable, open_file
 from torch_zoo.utils.media.video_reencoding import reencoded
-from torch_zoo.utils.media.video_track import Colours, Picture, Shown, Track
-from torch_zoo.utils.types import MediaError, Source
+from torch_zoo.utils.media.video_stream import ColorMatrix, Frame, Transform, VideoStream
+from torch_zoo.utils.types import MediaError, Source, UsageError
 
-FpsFilter = Literal["timestamps", "ffmpeg"]
+FpsMethod = Literal["select", "reencode"]
 
+LOWEST_FPS, HIGHEST_FPS = 0.001, 1000.0
 LARGEST_TERM = 1_001_000  # of the fraction that FFmpeg makes of a frame rate
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """A picture and when it is shown. One that is passed over is never converted."""
-
-    seconds: float
-    picture: Picture
-
-    def image(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB; the same array again where the frame repeats the one before."""
-        return self.picture.image()
-
-
-@dataclass(frozen=True, slots=True)
 class Video:
-    """A track being decoded."""
+    """A video stream being decoded."""
 
-    fps: float  # of `frames`; where pictures come at varying intervals, the one that the container states
-    width: int  # px, upright
-    height: int
+    fps: float  # of `frames`; where the frame rate varies, the average that the container states
     frames: Iterator[Frame]  # in the order they are shown
 
 
@@ -51,78 +37,88 @@ class Video:
 def open_video(
     source: Source,
     fps: float | None = None,
-    fps_filter: FpsFilter = "timestamps",
+    fps_method: FpsMethod = "select",
     *,
     threads: int = 1,
-    colours: Colours = "tagged",
+    color_matrix: ColorMatrix = "tagged",
+    transform: Transform | None = None,
     keep: Path | None = None,
 ) -> Iterator[Video]:
     """The frames of `source` shown from its start until before its end. Raises MediaError here or while they are read.
 
-    `fps` brings them to another rate: `timestamps` repeats and drops decoded ones as FFmpeg's fps filter would;
-    `ffmpeg` runs that filter and encodes the result anew, as the published extractions did, and leaves it in `keep`.
-    `threads` decode (0: as many as there are cores). `colours=bt601` takes no notice of another matrix in the file,
-    as OpenCV 4 did.
+    Args:
+        source: a media file, or a segment of one.
+        fps: resample the video to so many frames per second.
+        fps_method: `select` repeats and drops decoded frames as FFmpeg's fps filter would; `reencode` runs that filter
+            and re-encodes the result, as the published extractions did, and leaves it in `keep`.
+        threads: that decode; 0 = one per core.
+        color_matrix: `bt601` ignores another matrix in the file, as OpenCV 4 did.
+        transform: applied to the RGB image of each frame whose image is asked for.
+        keep: where `reencode` leaves its .mp4.
     """
     check_readable(source.path)
     rate = None if fps is None else Fraction(fps).limit_denominator(LARGEST_TERM)
-    reader: AbstractContextManager[Track]
-    if rate is not None and fps_filter == "ffmpeg":
-        reader = reencoded(source, rate, threads, keep)
+    opened: AbstractContextManager[VideoStream]
+    if rate is not None and fps_method == "reencode":
+        opened = reencoded(source, rate, threads, keep)
     else:
-        reader = _opened(source.path, threads)
-    with reader as track:
-        (width, height), shown = track.open(source.start, colours)
-        if rate is not None and fps_filter == "timestamps":
-            shown = at_rate(shown, rate)
-        yield Video(track.fps if rate is None else float(rate), width, height, _cut(shown, source))
+        opened = _opened(source.path, threads)
+    with opened as stream:
+        frames = stream.frames(source.start, color_matrix, transform)
+        if rate is not None and fps_method == "select":
+            frames = resample_frames(frames, rate)
+        yield Video(stream.fps if rate is None else float(rate), _trim(frames, source))
 
 
-def at_rate(shown: Iterable[Shown], fps: Fraction) -> Iterator[Shown]:
-    """Pictures at multiples of 1/fps s as FFmpeg's fps filter chooses them.
+def check_fps(option: str, fps: float | None) -> None:
+    """Raise UsageError unless the frame rate is one that FFmpeg's filter takes, or None."""
+    if fps is not None and not LOWEST_FPS <= fps <= HIGHEST_FPS:
+        raise UsageError(f"{option}={fps:g}: must be from {LOWEST_FPS:g} to {HIGHEST_FPS:g} frames per second")
 
-    Each time is rounded to the nearest multiple; of the pictures that fall on one the last is shown, and it stays
-    until the next one comes.
+
+def resample_frames(frames: Iterable[Frame], fps: Fraction) -> Iterator[Frame]:
+    """Frames at multiples of 1/fps s as FFmpeg's fps filter selects them.
+
+    Each pts is rounded to the nearest multiple; of the frames that fall on one, the last is shown, and it stays until
+    the next one comes.
     """
     held = None
     due = 0
-    for new in shown:
-        tick = nearest(new.time * fps)
+    for new in frames:
+        tick = round_half_up(new.pts * fps)
         if held is None:
             due = tick
         else:
-            yield from _repeated(held.picture, range(due, tick), fps)
+            yield from _repeated(held, range(due, tick), fps)
             due = max(due, tick)
         held = new
     if held is not None:
-        yield from _repeated(held.picture, range(due, nearest((held.time + held.duration) * fps)), fps)
+        yield from _repeated(held, range(due, round_half_up((held.pts + held.duration) * fps)), fps)
 
 
-def nearest(value: Fraction) -> int:
-    """Rounded to a whole number, halves up."""
+def round_half_up(value: Fraction) -> int:
     return math.floor(value + Fraction(1, 2))
 
 
-def _repeated(picture: Picture, ticks: range, fps: Fraction) -> Iterator[Shown]:
+def _repeated(frame: Frame, ticks: range, fps: Fraction) -> Iterator[Frame]:
     for tick in ticks:
-        yield Shown(tick / fps, 1 / fps, picture)
+        yield replace(frame, pts=tick / fps, duration=1 / fps)
 
 
-def _cut(shown: Iterable[Shown], source: Source) -> Iterator[Frame]:
-    """What is shown from the start of `source` until before its end."""
+def _trim(frames: Iterable[Frame], source: Source) -> Iterator[Frame]:
+    """The frames shown from the start of `source` until before its end."""
     stop = 0.0
-    for one in shown:
-        seconds = float(one.time)
-        if source.end is not None and seconds >= source.end:
+    for frame in frames:
+        if source.end is not None and frame.pts_seconds >= source.end:
             return
-        stop = float(one.time + one.duration)
-        if seconds >= source.start:
-            yield Frame(seconds, one.picture)
+        stop = float(frame.pts + frame.duration)
+        if frame.pts_seconds >= source.start:
+            yield frame
     if source.start and stop <= source.start:
         raise MediaError(f"the segment starts at {source.start:g} s, but the video ends at {stop:.2f} s")
 
 
 @contextmanager
-def _opened(path: str, threads: int) -> Iterator[Track]:
+def _opened(path: str, threads: int) -> Iterator[VideoStream]:
     with open_file(path) as container:
-        yield Track(container, threads)
+        yield VideoStream(container, threads)

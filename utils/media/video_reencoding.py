@@ -10,17 +10,18 @@ from typing import Any
 
 import av
 from av.packet import Packet
-from torch_zoo.utils.files import whole
-from torch_zoo.utils.media.program import Program, running
-from torch_zoo.utils.media.tracks import TRUNCATED_SECONDS, check_length, location, open_file
-from torch_zoo.utils.media.video_track import Track
+
+from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.media.ffmpeg_cli import Program, running
+from torch_zoo.utils.media.streams import TRUNCATED_SECONDS, check_length, location, open_file
+from torch_zoo.utils.media.video_stream import VideoStream
 from torch_zoo.utils.types import Source
 
 Packets = Iterator["Packet[Any]"]
 
 
 @contextmanager
-def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) -> Iterator[Track]:
+def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) -> Iterator[VideoStream]:
     """The track that ffmpeg makes of `source` from its beginning until its end, while it is made.
 
     What an .mp4 would hold comes through a pipe, so that nothing is left behind if this process is killed.
@@ -28,7 +29,7 @@ def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) ->
     import ffmpeg
 
     with open_file(source.path) as container:
-        original = Track(container).stream
+        original = VideoStream(container).stream
         picture = ffmpeg.input(location(source.path))[str(original.index)].filter("fps", fps=f"{fps}")
         options = {"format": "nut", "vcodec": "libx264", "avoid_negative_ts": "disabled", "loglevel": "error"}
         if source.end is not None:
@@ -40,7 +41,7 @@ def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) ->
                 check_length(container, original, reached)
 
         with running(picture.output("pipe:", **options)) as program, open_file(program.stdout, "nut") as made:
-            track = Track(made, threads, origin=Fraction(0))
+            track = VideoStream(made, threads, origin=Fraction(0))
             track.packets = _until_exit(track.packets, program, length)
             if keep is not None:
                 track.packets = _keep(track.packets, track.stream, keep)
@@ -60,7 +61,7 @@ def _until_exit(packets: Packets, program: Program, length: Callable[[Fraction],
 
 def _keep(packets: Packets, stream: Any, path: Path) -> Packets:
     """Pass the packets on and leave them in an .mp4, which appears when all are through."""
-    with whole(path) as partial, av.open(str(partial), "w", format="mp4") as file:
+    with atomic_write(path) as partial, av.open(str(partial), "w", format="mp4") as file:
         copy = file.add_stream_from_template(stream)
         waiting: list[Any] = []
         for packet in packets:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import numpy as np
-from torch_zoo.utils.files import remove_partial, whole
+
+from torch_zoo.utils.files import atomic_write, remove_partial
 from torch_zoo.utils.sinks.settings import claim_folder
-from torch_zoo.utils.types import Begin, Features, Sink, Source
+from torch_zoo.utils.types import Commit, Features, Sink, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +43,13 @@ class FileSink(Sink):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> Begin:
+    ) -> Commit:
         outputs = {self.path(source, key) for source in sources for key in arrays}
         return claim_folder(Path(self.folder), settings, outputs if overwrite else set())
 
     def write(self, features: Features) -> str:
         for key, array in features.arrays.items():
-            with whole(self.path(features.source, key)) as partial, partial.open("wb") as file:
+            with atomic_write(self.path(features.source, key)) as partial, partial.open("wb") as file:
                 self.save(array, file)
         return features.report
 

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch_zoo.utils.files import whole
+from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.sinks.journal import read
 from torch_zoo.utils.types import UsageError
 
@@ -39,7 +39,7 @@ def merge(path: Path, journals: Sequence[Path]) -> None:
         )
         # lists whose items are called "item", as in Arrow, so that the table's schema comes back as it was
         layout = {"use_dictionary": ["name", "path"], "use_compliant_nested_type": False}
-        with whole(path) as partial, pq.ParquetWriter(partial, schema, **layout) as writer:
+        with atomic_write(path) as partial, pq.ParquetWriter(partial, schema, **layout) as writer:
             for rows in _gathered(_checked(chain(old, new), schema, path)):
                 writer.write_table(rows, row_group_size=rows.num_rows)
     for journal in journals:

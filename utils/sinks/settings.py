@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from torch_zoo.utils.files import whole
-from torch_zoo.utils.types import Begin, UsageError
+
+from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.types import Commit, UsageError
 
 FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"
 
 
-def claim_folder(folder: Path, settings: Mapping[str, object], overwritten: set[Path]) -> Begin:
+def claim_folder(folder: Path, settings: Mapping[str, object], overwritten: set[Path]) -> Commit:
     """May `folder` become one of `settings`? Raises UsageError if it has features of others that would stay.
 
     What it returns makes it so: features of others go at once, so that an interrupted run leaves no mixture.
@@ -30,15 +31,15 @@ def claim_folder(folder: Path, settings: Mapping[str, object], overwritten: set[
     with _writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
-    def begin() -> None:
+    def commit() -> None:
         if different or not record.exists():
             with _writing_to(folder):
                 for path in there:
                     path.unlink()
-                with whole(record) as partial:
+                with atomic_write(record) as partial:
                     partial.write_text(HEADER + yaml.safe_dump(dict(settings), sort_keys=False))
 
-    return begin
+    return commit
 
 
 @contextmanager

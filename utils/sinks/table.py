@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock
+
 from torch_zoo.utils.sinks.journal import Journal, ended
 from torch_zoo.utils.sinks.merging import NAME, described, merge, open_table
 from torch_zoo.utils.sinks.settings import claim_folder
-from torch_zoo.utils.types import Begin, Features, Sink, Source, UsageError
+from torch_zoo.utils.types import Commit, Features, Sink, Source, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,19 +47,19 @@ class SaveTable(Sink):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> Begin:
+    ) -> Commit:
         self.finish()  # what a run that was killed left
         names, _ = self._there
         all_new = overwrite and names <= {source.name for source in sources}
-        begin = claim_folder(Path(self.folder), settings, {self.path} if all_new else set())
+        commit_folder = claim_folder(Path(self.folder), settings, {self.path} if all_new else set())
         if not all_new:
             _check_types(self.path, arrays)
 
-        def begin_and_forget() -> None:
-            begin()
+        def commit() -> None:
+            commit_folder()
             self._forget()
 
-        return begin_and_forget
+        return commit
 
     def write(self, features: Features) -> str:
         self._journal.append(_rows(features))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar, Literal
 
 import numpy as np
+
 from torch_zoo.utils.sinks.files import FileSink
 from torch_zoo.utils.sinks.sequence_example import (
     bytes_feature,
@@ -18,7 +19,7 @@ from torch_zoo.utils.sinks.sequence_example import (
     record,
     sequence_example,
 )
-from torch_zoo.utils.types import Begin, Features, Source, UsageError
+from torch_zoo.utils.types import Commit, Features, Source, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class SaveTFRecord(FileSink):
 
     def claim(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
-    ) -> Begin:
+    ) -> Commit:
         for key, dtype in arrays.items():
             if dtype != np.uint8:
                 raise UsageError(

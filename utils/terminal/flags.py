@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
+
 from torch_zoo.utils.terminal import catalogue
 from torch_zoo.utils.types import UsageError
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from torch_zoo.utils.files import whole
+from tqdm import tqdm
+
+from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.sources import COLUMNS
 from torch_zoo.utils.types import Outcome
-from tqdm import tqdm
 
 FAILURES = "failures.csv"
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
@@ -114,7 +115,7 @@ class Progress:
             file.unlink(missing_ok=True)
             return
         columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row if column)])
-        with whole(file) as partial, partial.open("w", newline="") as handle:
+        with atomic_write(file) as partial, partial.open("w", newline="") as handle:
             table = csv.DictWriter(handle, columns, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)

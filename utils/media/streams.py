@@ -12,6 +12,7 @@ from typing import IO, Any
 import av
 from av.error import FFmpegError
 from av.stream import Discard, Disposition
+
 from torch_zoo.utils.types import MediaError
 
 # Containers that state the length of a track; elsewhere it is a guess from the bit rate.

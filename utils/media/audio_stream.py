@@ -11,7 +11,8 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
-from torch_zoo.utils.media.tracks import (
+
+from torch_zoo.utils.media.streams import (
     NEW_CLOCK_SECONDS,
     check_length,
     format_name,
@@ -39,16 +40,16 @@ def open_container(
 ) -> Iterator[tuple[int, TimedBlocks]]:
     """Sampling rate and blocks of the best audio track, from `start` s or earlier. Raises MediaError, also later."""
     with open_file(path, container_format) as container:
-        yield _Track(container).open(start)
+        yield _AudioStream(container).open(start)
 
 
 def check_end(path: str, end: float) -> None:
     """Raise MediaError if the container at `path` announces audio after `end` s."""
     with suppress(FFmpegError), av.open(location(path), metadata_errors="ignore") as container:
-        _Track(container).check_end(end)
+        _AudioStream(container).check_end(end)
 
 
-class _Track:
+class _AudioStream:
     def __init__(self, container: Any) -> None:
         self._container = container
         self._format = format_name(container)

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from torch_zoo.utils.media.container import TimedBlocks, check_end, open_container
-from torch_zoo.utils.media.tracks import location
+from torch_zoo.utils.media.audio_stream import TimedBlocks, check_end, open_container
+from torch_zoo.utils.media.streams import location
 from torch_zoo.utils.types import MediaError
 
 EXIT_SECONDS = 2.0  # for a program whose output has ended to say why

@@ -1,9 +1,9 @@
-"""Decode the video track of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
+"""Decode the video stream of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
 from typing import Any, Literal
@@ -13,7 +13,8 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
-from torch_zoo.utils.media.tracks import (
+
+from torch_zoo.utils.media.streams import (
     NEW_CLOCK_SECONDS,
     PICTURES_ASIDE,
     check_length,
@@ -24,56 +25,55 @@ from torch_zoo.utils.media.tracks import (
 )
 from torch_zoo.utils.types import MediaError
 
-Colours = Literal["tagged", "bt601"]
+ColorMatrix = Literal["tagged", "bt601"]
+Transform = Callable[[np.ndarray], np.ndarray]  # an RGB image (H, W, 3) uint8 -> another
 
 # Containers with exact time stamps and an index of their key frames.
 SEEK_EXACTLY = {"mov", "matroska"}
 SEEK_BACK_SECONDS = (0, 2, 20)  # by how much earlier to enter, until a key frame is found in time
 
 
-class Picture:
-    """A decoded picture, converted when it is first asked for."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A frame of a video and when it is shown."""
 
-    __slots__ = ("_converter", "_decoded", "_image")
+    pts: Fraction  # s since the file starts to play
+    duration: Fraction  # s
+    image: Callable[[], np.ndarray] = field(repr=False)  # (H, W, 3) uint8 RGB, upright; converted once, when called
 
-    def __init__(self, decoded: VideoFrame, converter: Converter) -> None:
+    @property
+    def pts_seconds(self) -> float:
+        return float(self.pts)
+
+
+class _LazyImage:
+    """The image of a decoded frame. A frame whose image nobody asks for is never converted."""
+
+    __slots__ = ("_convert", "_decoded", "_image")
+
+    def __init__(self, decoded: VideoFrame, convert: Callable[[VideoFrame], np.ndarray]) -> None:
         self._decoded = decoded
-        self._converter = converter
+        self._convert = convert
         self._image: np.ndarray | None = None
 
-    def image(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, upright."""
+    def __call__(self) -> np.ndarray:
         if self._image is None:
-            self._image = self._converter.rgb(self._decoded)
-            del self._decoded  # it goes back to the decoder's pool
+            self._image = self._convert(self._decoded)
+            del self._decoded  # returns to the decoder's pool
         return self._image
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture in its place."""
-
-    time: Fraction  # since the file starts to play, s
-    duration: Fraction  # s
-    picture: Picture
 
 
 class Converter:
     """To RGB as OpenCV does it: swscale's fast bicubic path, quarter turns applied, all in the size of `first`."""
 
-    def __init__(self, first: VideoFrame, colours: Colours) -> None:
+    def __init__(self, first: VideoFrame, color_matrix: ColorMatrix) -> None:
         self._size = {"width": first.width, "height": first.height}
-        self._matrix = Colorspace.ITU601 if colours == "bt601" else None
+        self._matrix = Colorspace.ITU601 if color_matrix == "bt601" else None
         self._turns = first.rotation // 90 % 4 if first.rotation % 90 == 0 else 0
         self._reformatter = VideoReformatter()
 
-    @property
-    def upright_size(self) -> tuple[int, int]:
-        """Width and height."""
-        width, height = self._size["width"], self._size["height"]
-        return (height, width) if self._turns % 2 else (width, height)
-
     def rgb(self, frame: VideoFrame) -> np.ndarray:
+        """(H, W, 3) uint8, upright. Raises MediaError."""
         try:
             converted = self._reformatter.reformat(
                 frame,
@@ -88,8 +88,8 @@ class Converter:
         return np.ascontiguousarray(np.rot90(converted.to_ndarray(), self._turns))
 
 
-class Track:
-    """The video track of an open container. Raises MediaError, also later."""
+class VideoStream:
+    """The video stream of an open container. Raises MediaError, also later."""
 
     def __init__(self, container: Any, threads: int = 1, origin: Fraction | None = None) -> None:
         self._container = container
@@ -107,36 +107,37 @@ class Track:
         """Frames a second, as OpenCV states it."""
         return float(self._rate)
 
-    def open(self, start: float, colours: Colours) -> tuple[tuple[int, int], Iterator[Shown]]:
-        """Width and height, and the pictures from the one at `start` s on, or from an earlier one."""
-        frames = self._frames_from(start)
-        first = next(frames, None)
+    def frames(self, start: float, color_matrix: ColorMatrix, transform: Transform | None = None) -> Iterator[Frame]:
+        """Frames from the one at `start` s on, or from an earlier one; `transform` is applied to each RGB image."""
+        decoded = self._decode_from(start)
+        first = next(decoded, None)
         if first is None:
             check_length(self._container, self.stream, 0.0)
-            raise MediaError("its video track holds no picture")
-        converter = Converter(first[1], colours)
-        return converter.upright_size, self._shown(chain([first], frames), converter)
+            raise MediaError("its video stream has no frames")
+        to_rgb = Converter(first[1], color_matrix).rgb
+        convert = (lambda frame: transform(to_rgb(frame))) if transform else to_rgb
+        return self._placed(chain([first], decoded), convert)
 
-    def _frames_from(self, start: float) -> Iterator[tuple[Fraction, VideoFrame]]:
+    def _decode_from(self, start: float) -> Iterator[tuple[Fraction, VideoFrame]]:
         if self._format not in SEEK_EXACTLY or start <= 0:
-            return self._frames()
+            return self._decode()
         for back in SEEK_BACK_SECONDS:
             if start <= back:
                 break
             self._seek(self._origin + Fraction(start) - back)
-            frames = self._frames()
+            frames = self._decode()
             # what comes before a key frame may refer to what was not decoded
             first = next((timed for timed in frames if timed[1].key_frame), None)
             if first is not None and first[0] <= start:
                 return chain([first], frames)
         self._seek(min(self._origin, Fraction(0)))
-        return self._frames()
+        return self._decode()
 
     def _seek(self, seconds: Fraction) -> None:
         self._container.seek(int(seconds / self.stream.time_base), stream=self.stream)
         self.packets = self._container.demux(self.stream)
 
-    def _frames(self) -> Iterator[tuple[Fraction, VideoFrame]]:
+    def _decode(self) -> Iterator[tuple[Fraction, VideoFrame]]:
         """Decoded frames and their times. In a transport stream a jump of the clock is taken out."""
         due, ahead = Fraction(0), Fraction(0)
         last, intact = None, False
@@ -155,14 +156,16 @@ class Track:
         except FFmpegError as error:
             raise MediaError(f"truncated or damaged after {float(due):.2f} s of video ({error.strerror})") from error
 
-    def _shown(self, frames: Iterator[tuple[Fraction, VideoFrame]], converter: Converter) -> Iterator[Shown]:
+    def _placed(
+        self, frames: Iterator[tuple[Fraction, VideoFrame]], convert: Callable[[VideoFrame], np.ndarray]
+    ) -> Iterator[Frame]:
         stated = stated_end(self._container, self.stream) if self._format == "mov" else None
         end = Fraction(0)
         for time, frame in frames:
             duration = self._duration(frame)
             if stated is not None and time < stated:
                 duration = min(duration, stated - time)
-            yield Shown(time, duration, Picture(frame, converter))
+            yield Frame(time, duration, _LazyImage(frame, convert))
             end = max(end, time + duration)
         check_length(self._container, self.stream, float(end))
 

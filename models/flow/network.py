@@ -24,7 +24,7 @@ class FlowNetwork(nn.Module, ABC):
         """Clips (N, T + 1, 3, H, W) -> (N * T, 2, H, W)."""
 
 
-def each_with_next(maps: Tensor, clips: int) -> tuple[Tensor, Tensor]:
+def frame_pairs(maps: Tensor, clips: int) -> tuple[Tensor, Tensor]:
     """Maps of all frames (N * (T + 1), ...) of N clips -> those of the first and of the second frame of each pair."""
     by_clip = maps.unflatten(0, (clips, -1))
     return by_clip[:, :-1].flatten(0, 1), by_clip[:, 1:].flatten(0, 1)

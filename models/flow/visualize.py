@@ -1,9 +1,9 @@
-"""Let a person check the flow: a film of the frames, and beside each the colours of its flow to the next.
+"""Visualize optical flow: a video of the frames, each beside its flow to the next frame in color.
 
-    python -m torch_zoo.models.flow.film clip.mp4 flow.mp4                       # TV-L1, which needs no weights
-    python -m torch_zoo.models.flow.film clip.mp4 flow.mp4 --flow-type raft --start 10 --end 20
+    python -m torch_zoo.models.flow.visualize clip.mp4 flow.mp4                       # TV-L1, which needs no weights
+    python -m torch_zoo.models.flow.visualize clip.mp4 flow.mp4 --flow-type raft --start 10 --end 20
 
-The colour wheel is that of Baker et al. (IJCV 2011), torchvision.utils.flow_to_image, on one scale for the whole film.
+The color wheel is that of Baker et al. (IJCV 2011), torchvision.utils.flow_to_image, on one scale for the whole video.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 import numpy as np
+from tqdm import tqdm
+
 from torch_zoo.models.flow import estimator
 from torch_zoo.models.flow.estimator import Flow, FlowType
 from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
-from torch_zoo.utils.files import whole
-from torch_zoo.utils.media.images import scale
-from torch_zoo.utils.media.video import Frame, open_video
+from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.media.images import resize
+from torch_zoo.utils.media.video import check_fps, open_video
+from torch_zoo.utils.media.video_stream import Frame
 from torch_zoo.utils.media.video_writing import write_video
 from torch_zoo.utils.types import MediaError, Source, UsageError
-from tqdm import tqdm
 
 LONGEST = 20.0  # px: longer vectors are clamped for I3D
 SMALLER_EDGE = 256  # px, of the frames that I3D's flow is computed of
@@ -36,16 +38,18 @@ PAIRS_AT_A_TIME = 16
 WHEEL_PART = 10  # its radius in the smaller edge
 MARGIN = 4  # px
 
-Seen = tuple[float, np.ndarray, np.ndarray]  # time, s; frame (H, W, 3) uint8; its flow to the next (2, H, W), px
+FrameWithFlow = tuple[
+    float, np.ndarray, np.ndarray
+]  # time, s; frame (H, W, 3) uint8; its flow to the next (2, H, W), px
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Flow in colours: white where nothing moves, full where it moves by `longest` px or more."""
+    """Flow as colors: white where nothing moves, saturated at `longest` px or more."""
 
     longest: float
 
-    def colours(self, flow: np.ndarray) -> np.ndarray:
+    def colors(self, flow: np.ndarray) -> np.ndarray:
         """(2, H, W) px -> (H, W, 3) uint8.
 
         flow_to_image divides by the longest vector that is there; a further row sees to it that it is always the same.
@@ -62,21 +66,21 @@ class Palette:
         return image
 
     def wheel(self, radius: int) -> tuple[np.ndarray, np.ndarray]:
-        """The legend: every vector from the centre in its colour (2r + 1, 2r + 1, 3), and which pixels are in it."""
+        """The legend: every vector from the center in its color (2r + 1, 2r + 1, 3), and which pixels are in it."""
         y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
         vectors = np.stack([x, y]) * (self.longest / radius)
-        return self.colours(vectors), np.hypot(x, y) <= radius
+        return self.colors(vectors), np.hypot(x, y) <= radius
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 if the film is there; 1 if the clip can't be read or the film not be written; 2 if the options are wrong."""
+    """0 if the video was written; 1 if the clip can't be read or the video not written; 2 if the options are wrong."""
     clip = ""
     try:
         given = _parse(sys.argv[1:] if arguments is None else arguments)
         clip = given.clip
-        number = film(
+        number = visualize(
             Source(clip, Path(clip).stem, given.start, given.end),
-            given.film,
+            given.video,
             _estimator(given),
             given.extraction_fps,
             given.smaller_edge,
@@ -89,31 +93,31 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {clip}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {error.filename or 'the film'}: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.filename or 'the video'}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; no film was written", file=sys.stderr)
+        print("interrupted; no video was written", file=sys.stderr)
         return 130
-    print(f"{given.film}: {number} pictures; full colour is {given.longest:g} px from frame to frame", file=sys.stderr)
+    print(f"{given.video}: {number} frames; colors saturate at {given.longest:g} px per frame", file=sys.stderr)
     return 0
 
 
-def film(source: Source, path: Path, flow: Flow, fps: float | None, smaller_edge: int, palette: Palette) -> int:
+def visualize(source: Source, path: Path, flow: Flow, fps: float | None, smaller_edge: int, palette: Palette) -> int:
     """Write it, an MP4, whole or not at all; returns the number of its pictures. Raises MediaError, OSError."""
-    with open_video(source, fps, threads=0) as video, whole(path) as partial:
-        seen = tqdm(with_flow(video.frames, flow, smaller_edge), unit=" pictures", disable=None)
-        pictures = ((seconds, beside(image, vectors, palette)) for seconds, image, vectors in seen)
-        number = write_video(pictures, video.fps, partial)
+    with open_video(source, fps, threads=0) as video, atomic_write(path) as partial:
+        frames = tqdm(with_flow(video.frames, flow, smaller_edge), unit=" frames", disable=None)
+        images = ((seconds, beside(image, vectors, palette)) for seconds, image, vectors in frames)
+        number = write_video(images, video.fps, partial)
         if not number:
             raise MediaError("fewer than two frames, and so no flow")
     return number
 
 
-def with_flow(frames: Iterable[Frame], flow: Flow, smaller_edge: int) -> Iterator[Seen]:
+def with_flow(frames: Iterable[Frame], flow: Flow, smaller_edge: int) -> Iterator[FrameWithFlow]:
     """All frames but the last, which has no next one; a few are held at a time."""
     held: list[tuple[float, np.ndarray]] = []
     for frame in frames:
-        held.append((frame.seconds, scale(frame.image(), smaller_edge)))
+        held.append((frame.pts_seconds, resize(frame.image(), smaller_edge)))
         if len(held) > PAIRS_AT_A_TIME:
             yield from _pairs(held, flow)
             del held[:-1]
@@ -121,15 +125,15 @@ def with_flow(frames: Iterable[Frame], flow: Flow, smaller_edge: int) -> Iterato
         yield from _pairs(held, flow)
 
 
-def _pairs(held: Sequence[tuple[float, np.ndarray]], flow: Flow) -> Iterator[Seen]:
+def _pairs(held: Sequence[tuple[float, np.ndarray]], flow: Flow) -> Iterator[FrameWithFlow]:
     vectors = flow(np.stack([image for _, image in held]))
     for (seconds, image), one in zip(held[:-1], vectors, strict=True):
         yield seconds, image, one
 
 
 def beside(image: np.ndarray, flow: np.ndarray, palette: Palette) -> np.ndarray:
-    """Left the frame, right its flow with the wheel in the lower right corner: (H, 2 W, 3) uint8."""
-    picture = np.concatenate([image, palette.colours(flow)], axis=1)
+    """The frame on the left, its flow on the right, the wheel in the lower right corner: (H, 2 W, 3) uint8."""
+    picture = np.concatenate([image, palette.colors(flow)], axis=1)
     wheel, inside = palette.wheel(min(flow.shape[1:]) // WHEEL_PART)
     corner = picture[-len(wheel) - MARGIN : -MARGIN, -len(wheel) - MARGIN : -MARGIN]
     corner[inside] = wheel[inside]
@@ -144,16 +148,16 @@ class _Parser(argparse.ArgumentParser):
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Options are spelled with dashes or, as for main.py, with underscores. Raises UsageError."""
     parser = _Parser(
-        prog="python -m torch_zoo.models.flow.film",
+        prog="python -m torch_zoo.models.flow.visualize",
         description=(
-            "Film the flow of a clip, so that you can check it: left the frames, right the colours of the flow to the "
-            "next frame. Each direction has its hue, as the wheel in the corner shows: red to the right, yellow down. "
-            "White does not move; the fuller the colour, the longer the way. Equal flow has equal colour throughout."
+            "Visualize the optical flow of a clip: frames on the left, the flow to the next frame on the right. Hue is "
+            "direction, as the wheel in the corner shows: red to the right, yellow down. Saturation is magnitude, "
+            "on one scale for the whole video."
         ),
         allow_abbrev=False,
     )
     parser.add_argument("clip", help="any video that FFmpeg can read")
-    parser.add_argument("film", type=Path, help="the MP4 to write; one that is there is replaced")
+    parser.add_argument("video", type=Path, help="the MP4 to write; one that is there is replaced")
     parser.add_argument(
         "--flow-type", choices=get_args(FlowType), default="tvl1", help="raft and pwc need weights (default: tvl1)"
     )
@@ -165,7 +169,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="weights of raft or pwc: pretrained (default; downloaded once), a path, or random",
     )
     parser.add_argument(
-        "--extraction-fps", "--fps", type=float, metavar="FPS", help="frames a second to bring the clip to first"
+        "--extraction-fps",
+        "--fps",
+        type=float,
+        metavar="FPS",
+        help="resample the clip to this frame rate first",
     )
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="begin there, in seconds (default: 0)")
     parser.add_argument("--end", type=float, metavar="S", help="end before that, in seconds (default: to the end)")
@@ -181,7 +189,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=float,
         default=LONGEST,
         metavar="PX",
-        help=f"flow of full colour; I3D sees none longer than {LONGEST:g} px (default)",
+        help=f"flow at full saturation; I3D clamps at {LONGEST:g} px (default)",
     )
     parser.add_argument("--device", choices=get_args(DeviceKind), default="auto", help="of raft and pwc")
     given = parser.parse_args([re.sub("^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in arguments])
@@ -194,19 +202,18 @@ def _check(given: argparse.Namespace) -> None:
         raise UsageError(f"--smaller-edge {given.smaller_edge}: must be {SMALLEST_EDGE} or more")
     if not given.longest > 0:
         raise UsageError(f"--longest {given.longest:g}: must be above 0")
-    if given.extraction_fps is not None and not 0.001 <= given.extraction_fps <= 1000:
-        raise UsageError(f"--extraction-fps {given.extraction_fps:g}: must be from 0.001 to 1000")
+    check_fps("--extraction-fps", given.extraction_fps)
     if not 0 <= given.start < (math.inf if given.end is None else given.end):
         raise UsageError("--start and --end: the start must be 0 or more, the end later")
-    if given.film.is_dir():
-        raise UsageError(f"{given.film}: a folder; name the film in it, e.g. {given.film / 'flow.mp4'}")
-    if given.film.exists() and Path(given.clip).exists() and given.film.samefile(given.clip):
-        raise UsageError(f"{given.film}: the film would replace the clip; give it another name")
+    if given.video.is_dir():
+        raise UsageError(f"{given.video}: a folder; name the video in it, e.g. {given.video / 'flow.mp4'}")
+    if given.video.exists() and Path(given.clip).exists() and given.video.samefile(given.clip):
+        raise UsageError(f"{given.video}: the video would replace the clip; give it another name")
 
 
 def _estimator(given: argparse.Namespace) -> Flow:
     [device, *_] = devices(given.device, None)
-    weights = estimator.find(given.flow_type, given.flow_checkpoint, seed=0)
+    weights = estimator.resolve(given.flow_type, given.flow_checkpoint, seed=0)
     return estimator.load(given.flow_type, weights, device, cpu_cores(), "fp32")
 
 

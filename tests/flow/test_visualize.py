@@ -1,4 +1,4 @@
-"""The film of the flow: colours that mean the same in every picture, frames and times as in the clip."""
+"""Flow as a video: colors that mean the same in every frame, frames and times as in the clip."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 import soundfile
 import torch
 from formula import wave
-from torch_zoo.models.flow import film
-from torch_zoo.models.flow.film import Palette, with_flow
 from torchvision.utils import flow_to_image
 from video_maker import LOSSLESS, decode, opencv, write_video
+
+from torch_zoo.models.flow import visualize
+from torch_zoo.models.flow.visualize import Palette, with_flow
 
 SMALL = ("--smaller-edge", "128")
 
@@ -35,38 +36,36 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_a_flow_has_one_colour_whatever_else_moves_in_the_picture() -> None:
-    alone = Palette(20).colours(uniform(3, -4))
+    alone = Palette(20).colors(uniform(3, -4))
     for other in (0.0, 7.5, 20.0, 400.0):
         flow = uniform(3, -4).copy()
         flow[0, 0] = other
-        np.testing.assert_array_equal(Palette(20).colours(flow)[1:], alone[1:])
+        np.testing.assert_array_equal(Palette(20).colors(flow)[1:], alone[1:])
 
 
 def test_colours_are_those_of_torchvision_where_the_longest_vector_is_there() -> None:
     flow = np.random.default_rng(0).uniform(-9, 9, (2, 40, 50)).astype(np.float32)
     flow[:, 5, 7] = 12, -16
     theirs = flow_to_image(torch.from_numpy(flow)).permute(1, 2, 0).numpy()
-    np.testing.assert_array_equal(Palette(20).colours(flow)[:5], theirs[:5])
-    assert (
-        np.abs(Palette(20).colours(flow).astype(int) - theirs).max() <= 1
-    )  # the longest one, shortened by a millionth
+    np.testing.assert_array_equal(Palette(20).colors(flow)[:5], theirs[:5])
+    assert np.abs(Palette(20).colors(flow).astype(int) - theirs).max() <= 1  # the longest one, shortened by a millionth
 
 
 def test_longer_vectors_keep_their_direction() -> None:
-    np.testing.assert_allclose(Palette(20).colours(uniform(90, -120)), Palette(20).colours(uniform(12, -16)), atol=1)
+    np.testing.assert_allclose(Palette(20).colors(uniform(90, -120)), Palette(20).colors(uniform(12, -16)), atol=1)
 
 
 def test_the_wheel_shows_each_vector_where_it_leads() -> None:
     wheel, inside = Palette(20).wheel(10)
     assert (wheel.shape, inside.sum()) == ((21, 21, 3), 317)  # Gauss's circle of radius 10
     for x, y in ((0, 0), (20, 0), (-8, 6), (0, -14)):
-        np.testing.assert_array_equal(wheel[10 + y // 2, 10 + x // 2], Palette(20).colours(uniform(x, y))[0, 0])
+        np.testing.assert_array_equal(wheel[10 + y // 2, 10 + x // 2], Palette(20).colors(uniform(x, y))[0, 0])
     assert wheel[10, 10].tolist() == [255, 255, 255]
     assert wheel[10, 20].tolist() == [255, 0, 0]  # to the right is red, as in the paper
 
 
 def test_film_shows_frames_and_their_flow_at_their_times(clip: Path, tmp_path: Path) -> None:
-    assert film.main([str(clip), str(tmp_path / "flow.mp4"), *SMALL]) == 0
+    assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *SMALL]) == 0
     _, times, pictures = opencv(tmp_path / "flow.mp4")
     np.testing.assert_allclose(times, [0, 0.04, 0.08, 0.2, 0.24], atol=1e-4)
     moved = torch.tensor([[[3.0, 20.0]], [[2.0, 0.0]]])  # beside it the vector that sets the scale
@@ -83,7 +82,7 @@ def test_film_shows_frames_and_their_flow_at_their_times(clip: Path, tmp_path: P
 def test_another_rate_and_a_segment(clip: Path, tmp_path: Path) -> None:
     """Options may be spelled as for main.py; an odd height loses a row."""
     options = ("--extraction_fps=50", "--start", "0.04", "--end", "0.12", "--smaller_edge", "129")
-    assert film.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 0
+    assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 0
     fps, times, pictures = opencv(tmp_path / "flow.mp4")
     assert (fps, len(pictures), pictures[0].shape) == (50, 3, (128, 322, 3))
     np.testing.assert_allclose(times, [0, 0.02, 0.04], atol=1e-4)
@@ -123,7 +122,7 @@ def test_a_clip_without_flow_is_named_and_leaves_nothing(kind: str, clip: Path, 
         path.write_bytes(path.read_bytes()[:-8000])
     elif kind == "no folder":
         path, target = clip, clip / "flow.mp4"
-    assert film.main([str(path), str(target), *SMALL]) == 1
+    assert visualize.main([str(path), str(target), *SMALL]) == 1
     out, err = capsys.readouterr()
     reasons = {
         "sound": "no video track",
@@ -144,13 +143,13 @@ def test_a_clip_without_flow_is_named_and_leaves_nothing(kind: str, clip: Path, 
         (["--flow-type", "raft", "--checkpoint", "no.pth"], "flow_checkpoint=no.pth: no such file"),
         (["--smaller-edge", "64"], "--smaller-edge 64: must be 128 or more"),
         (["--longest", "0"], "--longest 0: must be above 0"),
-        (["--fps", "0"], "--extraction-fps 0: must be from 0.001"),
+        (["--fps", "0"], "--extraction-fps=0: must be from 0.001"),
         (["--start", "2", "--end", "1"], "the start must be 0 or more, the end later"),
         (["--sped", "2"], "unrecognized arguments: --sped 2"),
     ],
 )
 def test_wrong_options_are_one_line(options: list[str], message: str, clip: Path, tmp_path: Path, capsys) -> None:
-    assert film.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 2
+    assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and message in line
     assert not (tmp_path / "flow.mp4").exists()
@@ -158,9 +157,9 @@ def test_wrong_options_are_one_line(options: list[str], message: str, clip: Path
 
 def test_a_clip_or_folder_is_not_replaced_by_the_film(clip: Path, capsys) -> None:
     before = clip.read_bytes()
-    assert film.main([str(clip), str(clip.parent)]) == 2
-    assert "a folder; name the film in it" in capsys.readouterr().err
-    assert film.main([str(clip), str(clip.parent / "." / clip.name)]) == 2
+    assert visualize.main([str(clip), str(clip.parent)]) == 2
+    assert "a folder; name the video in it" in capsys.readouterr().err
+    assert visualize.main([str(clip), str(clip.parent / "." / clip.name)]) == 2
     assert "would replace the clip" in capsys.readouterr().err
     assert clip.read_bytes() == before
 
@@ -168,6 +167,6 @@ def test_a_clip_or_folder_is_not_replaced_by_the_film(clip: Path, capsys) -> Non
 def test_released_weights_that_cannot_be_had_are_one_line(clip: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch_zoo.utils.checkpoints.TIMEOUT_SECONDS", 0.001)
-    assert film.main([str(clip), str(tmp_path / "flow.mp4"), "--flow-type", "raft"]) == 2
+    assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), "--flow-type", "raft"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "cannot download" in line and "flow_checkpoint=PATH" in line

@@ -7,7 +7,8 @@ from itertools import count
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_zoo.utils.engines.batching import Batch, Job, Packer
+
+from torch_zoo.utils.engines.batching import Batch, Batcher, Job
 from torch_zoo.utils.types import Source, Windows
 
 SHAPES = [(2,), (2, 3), (4,)]
@@ -18,7 +19,7 @@ jobs = st.lists(st.tuples(st.sampled_from(SHAPES), st.lists(st.integers(0, 9), m
 
 @given(jobs, st.integers(1, 7), st.randoms(use_true_random=False))
 def test_each_job_gets_its_own_rows_in_order(plan, batch_size, random) -> None:  # type: ignore[no-untyped-def]
-    packer, numbers = Packer(batch_size), count()
+    batcher, numbers = Batcher(batch_size), count()
     todo, expected, finished = [], [], []
     for index, (shape, sizes) in enumerate(plan):
         todo.append((Job(Source(str(index), str(index))), shape, list(sizes)))
@@ -28,7 +29,7 @@ def test_each_job_gets_its_own_rows_in_order(plan, batch_size, random) -> None: 
         assert 1 <= len(batch.data) <= batch_size
         assert sum(rows for _, rows in batch.parts) == len(batch.data)
         first = batch.data.reshape(len(batch.data), -1)[:, :1]
-        finished.extend(job for job in batch.hand_back({"row": first}) if job.finished)
+        finished.extend(job for job in batch.scatter({"row": first}) if job.finished)
 
     while todo:
         job, shape, sizes = random.choice(todo)
@@ -41,10 +42,10 @@ def test_each_job_gets_its_own_rows_in_order(plan, batch_size, random) -> None: 
         rows = [next(numbers) for _ in range(sizes.pop(0))]
         expected[int(job.source.name)] += rows
         data = np.array(rows, np.float64).reshape(-1, *[1] * len(shape)) * np.ones(shape)
-        for batch in packer.add(job, Windows(data, np.array([[row, row + 1] for row in rows]).reshape(-1, 2))):
+        for batch in batcher.add(job, Windows(data, np.array([[row, row + 1] for row in rows]).reshape(-1, 2))):
             assert len(batch.data) == batch_size
             compute(batch)
-    for batch in packer.flush():
+    for batch in batcher.flush():
         compute(batch)
 
     assert sorted(job.source.name for job in finished) == sorted(str(index) for index in range(len(plan)))
@@ -55,15 +56,15 @@ def test_each_job_gets_its_own_rows_in_order(plan, batch_size, random) -> None: 
 
 
 def test_shapes_do_not_mix() -> None:
-    packer, job = Packer(4), Job(Source("a", "a"))
+    batcher, job = Batcher(4), Job(Source("a", "a"))
     times = np.zeros((2, 2))
     for width in (3, 5):
-        assert list(packer.add(job, Windows(np.zeros((2, width)), times))) == []
-    assert sorted(batch.data.shape for batch in packer.flush()) == [(2, 3), (2, 5)]
+        assert list(batcher.add(job, Windows(np.zeros((2, width)), times))) == []
+    assert sorted(batch.data.shape for batch in batcher.flush()) == [(2, 3), (2, 5)]
 
 
 def test_failed_job_is_never_finished() -> None:
-    packer, job = Packer(2), Job(Source("a", "a"))
-    (batch,) = packer.add(job, Windows(np.zeros((2, 3)), np.zeros((2, 2))))
+    batcher, job = Batcher(2), Job(Source("a", "a"))
+    (batch,) = batcher.add(job, Windows(np.zeros((2, 3)), np.zeros((2, 2))))
     job.decoded = job.failed = True
-    assert [each.finished for each in batch.hand_back({"x": batch.data})] == [False]
+    assert [each.finished for each in batch.scatter({"x": batch.data})] == [False]
