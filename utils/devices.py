@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ def devices(kind: DeviceKind, ids: list[int] | None) -> list[str]:
 def visible_gpus() -> int:
     """CUDA devices that this process may use (CUDA_VISIBLE_DEVICES counts), asked of the driver itself."""
     try:
-        driver = ctypes.CDLL("libcuda.so.1" if os.name == "posix" else "nvcuda.dll")
+        driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return 0
     number = ctypes.c_int(0)
@@ -56,10 +57,11 @@ def cpu_cores() -> int:
 
 
 class DeviceModel:
-    """A network on its device: takes batches (n, ...) of the host, gives outputs (n, m) in float32.
+    """A network on its device: takes batches (n, ...) of the host, gives outputs (n, ...), floats as float32.
 
-    On CUDA neither copies nor kernels are waited for before the outputs are asked for. A batch that does not fit into
-    memory is halved, and so are all later ones.
+    Floats are converted to the network's type on the device; of integers the network itself makes what it needs.
+    Calling it starts a batch; what it returns waits for the outputs. On CUDA a batch that does not fit into memory is
+    halved, and so are all later ones.
     """
 
     def __init__(self, network: nn.Module, device: str, precision: Precision) -> None:
@@ -74,11 +76,23 @@ class DeviceModel:
         volumes = any(parameter.dim() == 5 for parameter in network.parameters())
         self._layout = torch.channels_last_3d if volumes else torch.channels_last
         self._network = network.eval().to(device, self._type).to(memory_format=self._layout)
-        self._limit: int | None = None  # examples that are known to fit
+        self._limit: int | None = None  # windows that are known to fit
+        self._thread = ThreadPoolExecutor(1) if device == "cpu" else None  # so that the caller can go on
+
+    def allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Memory for a batch; on CUDA it is pinned, so that copying it is not waited for."""
+        import torch
+
+        if self._thread:
+            return np.empty(shape, dtype)
+        like = torch.from_numpy(np.empty(0, dtype))
+        return torch.empty(shape, dtype=like.dtype, pin_memory=True).numpy()
 
     def __call__(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
         import torch
 
+        if self._thread:
+            return self._thread.submit(self._compute_here, batch).result
         while True:
             size = min(self._limit or len(batch), len(batch))
             try:
@@ -97,11 +111,8 @@ class DeviceModel:
 
         with torch.inference_mode():
             inputs = torch.from_numpy(batch)
-            if self._device == "cpu":
-                outputs = self.compute(inputs)
-                return outputs.numpy
-            outputs = self.compute(inputs.pin_memory())
-            host = torch.empty(outputs.shape, pin_memory=True).copy_(outputs, non_blocking=True)
+            outputs = self.compute(inputs if inputs.is_pinned() else inputs.pin_memory())
+            host = torch.empty(outputs.shape, dtype=outputs.dtype, pin_memory=True).copy_(outputs, non_blocking=True)
             done = torch.cuda.Event(blocking=True)  # waiting for it leaves the core to the decode threads
             done.record(torch.cuda.current_stream(self._device))
 
@@ -112,11 +123,18 @@ class DeviceModel:
         return wait
 
     def compute(self, inputs: Tensor) -> Tensor:
-        """The network's outputs, still on the device; nothing is waited for."""
-
+        """The network's outputs, still on the device; on CUDA nothing is waited for."""
         placed = inputs.to(self._device, non_blocking=True)  # converted there: on the host it would be waited for
-        outputs: Tensor = self._network(placed.to(self._type).contiguous(memory_format=self._layout))
-        return outputs.float()
+        if placed.is_floating_point():
+            placed = placed.to(self._type).contiguous(memory_format=self._layout)
+        outputs: Tensor = self._network(placed)
+        return outputs.float() if outputs.is_floating_point() else outputs
+
+    def _compute_here(self, batch: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            return self.compute(torch.from_numpy(batch)).numpy()
 
 
 def batch_that_fits(device: str, bytes_per_window: int, most: int) -> int:

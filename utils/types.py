@@ -44,11 +44,11 @@ class Windows:
     """A run of consecutive network inputs from one source."""
 
     data: np.ndarray  # (n, *window_shape)
-    times: np.ndarray  # (n, 2) float64, start and end of each window, s
+    times: np.ndarray  # (n, 2) float64, start and end of each window, s; more columns where a later stage needs them
     metadata: Mapping[str, np.ndarray] = field(default_factory=dict)  # of the whole source, e.g. its frame rate
 
     def __post_init__(self) -> None:
-        if self.times.shape != (len(self.data), 2):
+        if self.times.ndim != 2 or len(self.times) != len(self.data):
             raise ValueError(f"{len(self.data)} windows need times ({len(self.data)}, 2), not {self.times.shape}")
 
 
@@ -71,11 +71,34 @@ class Outcome:
     message: str = ""  # why it failed, or what a person should know of it
     printed: str = ""  # what the sink has for stdout
     media_seconds: float = 0.0  # covered by its windows
-    device: str = ""
 
 
 # Starts the computing of a batch (n, *window_shape); what it returns waits for the outputs, each (n, ...).
 Forward = Callable[[np.ndarray], Callable[[], Mapping[str, np.ndarray]]]
+
+
+class Assembler(Protocol):
+    """Turns what one stage makes of a source into the windows of the next stage. There is one per source."""
+
+    def add(self, outputs: Mapping[str, np.ndarray], times: np.ndarray) -> Iterator[Windows]:
+        """Rows of outputs (n, ...) and the times of their windows, in order."""
+
+    def end(self, metadata: Mapping[str, np.ndarray]) -> Iterator[Windows]:
+        """All rows have come; the metadata are those of the source."""
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    return np.empty(shape, dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A network on its device, and how it is fed."""
+
+    forward: Forward
+    batch_size: int  # windows per forward pass that suit the device
+    assembler: Callable[[], Assembler] | None = None  # for all stages but the first, which gets the extractor's windows
+    allocate: Callable[[tuple[int, ...], np.dtype], np.ndarray] = empty  # memory for a batch, e.g. pinned
 
 
 class Extractor(Protocol):
@@ -93,14 +116,11 @@ class Extractor(Protocol):
     def empty_message(self) -> str:
         """What to tell of a source that has no window."""
 
-    def load(self, device: str, threads: int) -> Forward:
-        """Build the network with its weights on `device` (a CPU: on so many cores); called once in each worker."""
-
-    def batch_size(self, device: str, threads: int) -> int:
-        """Windows per forward pass that suit the device, in a worker that has loaded the network."""
+    def load(self, device: str, threads: int) -> Sequence[Stage]:
+        """Build the networks with their weights on `device` (a CPU: on so many cores); called once in each worker."""
 
     def windows(self, source: Source) -> Iterator[Windows]:
-        """Decode lazily. Called from several threads. Raises MediaError."""
+        """Decode lazily, in a process where nothing has been loaded. Raises MediaError."""
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
         """Post-process a source: outputs of all its windows, none if it has no window, and the metadata they told."""

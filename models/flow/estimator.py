@@ -1,17 +1,17 @@
-"""One face for all kinds of flow: consecutive frames in, the flow between each two out, on any device."""
+"""All kinds of optical flow: their weights, their networks, and flow as a plain function of frames."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from torch_zoo.models.flow.weights import PWC, RAFT_SINTEL, with_torchvision_keys
 from torch_zoo.utils import checkpoints
-from torch_zoo.utils.devices import Precision, cpu_cores
+from torch_zoo.utils.devices import DeviceModel, cpu_cores
 
 if TYPE_CHECKING:
     from torch_zoo.models.flow.network import FlowNetwork
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 FlowType = Literal["raft", "pwc", "tvl1"]
 Flow = Callable[[np.ndarray], np.ndarray]  # RGB frames (T + 1, H, W, 3) uint8 -> (T, 2, H, W) float32, px, x before y
 
-PAIRS_AT_A_TIME = {"cpu": 4, "cuda": 16}
-MOST_THREADS = 16  # for TV-L1 beside a GPU
+CLIPS_PER_BATCH = {"cpu": 1, "cuda": 8}
 STRIDES = {"raft": 8}  # the others need no frame of padding
 
 
@@ -32,62 +31,52 @@ def resolve(kind: FlowType, checkpoint: str, seed: int) -> checkpoints.Checkpoin
     return checkpoints.resolve(checkpoint, pretrained, seed, option="flow_checkpoint")
 
 
-def load(
-    kind: FlowType, weights: checkpoints.Checkpoint | None, device: str, threads: int, precision: Precision
-) -> Flow:
-    """Ready to compute; to be called from any thread. Raises UsageError if the weights are another network's."""
-    if weights is None:
-        return _tvl1(threads if device == "cpu" else min(MOST_THREADS, cpu_cores()))
+def load(kind: FlowType, weights: checkpoints.Checkpoint) -> FlowNetwork:
+    """The network of `raft` or `pwc`, on the CPU. Raises UsageError if the weights are those of another network."""
     from torch_zoo.models.flow.pwc import PWCNet
     from torch_zoo.models.flow.raft import RAFT
 
     network: FlowNetwork = RAFT() if kind == "raft" else PWCNet()
     weights.load(network, with_torchvision_keys if kind == "raft" else None)
-    return _PlacedFlow(network, device, precision)
+    return network.eval()
 
 
 def crop_offset(kind: FlowType, length: int, crop: int) -> int:
-    """Where the middle `crop` px of a side of `length` begin: of the padded frames, which RAFT's flow is taken from."""
+    """Where the center crop of a side of `length` px begins: of the padded frames, which RAFT's flow is taken from."""
     padding = -length % STRIDES.get(kind, 1)
     return (length + padding - crop) // 2 - padding // 2
 
 
-def _tvl1(threads: int) -> Flow:
-    import cv2
+def flow_function(kind: FlowType, weights: checkpoints.Checkpoint | None, device: str) -> Flow:
+    """Flow of consecutive frames by any method, on any device. Raises UsageError."""
+    if weights is None:
+        return lambda frames: np.stack(PairwiseFlow()(list(frames)))
+    from torch_zoo.models.flow.network import ClipFlow
 
-    from torch_zoo.models.flow.tvl1 import tvl1
-
-    cv2.setNumThreads(1)  # pairs are spread over the pool instead
-    pool = ThreadPoolExecutor(threads)
-
-    def flow(frames: np.ndarray) -> np.ndarray:
-        pairs = (frames[first : first + 2] for first in range(len(frames) - 1))
-        return np.concatenate(list(pool.map(tvl1, pairs)))
-
-    return flow
+    model = DeviceModel(ClipFlow(load(kind, weights)), device, "fp32")
+    return lambda frames: model(frames[None])()[0]
 
 
-class _PlacedFlow:
-    """A flow network on a device; one thread's frames at a time."""
+class PairwiseFlow:
+    """TV-L1 flow of stacks of frames on all cores; pairs that a stack shares with the one before are computed once."""
 
-    def __init__(self, network: FlowNetwork, device: str, precision: Precision) -> None:
-        import torch
+    def __init__(self) -> None:
+        import cv2
 
-        # fp32 means fp32: by default cuDNN rounds its inputs to TF32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        self._type = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
-        self._network = network.eval().to(device, self._type).to(memory_format=torch.channels_last)
-        self._device = device
-        self._pairs = PAIRS_AT_A_TIME[device.split(":")[0]]
-        self._turn = threading.Lock()
+        cv2.setNumThreads(1)  # pairs are spread over the pool instead
+        self._pool = ThreadPoolExecutor(cpu_cores())
+        self._known: dict[tuple[int, int], np.ndarray] = {}
+        self._frames: Sequence[np.ndarray] = ()  # whose identities the keys are
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
-        import torch
+    def __call__(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """RGB frames (H, W, 3) uint8 -> flow from each to the next, (2, H, W) float32 in px, x before y."""
+        from torch_zoo.models.flow.tvl1 import tvl1
 
-        parts = []
-        with self._turn, torch.inference_mode():
-            for first in range(0, len(frames) - 1, self._pairs):
-                part = torch.from_numpy(frames[first : first + self._pairs + 1]).to(self._device)
-                flow = self._network(part.permute(0, 3, 1, 2).to(self._type))
-                parts.append(flow.float().cpu().numpy())
-        return np.concatenate(parts)
+        pairs = {(id(first), id(second)): (first, second) for first, second in pairwise(frames)}
+        new = [key for key in pairs if key not in self._known]
+        computed = self._pool.map(lambda key: tvl1(np.stack(pairs[key]))[0], new)
+        self._known = {key: self._known[key] for key in pairs if key in self._known} | dict(
+            zip(new, computed, strict=True)
+        )
+        self._frames = frames
+        return [self._known[id(first), id(second)] for first, second in pairwise(frames)]

@@ -24,6 +24,18 @@ class FlowNetwork(nn.Module, ABC):
         """Clips (N, T + 1, 3, H, W) -> (N * T, 2, H, W)."""
 
 
+class ClipFlow(nn.Module):
+    """Clips of frames as they are decoded, (N, T + 1, H, W, 3) uint8 -> flow (N, T, 2, H, W) float32 in pixels."""
+
+    def __init__(self, network: FlowNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Tensor) -> Tensor:
+        flow: Tensor = self.network(clips.permute(0, 1, 4, 2, 3).to(next(self.parameters()).dtype))
+        return flow
+
+
 def frame_pairs(maps: Tensor, clips: int) -> tuple[Tensor, Tensor]:
     """Maps of all frames (N * (T + 1), ...) of N clips -> those of the first and of the second frame of each pair."""
     by_clip = maps.unflatten(0, (clips, -1))

@@ -8,6 +8,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from torch_zoo.utils.heartbeat import beat
+
 _per_thread = threading.local()
 
 
@@ -20,6 +22,7 @@ def tvl1(frames: np.ndarray) -> np.ndarray:
     flow = np.empty((len(grey) - 1, 2, *frames.shape[1:3]), np.float32)
     vectors = np.empty((*frames.shape[1:3], 2), np.float32)
     for number, (first, second) in enumerate(pairwise(grey)):
+        beat()
         flow[number] = _solver().calc(first, second, vectors).transpose(2, 0, 1)
     return flow
 

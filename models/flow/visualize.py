@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from torch_zoo.models.flow import estimator
 from torch_zoo.models.flow.estimator import Flow, FlowType
-from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
+from torch_zoo.utils.devices import DeviceKind, devices
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.media.images import resize
 from torch_zoo.utils.media.video import check_fps, open_video
@@ -214,7 +214,7 @@ def _check(given: argparse.Namespace) -> None:
 def _estimator(given: argparse.Namespace) -> Flow:
     [device, *_] = devices(given.device, None)
     weights = estimator.resolve(given.flow_type, given.flow_checkpoint, seed=0)
-    return estimator.load(given.flow_type, weights, device, cpu_cores(), "fp32")
+    return estimator.flow_function(given.flow_type, weights, device)
 
 
 if __name__ == "__main__":

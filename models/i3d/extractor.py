@@ -1,28 +1,37 @@
-"""I3D: the pictures of a source, and the flow between them -> 1024 features a stack and stream."""
+"""I3D: frames of a source, and the optical flow between them -> 1024 features per stack and stream."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from torch_zoo.models.flow import estimator
-from torch_zoo.models.flow.estimator import Flow, FlowType
+from torch_zoo.models.flow.estimator import FlowType
 from torch_zoo.models.i3d.layers import CLASSES, FEATURES
 from torch_zoo.models.i3d.predictions import report
-from torch_zoo.models.i3d.stacks import CROP, StackFrame, center_crop, quantize_flow, resize_frame, stacks
+from torch_zoo.models.i3d.stacks import (
+    CROP,
+    StackAssembler,
+    StackFrame,
+    center_crop,
+    clips,
+    quantize_flow,
+    resize_frame,
+    sliding_stacks,
+)
 from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, with_norm_weights
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.media.images import save_jpeg
 from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
-from torch_zoo.utils.types import Features, Forward, Source, UsageError, Windows
+from torch_zoo.utils.types import Features, Source, Stage, UsageError, Windows
 
 SHORTEST_STACK = 10  # frames; with fewer, nothing is left for the network's last pool
 DECODE_THREADS = 2  # of each source
@@ -48,7 +57,6 @@ class I3DExtractor:
     show_pred: bool = False
     tmp_path: str = "./tmp"
     keep_tmp_files: bool = False
-    _loaded: list[Flow] = field(default_factory=list, init=False, repr=False, compare=False)  # in a worker
 
     def __post_init__(self) -> None:
         if self.stack_size < SHORTEST_STACK:
@@ -58,10 +66,18 @@ class I3DExtractor:
         check_fps("extraction_fps", self.extraction_fps)
         if self.fps_method == "reencode" and self.extraction_fps is None:
             raise UsageError("fps_method=reencode does nothing without extraction_fps; give both")
+        if self.flow_checkpoint != "pretrained" and not self._flow_network:
+            without = "flow_type=tvl1 has no weights" if "flow" in self._streams else "streams=rgb has no flow"
+            raise UsageError(f"flow_checkpoint={self.flow_checkpoint}: {without}; leave it out")
 
     @property
     def _streams(self) -> tuple[Stream, ...]:
         return (self.streams,) if self.streams else ("rgb", "flow")
+
+    @property
+    def _flow_network(self) -> bool:
+        """Is flow computed by a network, on the device?"""
+        return "flow" in self._streams and self.flow_type != "tvl1"
 
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
@@ -105,51 +121,74 @@ class I3DExtractor:
 
     @cached_property
     def _flow_weights(self) -> checkpoints.Checkpoint | None:
-        if "flow" not in self._streams:
+        if not self._flow_network:
             return None
         return estimator.resolve(self.flow_type, self.flow_checkpoint, self.seed)
 
-    def load(self, device: str, threads: int) -> Forward:
+    def load(self, device: str, threads: int) -> list[Stage]:
         import torch
 
         from torch_zoo.models.i3d.network import I3D
         from torch_zoo.models.i3d.streams import TwoStreams
 
         torch.set_num_threads(threads)
-        if "flow" in self._streams:
-            self._loaded[:] = [estimator.load(self.flow_type, self._flow_weights, device, threads, self.precision)]
         networks = {}
         for stream, weights in self._weights.items():
             with torch.device("meta"):
                 network = I3D(CHANNELS[stream])
             weights.load(network, with_norm_weights)
             networks[stream] = network.eval().fold()
-        start = DeviceModel(TwoStreams(networks), device, self.precision)
+        model = DeviceModel(TwoStreams(networks), device, self.precision)
 
         def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
-            outputs = start(batch)
+            outputs = model(batch)
             return lambda: _by_name(outputs(), self._streams)
 
-        return forward
+        bytes_per_stack = BYTES_PER_FRAME * self.stack_size * len(self._streams)
+        batch_size = 1 if device == "cpu" else batch_that_fits(device, bytes_per_stack, most=32)
+        if not self._flow_network:
+            return [Stage(forward, batch_size, allocate=model.allocate)]
+        assembler = partial(StackAssembler, self.stack_size, self.step_size)
+        return [self._flow_stage(device), Stage(forward, batch_size, assembler, model.allocate)]
 
-    def batch_size(self, device: str, threads: int) -> int:
-        if device == "cpu":
-            return 1
-        return batch_that_fits(device, BYTES_PER_FRAME * self.stack_size * len(self._streams), most=32)
+    def _flow_stage(self, device: str) -> Stage:
+        from torch_zoo.models.i3d.streams import QuantizedFlow
+
+        assert self._flow_weights is not None
+        network = estimator.load(self.flow_type, self._flow_weights)
+        model = DeviceModel(QuantizedFlow(network, self.flow_type, "rgb" in self._streams), device, self.precision)
+
+        def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
+            outputs = model(batch)
+            return lambda: {"pairs": outputs()}
+
+        return Stage(forward, estimator.CLIPS_PER_BATCH[device.split(":")[0]], allocate=model.allocate)
 
     def windows(self, source: Source) -> Iterator[Windows]:
-        """One stack each: (1, channels, S, 224, 224), uint8 of RGB alone, else int16 with the quantized flow behind."""
-        channels = sum(CHANNELS[stream] for stream in self._streams)
-        shape = (0, channels, self.stack_size, CROP, CROP)
-        with self._frames(source) as (fps, frames):
-            yield Windows(np.zeros(shape, self._dtype), np.zeros((0, 2)), {"fps": np.array(fps)})
-            for stack in stacks(frames, self.stack_size, self.step_size, cycled=self.last_window == "cycle"):
-                times = np.array([[stack[0].seconds, stack[-1].seconds]])
-                yield Windows(self._clip(stack)[None], times)
+        """Stacks (1, channels, S, 224, 224) uint8 of RGB alone, else int16 with the quantized flow behind.
 
-    @property
-    def _dtype(self) -> type[np.generic]:
-        return np.int16 if "flow" in self._streams else np.uint8
+        For flow by a network, clips of frames instead (`stacks.clips`).
+        """
+        with self._frames(source) as (fps, frames):
+            yield Windows(np.zeros((0, 0)), np.zeros((0, 2)), {"fps": np.array(fps)})
+            stacks = sliding_stacks(
+                frames, self.stack_size, self.step_size, StackFrame.of, cycled=self.last_window == "cycle"
+            )
+            yield from clips(stacks) if self._flow_network else self._stacked(stacks)
+
+    def _stacked(self, stacks: Iterable[Sequence[StackFrame]]) -> Iterator[Windows]:
+        flow = estimator.PairwiseFlow() if "flow" in self._streams else None
+        for stack in stacks:
+            parts = []
+            if "rgb" in self._streams:
+                parts.append(np.stack([center_crop(frame.image) for frame in stack[:-1]]).transpose(3, 0, 1, 2))
+            if flow:
+                top, left = ((length - CROP) // 2 for length in stack[0].image.shape[:2])
+                vectors = flow([frame.image for frame in stack])
+                crops = [quantize_flow(each[:, top : top + CROP, left : left + CROP]) for each in vectors]
+                parts.append(np.stack(crops, axis=1))
+            data = np.concatenate(parts, dtype=np.int16 if flow else np.uint8)
+            yield Windows(data[None], np.array([[stack[0].seconds, stack[-1].seconds]]))
 
     @contextmanager
     def _frames(self, source: Source) -> Iterator[tuple[float, Iterable[Frame]]]:
@@ -168,26 +207,6 @@ class I3DExtractor:
             if self.keep_tmp_files:
                 frames = _keep_frames(frames, Path(self.tmp_path) / f"{source.name}_frames")
             yield video.fps, frames
-
-    def _clip(self, stack: Sequence[StackFrame]) -> np.ndarray:
-        parts = []
-        if "rgb" in self._streams:
-            parts.append(np.stack([center_crop(frame.image) for frame in stack[:-1]]).transpose(3, 0, 1, 2))
-        if "flow" in self._streams:
-            self._compute_flow(stack)
-            parts.append(np.stack([frame.flow for frame in stack[:-1] if frame.flow is not None], axis=1))
-        return np.concatenate(parts, dtype=self._dtype)
-
-    def _compute_flow(self, stack: Sequence[StackFrame]) -> None:
-        """Of the pairs that no earlier stack held."""
-        first = next((number for number, frame in enumerate(stack[:-1]) if frame.flow is None), None)
-        if first is None:
-            return
-        images = np.stack([frame.image for frame in stack[first:]])
-        top, left = (estimator.crop_offset(self.flow_type, length, CROP) for length in images.shape[1:3])
-        [flow] = self._loaded
-        for frame, vectors in zip(stack[first:-1], flow(images), strict=True):
-            frame.flow = quantize_flow(vectors[:, top : top + CROP, left : left + CROP])
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
         """Features (T, 1024) of each stream, frames a second, and the time of each stack's last frame (T,) ms."""

@@ -1,4 +1,4 @@
-"""Both streams of I3D as one network, for one batch of clips."""
+"""What I3D computes on the device: flow of clips of frames, and both streams of stacks of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from torch_zoo.models.flow.estimator import FlowType, crop_offset
+from torch_zoo.models.flow.network import FlowNetwork
 from torch_zoo.models.i3d.network import I3D
+from torch_zoo.models.i3d.stacks import CROP, LARGEST_FLOW
 from torch_zoo.models.i3d.weights import CHANNELS, Stream
 
 
 class TwoStreams(nn.Module):
-    """Levels (N, channels, S, 224, 224), 0 ... 256 -> features and logits of each stream side by side, (N, 1424 each).
+    """Stacks (N, channels, S, 224, 224) of 0 ... 256 -> features and logits of each stream, (N, 1424 each).
 
-    RGB and flow have the same scale: 2 / 255 * level - 1.
+    RGB and quantized flow have the same scale: 2 / 255 * value - 1.
     """
 
     def __init__(self, networks: Mapping[Stream, I3D]) -> None:
@@ -22,7 +25,41 @@ class TwoStreams(nn.Module):
         self._channels = [CHANNELS[stream] for stream in networks]
         self.networks = nn.ModuleList(networks.values())
 
-    def forward(self, levels: Tensor) -> Tensor:
-        clips = (2 * levels / 255 - 1).split(self._channels, dim=1)
+    def forward(self, stacks: Tensor) -> Tensor:
+        like = next(self.parameters())
+        values = stacks.to(like.dtype).contiguous(memory_format=torch.channels_last_3d)
+        clips = (2 * values / 255 - 1).split(self._channels, dim=1)
         outputs = [output for network, clip in zip(self.networks, clips, strict=True) for output in network(clip)]
         return torch.cat(outputs, dim=1)
+
+
+class QuantizedFlow(nn.Module):
+    """Clips of frames (N, T + 1, H, W, 3) uint8 -> their center crops (N, T, channels, 224, 224) int16.
+
+    The channels are RGB, if wanted, and the quantized flow to the next frame, x before y: all that I3D needs, so that
+    little goes back to the host.
+    """
+
+    def __init__(self, network: FlowNetwork, kind: FlowType, with_rgb: bool) -> None:
+        super().__init__()
+        self.network = network
+        self._kind: FlowType = kind
+        self._with_rgb = with_rgb
+
+    def forward(self, clips: Tensor) -> Tensor:
+        frames = clips.permute(0, 1, 4, 2, 3)
+        height, width = frames.shape[-2:]
+        flow = self.network(frames.to(next(self.parameters()).dtype))
+        top, left = (crop_offset(self._kind, length, CROP) for length in (height, width))
+        levels = quantize_flow(flow[..., top : top + CROP, left : left + CROP])
+        if not self._with_rgb:
+            return levels
+        top, left = ((length - CROP) // 2 for length in (height, width))
+        rgb = frames[:, :-1, :, top : top + CROP, left : left + CROP]
+        return torch.cat([rgb.to(levels.dtype), levels], dim=2)
+
+
+def quantize_flow(flow: Tensor) -> Tensor:
+    """Flow in px -> int16 0 ... 256: -20 px is 0, none is 128, +20 px is 256 (255.5, rounded half to even)."""
+    scaled = flow.float().clamp(-LARGEST_FLOW, LARGEST_FLOW) * (255 / (2 * LARGEST_FLOW))
+    return (scaled + 128).round().to(torch.int16)

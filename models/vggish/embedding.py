@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeAlias, cast, overload
 
@@ -17,12 +17,11 @@ from torch_zoo.models.vggish.postprocess import WIDTH, Pooling, Postprocess
 from torch_zoo.utils import options
 from torch_zoo.utils.checkpoints import Checkpoint
 from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
-from torch_zoo.utils.engines.batching import Batch, Batcher, Job
-from torch_zoo.utils.types import Forward, MediaError, Source, UsageError, Windows
+from torch_zoo.utils.engines.inline import Inline
+from torch_zoo.utils.types import MediaError, Source, Stage, UsageError, Windows
 
 Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; tensors are waveforms as well
 
-BATCHES_UNDER_WAY = 2
 PUBLISHED = ("pretrained", "demo")  # these weights don't change
 
 
@@ -101,37 +100,22 @@ def _embeddings(
         precision=extractor.precision,
         activation=extractor.activation,
     )
-    forward = _network(base, None if extractor.checkpoint in PUBLISHED else base.weights, device)
-    batcher = Batcher(extractor.batch_size(device, cpu_cores()))
-    under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
+    stages = _stages(base, None if extractor.checkpoint in PUBLISHED else base.weights, device)
+    engine = Inline(extractor, stages)
+    sources = [replace(_source(medium), name=str(number)) for number, medium in enumerate(media)]
+    if len(media) > 1 and all(isinstance(medium, str | os.PathLike) for medium in media):
+        outcomes = engine.decode(sources)
+    else:
+        outcomes = engine.run(sources, lambda source: windows_of(extractor, media[int(source.name)], sample_rate))
 
-    def collect(most: int) -> None:
-        while len(under_way) > most:
-            batch, outputs = under_way.popleft()
-            for _ in batch.scatter(outputs()):
-                pass
-
-    jobs = [Job(_source(medium)) for medium in media]
-    problems: dict[int, str] = {}
-    for number, (job, medium) in enumerate(zip(tqdm(jobs, unit="file", disable=not bar), media, strict=True)):
-        try:
-            for windows in windows_of(extractor, medium, sample_rate):
-                for batch in batcher.add(job, windows):
-                    collect(BATCHES_UNDER_WAY - 1)
-                    under_way.append((batch, forward(batch.data)))
-            if extractor.pooling and not job.windows:
-                raise MediaError(extractor.empty_message)
-        except MediaError as error:
-            problems[number] = f"{job.source.path}: {error}"
-    for batch in batcher.flush():
-        under_way.append((batch, forward(batch.data)))
-    collect(0)
-    return [
-        MediaError(problems[number])
-        if number in problems
-        else extractor.features(job.source, job.arrays(), job.spans()).arrays[KEY]
-        for number, job in enumerate(jobs)
-    ]
+    results: dict[int, np.ndarray | MediaError] = {}
+    for outcome, features in tqdm(outcomes, total=len(sources), unit="file", disable=not bar):
+        if features is None or (extractor.pooling and outcome.status == "empty"):
+            result: np.ndarray | MediaError = MediaError(f"{outcome.source.path}: {outcome.message}")
+        else:
+            result = features.arrays[KEY]
+        results[int(outcome.source.name)] = result
+    return [results[number] for number in range(len(media))]
 
 
 def windows_of(extractor: VGGishExtractor, medium: Medium, sample_rate: int | None) -> Iterator[Windows]:
@@ -168,11 +152,11 @@ def _source(medium: Medium) -> Source:
 
 
 @lru_cache(maxsize=2)
-def _network(extractor: VGGishExtractor, weights: Checkpoint | None, device: str) -> Forward:
-    """Stays loaded from one call to the next, unless the file of weights has changed."""
+def _stages(extractor: VGGishExtractor, weights: Checkpoint | None, device: str) -> list[Stage]:
+    """Stay loaded from one call to the next, unless the file of weights has changed."""
     import torch
 
     threads = torch.get_num_threads()
-    forward = extractor.load(device, cpu_cores())
+    stages = extractor.load(device, cpu_cores())
     torch.set_num_threads(threads)  # loading shares the cores out as a worker process wants them
-    return forward
+    return stages

@@ -19,7 +19,7 @@ from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.digests import fingerprint
 from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
 from torch_zoo.utils.media.resampling import Resampler, resample
-from torch_zoo.utils.types import Features, Forward, MediaError, Source, UsageError, Windows
+from torch_zoo.utils.types import Features, MediaError, Source, Stage, UsageError, Windows
 
 Activation = Literal["relu", "none"]
 
@@ -101,31 +101,30 @@ class VGGishExtractor:
     def pca(self) -> Pca | None:
         return load_pca(self._pca_file) if self._pca_file else None
 
-    def load(self, device: str, threads: int) -> Forward:
+    def load(self, device: str, threads: int) -> list[Stage]:
         import torch
 
         from torch_zoo.models.vggish.network import VGGish
 
         network = VGGish.with_weights(self.weights, final_relu=self.activation == "relu")
         self.pca  # noqa: B018 - read now: a wrong file ends the run before any work
-        start: Callable[[np.ndarray], Callable[[], np.ndarray]]
+        model: Callable[[np.ndarray], Callable[[], np.ndarray]]
         if device == "cpu" and self.precision != "fp16" and torch.backends.mkldnn.is_available():
             from torch_zoo.models.vggish.cpu import CpuVGGish
 
             dense_type = torch.bfloat16 if self.precision == "bf16" else torch.float32
-            start = CpuVGGish(network, threads, dense_type)
+            model = CpuVGGish(network, threads, dense_type)
         else:
             torch.set_num_threads(threads)
-            start = DeviceModel(network, device, self.precision)
+            model = DeviceModel(network, device, self.precision)
 
         def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
-            embeddings = start(batch)
+            embeddings = model(batch)
             return lambda: {KEY: embeddings()}
 
-        return forward
-
-    def batch_size(self, device: str, threads: int) -> int:
-        return 32 * threads if device == "cpu" else batch_that_fits(device, BYTES_PER_WINDOW, most=512)
+        if isinstance(model, DeviceModel) and device != "cpu":
+            return [Stage(forward, batch_that_fits(device, BYTES_PER_WINDOW, most=512), allocate=model.allocate)]
+        return [Stage(forward, 32 * threads)]
 
     def windows(self, source: Source) -> Iterator[Windows]:
         with open_audio(source, self.decoder) as audio:

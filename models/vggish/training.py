@@ -50,9 +50,9 @@ def train_head(
 def embed(epoch: Iterable[Labelled], extractor: VGGishExtractor, device: str, threads: int) -> Labelled:
     """The embeddings of all examples of an epoch."""
     examples, labels = joined(epoch)
-    forward, size = extractor.load(device, threads), extractor.batch_size(device, threads)
-    parts = range(0, len(examples), size)
-    embeddings = np.concatenate([forward(examples[first : first + size])()[KEY] for first in parts])
+    [stage] = extractor.load(device, threads)
+    parts = range(0, len(examples), stage.batch_size)
+    embeddings = np.concatenate([stage.forward(examples[first : first + stage.batch_size])()[KEY] for first in parts])
     return Labelled(embeddings, labels)
 
 

@@ -1,191 +1,195 @@
-"""All devices of this machine: one spawned process each, sources handed out as workers ask for them."""
+"""All devices of this machine: one spawned worker process each, and one server that forks their decoders."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
 from torch_zoo.utils.engines import worker
+from torch_zoo.utils.engines.channel import Channel, readable
+from torch_zoo.utils.engines.decoder_server import DecoderServer
+from torch_zoo.utils.engines.decoders import DecoderOptions
+from torch_zoo.utils.engines.scheduler import Action, Fail, Give, Restart, Scheduler
+from torch_zoo.utils.processes import cause_of_exit
 from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, UsageError, WorkerError, no_op
 
 STOP_SECONDS = 5.0  # for a worker to end by itself before it is killed
-IDLE_DEATHS = 3  # deaths of workers that held nothing before the run is given up
+MOST_DECODERS = 32  # per worker, where num_decoders is null
+LEAST_MEMORY = 256_000_000  # bytes that a decoder needs to run at all
 
 
 @dataclass(frozen=True, kw_only=True)
 class Local:
-    """Options as in configs/config.yaml."""
+    """Options as in configs/config.yaml. Raises UsageError if one is out of range."""
 
     device: DeviceKind = "auto"
     device_ids: list[int] | None = None
     num_decoders: int | None = None
     batch_size: int | None = None
+    timeout: float = 60.0
+    decoder_memory: int | None = 8_000_000_000
 
     def __post_init__(self) -> None:
         for name in ("num_decoders", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UsageError(f"{name}={value}: must be 1 or more, or null for a choice by the machine")
+                raise UsageError(f"{name}={value}: must be 1 or more, or null to choose it for this machine")
+        if not 0 <= self.timeout < float("inf"):
+            raise UsageError(f"timeout={self.timeout:g}: must be 0 (never) or more seconds")
+        if self.decoder_memory is not None and self.decoder_memory < LEAST_MEMORY:
+            raise UsageError(f"decoder_memory={self.decoder_memory}: must be {LEAST_MEMORY} bytes or more, or null")
         devices(self.device, self.device_ids)  # raises UsageError before any work
 
     def run(
         self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op
     ) -> Generator[Outcome, None, None]:
-        """Yield one outcome a source, as they come. Raises WorkerError or UsageError if a worker can't start."""
-        names = devices(self.device, self.device_ids)
-        share = max(1, cpu_cores() // len(names))
+        """Yield one outcome per source, as they come. Raises WorkerError or UsageError if a worker can't start."""
+        names = devices(self.device, self.device_ids)[: len(sources)]
+        if not names:
+            return
         on_cpu = names[0] == "cpu"
-        decoders = self.num_decoders or (max(1, share // 2) if on_cpu else min(16, share))
+        share = max(1, cpu_cores() // len(names))
+        number = self.num_decoders or (max(1, share // 2) if on_cpu else min(MOST_DECODERS, share))
+        decoders = DecoderOptions(number, self.timeout, self.decoder_memory)
+        threads = share if on_cpu else 1
         configs = [
-            worker.WorkerConfig(extractor, sink, name, share if on_cpu else 1, decoders, self.batch_size)
+            worker.WorkerConfig(extractor, sink, name, threads, decoders, self.batch_size, os.getpid())
             for name in names
         ]
-        pool = _Pool(configs[: len(sources)], sources, commit)
+        pool = _Workers(configs, commit)
         try:
-            yield from pool.outcomes()
+            yield from pool.run(sources)
         finally:
             pool.stop()
 
 
 @dataclass(eq=False, slots=True)
 class _Worker:
-    """The parent's view of a worker process."""
+    """The driver's view of a worker process."""
 
     config: worker.WorkerConfig
     process: SpawnProcess
-    connection: Connection
-    held: dict[str, Source] = field(default_factory=dict)  # by name: handed out, no outcome yet
-    wanted: int = 0  # sources it has asked for
-    ready: bool = False
-    suspect: bool = False  # it holds one source alone, which may have killed another worker
-    last_words: str = ""  # why it is about to die
+    channel: Channel
+    loaded: bool = False
+    reason: str = ""  # why it is about to end
 
-    def give(self, source: Source) -> None:
-        self.held[source.name] = source
-        self.wanted -= 1
-        with suppress(OSError):  # it is dead, which reading from it will tell
-            self.connection.send(source)
+    def send(self, message: object) -> None:
+        with suppress(OSError):  # it has ended, which reading from it will tell
+            self.channel.send(message)
 
 
-class _Pool:
-    def __init__(self, configs: Sequence[worker.WorkerConfig], sources: Sequence[Source], commit: Commit) -> None:
+class _Workers:
+    def __init__(self, configs: Sequence[worker.WorkerConfig], commit: Commit) -> None:
+        self._configs = configs
         self._commit = commit
-        self._waiting = deque(sources)
-        self._suspects: deque[Source] = deque()  # held by a worker that died; tried once more, one at a time
-        self._idle_deaths = 0
-        self._proven: set[str] = set()  # devices on which a worker has stood
-        self._workers: list[_Worker] = []
-        for config in configs:
-            self._start(config)
+        self._committed = False
+        self._proven: set[str] = set()  # devices on which a worker has been ready
+        self._scheduler = Scheduler(blame="all")
+        self._workers: dict[int, _Worker] = {}
+        self._server: DecoderServer | None = None
 
-    def outcomes(self) -> Iterator[Outcome]:
-        while self._waiting or self._suspects or any(each.held for each in self._workers):
-            by_handle = {each.connection: each for each in self._workers}
-            for handle in wait(list(by_handle)):
-                each = by_handle[handle]  # type: ignore[index]
+    def run(self, sources: Sequence[Source]) -> Iterator[Outcome]:
+        self._scheduler.add(sources)
+        for number in range(len(self._configs)):
+            self._start(number)
+        while self._scheduler.unfinished:
+            numbers = {each.channel: number for number, each in self._workers.items()}
+            for channel in readable(list(numbers)):
+                number = numbers[channel]
                 try:
-                    message = each.connection.recv()
+                    message = self._workers[number].channel.receive()
                 except (EOFError, OSError):
-                    yield from self._bury(each)
-                    continue
-                if isinstance(message, Outcome):
-                    del each.held[message.source.name]
-                    each.suspect = False
-                    yield message
-                elif isinstance(message, worker.WorkerFailed):
-                    if message.usage:
-                        raise UsageError(message.reason)
-                    each.last_words = message.reason
-                    continue
+                    yield from self._died(number)
                 else:
-                    each.ready = True
-                    if not self._proven:
-                        self._commit()
-                    self._proven.add(each.config.device)
-                    each.wanted += message.number
-                self._hand_out(each)
+                    yield from self._received(number, message)
 
     def stop(self) -> None:
         """End all workers: idle ones by word, the others by SIGTERM, and whoever takes too long by SIGKILL."""
-        for each in self._workers:
-            if each.held or not each.ready:
+        for number, each in self._workers.items():
+            if self._scheduler.leases(number) or not each.loaded:
                 each.process.terminate()
             else:
-                with suppress(OSError):
-                    each.connection.send(None)
-        for each in self._workers:
+                each.send(None)
+        for each in self._workers.values():
             each.process.join(STOP_SECONDS)
             if each.process.is_alive():
                 each.process.kill()
                 each.process.join()
-                self._clean(each)
-            each.connection.close()
+            self._clear_up(each)
+        if self._server:
+            self._server.close()
 
-    def _start(self, config: worker.WorkerConfig) -> None:
+    def _received(self, number: int, message: Any) -> Iterator[Outcome]:
+        each = self._workers[number]
+        if isinstance(message, Outcome):
+            yield message
+            yield from self._act(self._scheduler.outcome(number, message.source))
+        elif isinstance(message, worker.SourceRequest):
+            yield from self._act(self._scheduler.ready(number, message.number))
+        elif isinstance(message, worker.Loaded):
+            each.loaded = True
+            self._proven.add(each.config.device)
+            if not self._committed:
+                self._commit()
+                self._committed = True
+            each.send(worker.Committed())
+        else:
+            if message.usage:
+                raise UsageError(message.reason)
+            each.reason = message.reason
+
+    def _died(self, number: int) -> Iterator[Outcome]:
+        dead = self._workers.pop(number)
+        dead.process.join()
+        self._clear_up(dead)
+        device = dead.config.device
+        reason = dead.reason or f"its worker {cause_of_exit(dead.process.exitcode)}"
+        if device not in self._proven:
+            way_out = "" if device == "cpu" else "; device=cpu works everywhere"
+            raise WorkerError(f"the worker on {device} could not start: {reason}{way_out}")
+        yield from self._act(self._scheduler.death(number, reason))
+
+    def _act(self, actions: Iterable[Action]) -> Iterator[Outcome]:
+        for action in actions:
+            if isinstance(action, Give):
+                self._workers[action.member].send(action.source)
+            elif isinstance(action, Restart):
+                self._start(action.member)
+            elif isinstance(action, Fail):
+                yield Outcome(action.source, "failed", f"{action.reason}; tried twice")
+            else:
+                raise WorkerError(f"workers keep ending: {action.reason}")
+
+    def _start(self, number: int) -> None:
+        if self._server is None or not self._server.alive:
+            with _interrupt_blocked():
+                self._server = DecoderServer()
+        config = self._configs[number]
+        ours, theirs = Channel.pair()
+        server = self._server.connect()
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=worker.main, args=(config, theirs), daemon=True)
-        with _interrupt_held(), _environment(config):
+        process = context.Process(target=worker.main, args=(config, theirs, server), daemon=True)
+        with _interrupt_blocked(), _environment(config):
             process.start()
         theirs.close()
-        self._workers.append(_Worker(config, process, ours))
+        server.close()
+        self._workers[number] = _Worker(config, process, ours)
 
-    def _hand_out(self, each: _Worker) -> None:
-        while each.wanted and not each.suspect:
-            if self._suspects and not each.held:
-                each.suspect = True
-                each.give(self._suspects.popleft())
-            elif self._waiting:
-                each.give(self._waiting.popleft())
-            else:
-                break
-
-    def _bury(self, dead: _Worker) -> Iterator[Outcome]:
-        """Take the sources of a worker that died back, and put a fresh one in its place."""
-        dead.process.join()
-        self._workers.remove(dead)
-        self._clean(dead)
-        reason = dead.last_words or _cause_of_death(dead.process.exitcode)
-        if dead.config.device not in self._proven:
-            raise self._not_started(dead, reason)
-        if dead.suspect:
-            for source in dead.held.values():
-                yield Outcome(source, "failed", f"its worker died twice: {reason}", device=dead.config.device)
-        else:
-            self._suspects.extend(dead.held.values())
-            self._idle_deaths += not dead.held
-        if self._idle_deaths >= IDLE_DEATHS:
-            raise WorkerError(f"workers keep dying: {reason}")
-        if self._waiting or self._suspects:
-            self._start(dead.config)
-
-    def _clean(self, dead: _Worker) -> None:
-        dead.config.sink.clean(dead.process.pid or 0)
-
-    def _not_started(self, each: _Worker, reason: str) -> WorkerError:
-        way_out = "" if each.config.device == "cpu" else "; device=cpu works everywhere"
-        return WorkerError(f"the worker on {each.config.device} could not start: {reason}{way_out}")
-
-
-def _cause_of_death(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        number = signal.Signals(-exit_code)
-        hint = ", perhaps for want of memory" if number == signal.SIGKILL else ""
-        return f"killed by {number.name}{hint}"
-    return f"its process ended with exit code {exit_code}"
+    def _clear_up(self, ended: _Worker) -> None:
+        ended.channel.close()
+        ended.config.sink.clean(ended.process.pid or 0)
 
 
 @contextmanager
-def _interrupt_held() -> Iterator[None]:
-    """Processes started in here never see Ctrl-C: the parent ends them."""
+def _interrupt_blocked() -> Iterator[None]:
+    """Processes started in here never see Ctrl-C: the driver ends them."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -197,8 +201,8 @@ def _interrupt_held() -> Iterator[None]:
 def _environment(config: worker.WorkerConfig) -> Iterator[None]:
     """What must be set before a process starts: sizes of thread pools, and an allocator that keeps what it has.
 
-    NumPy's BLAS runs in the decode threads, so each call has one. On a CPU, glibc would give the memory of large arrays
-    back after each use, and the kernel would clear the pages again: some 5 % of the network's time.
+    On a CPU, glibc would give the memory of large arrays back after each use, and the kernel would clear the pages
+    again: some 5 % of the network's time.
     """
     settings = {"OMP_NUM_THREADS": config.threads, "MKL_NUM_THREADS": config.threads, "OPENBLAS_NUM_THREADS": 1}
     if config.device == "cpu":

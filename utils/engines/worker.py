@@ -1,41 +1,51 @@
-"""One worker process: decode threads -> batches -> network -> sink, for the sources its parent hands it."""
+"""The process of one device: windows from its decoders -> pipeline -> outcomes, for the sources its driver sends.
+
+One thread waits for messages and feeds the pipeline; nothing is decoded here. The networks are loaded in a second
+thread while the first sources are being decoded.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
-import numpy as np
-
-from torch_zoo.utils.engines.batching import Batch, Batcher, Job
-from torch_zoo.utils.types import Extractor, Forward, MediaError, Outcome, Sink, Source, UsageError, Windows
+from torch_zoo.utils.engines.channel import Channel, readable
+from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders, Found
+from torch_zoo.utils.engines.pipeline import Ended, Event, Pipeline
+from torch_zoo.utils.processes import end_with_parent
+from torch_zoo.utils.types import Extractor, Sink, Source, Stage, UsageError, Windows
 
 log = logging.getLogger(__name__)
 
-BATCHES_UNDER_WAY = 2
-MOST_HELD_BYTES = 64 << 20  # of windows that wait for the network; decode threads pause beyond
-STOP_SECONDS = 2.0  # for decode threads to clean up when the worker is told to stop
+EARLY_BYTES = 64 << 20  # of windows that are held while the networks are being loaded
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """Worker to parent: send so many sources more."""
+    """Worker to driver: send so many sources more."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """Worker to driver: the networks are ready. The driver answers with Commit before anything is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Driver to worker: outputs may be written."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerFailed:
-    """Worker to parent: this worker could not be built, or can't go on."""
+    """Worker to driver: this worker could not be built, or can't go on."""
 
     reason: str
     usage: bool  # the user's options are to blame
@@ -49,163 +59,120 @@ class WorkerConfig:
     sink: Sink
     device: str
     threads: int  # for the network, on a CPU
-    decoders: int
+    decoders: DecoderOptions
     batch_size: int | None
+    driver: int  # process id
 
 
-def main(config: WorkerConfig, connection: Connection) -> None:
-    """Entry of the process. The parent ends it with None, SIGTERM, or by closing the connection."""
+def main(config: WorkerConfig, driver: Channel, server: Channel) -> None:
+    """Entry of the process. The driver ends it with None, SIGTERM, or by closing the channel."""
+    end_with_parent(config.driver)
     signal.signal(signal.SIGTERM, _stop)
-    _Worker(config, connection).run()
+    try:
+        DeviceWorker(config, driver, server).run()
+    except UsageError as error:
+        driver.send(WorkerFailed(str(error), usage=True))
+    except (EOFError, BrokenPipeError):
+        os._exit(1)  # the driver is gone
+    except SystemExit:
+        os._exit(128 + signal.SIGTERM)
+    except Exception as error:  # what the worker held is tried once more elsewhere
+        log.error("the worker on %s ends", config.device, exc_info=error)
+        driver.send(WorkerFailed(f"{type(error).__name__}: {error}", usage=False))
     sys.stdout.flush()
     os._exit(0)  # all is written; torch would take half a second to put itself away
 
 
 def _stop(*_: object) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)
+    sys.exit(128 + signal.SIGTERM)  # what was left half-written is cleared away on the way out
 
 
-class _Worker:
-    def __init__(self, config: WorkerConfig, connection: Connection) -> None:
+class DeviceWorker:
+    """Feeds the pipeline of one device."""
+
+    def __init__(self, config: WorkerConfig, driver: Channel, server: Channel) -> None:
         self._config = config
-        self._extractor, self._sink, self._device = config.extractor, config.sink, config.device
-        self._connection = connection
-        self._sending = threading.Lock()
-        self._decoders = [threading.Thread(target=self._decode, daemon=True) for _ in range(config.decoders)]
-        self._sources: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
-        # what the decoders find, in order: windows of a job, then its end, None or an error; None when all is done
-        self._found: queue.SimpleQueue[tuple[Job, Windows | Exception | None] | None] = queue.SimpleQueue()
-        self._room = threading.Condition()
-        self._held_bytes = 0  # of windows in `_found`
-        self._unread = 0  # sources received whose end has not been taken from `_found`
-        self._stopping = threading.Event()
-        self._under_way: deque[tuple[Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
+        self._driver = driver
+        self._decoders = Decoders(server, config.extractor, config.decoders)
+        self._committed = False  # outputs may be written
+        self._last = False  # the driver has no more sources
 
     def run(self) -> None:
-        try:
-            # not while sources are decoded: threads beside it slow the import of torch by more than they get done
-            self._forward: Forward = self._extractor.load(self._device, self._config.threads)
-            self._batcher = Batcher(
-                self._config.batch_size or self._extractor.batch_size(self._device, self._config.threads)
-            )
-            for thread in [*self._decoders, threading.Thread(target=self._receive, daemon=True)]:
-                thread.start()
-            self._send(SourceRequest(len(self._decoders) + 1))  # one in reserve
-            self._compute()
-        except UsageError as error:
-            self._send(WorkerFailed(str(error), usage=True))
-        except Exception as error:  # what the worker held is tried once more elsewhere
-            log.error("the worker on %s ends", self._device, exc_info=error)
-            self._send(WorkerFailed(f"{type(error).__name__}: {error}", usage=False))
-        finally:
-            self._stopping.set()
-            for _ in self._decoders:
-                self._sources.put(None)
-            for thread in filter(threading.Thread.is_alive, self._decoders):
-                thread.join(STOP_SECONDS / len(self._decoders))
+        self._request(self._decoders.capacity)
+        stages, early = self._load()
+        self._pipeline = Pipeline(
+            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._driver.send
+        )
+        self._driver.send(Loaded())
+        while not self._committed:
+            self._receive(self._driver)
+        for source, event in early:
+            self._take(source, event)
+        while not self._last or self._decoders.unfinished:
+            if not self._receive_all(0.0) and not self._pipeline.settle(more_to_come=self._decoders.unfinished):
+                self._receive_all(None)
+        while self._pipeline.settle(more_to_come=False):
+            pass
+        self._decoders.close()
 
-    def _receive(self) -> None:
-        """Thread: sources from the parent."""
-        try:
-            while (source := self._connection.recv()) is not None:
-                self._count_unread(+1)
-                self._sources.put(source)
-            self._found.put(None)
-        except (EOFError, OSError):
-            os._exit(1)  # the parent is gone
+    def _load(self) -> tuple[Sequence[Stage], list[Found]]:
+        """The stages, and what the decoders found in the meantime."""
+        done, loaded = Channel.pair()
+        results: list[Sequence[Stage] | BaseException] = []
 
-    def _decode(self) -> None:
-        """Thread: windows of one source after the other."""
-        while (source := self._sources.get()) is not None and not self._stopping.is_set():
-            self._send(SourceRequest(1))
-            job = Job(source)
+        def load() -> None:
             try:
-                for windows in self._extractor.windows(source):
-                    self._hand_over(job, windows)
-            except Exception as error:
-                self._hand_over(job, error)
-            else:
-                self._hand_over(job, None)
+                results.append(self._config.extractor.load(self._config.device, self._config.threads))
+            except BaseException as error:
+                results.append(error)
+            loaded.close()
 
-    def _hand_over(self, job: Job, found: Windows | Exception | None) -> None:
-        with self._room:
-            while self._held_bytes > MOST_HELD_BYTES and not self._stopping.is_set():
-                self._room.wait(timeout=0.2)
-            self._held_bytes += _size(found)
-        if self._stopping.is_set():
-            raise SystemExit  # ends this thread; files it had open are cleared away
-        self._found.put((job, found))
+        threading.Thread(target=load, daemon=True).start()
+        early: list[Found] = []
+        held_bytes = 0
+        while not results:
+            others = self._decoders.channels if held_bytes < EARLY_BYTES else []
+            for channel in readable([done, self._driver, *others]):
+                if channel is self._driver:
+                    early += self._sources()
+                elif channel is not done:
+                    for source, found in self._decoders.receive(channel):
+                        if isinstance(found, Windows):
+                            found = replace(found, data=found.data.copy())
+                            held_bytes += found.data.nbytes
+                        early.append((source, found))
+        done.close()
+        [result] = results
+        if isinstance(result, BaseException):
+            raise result
+        return result, early
 
-    def _compute(self) -> None:
-        """Main thread: windows -> batches -> network -> outcomes."""
-        while True:
-            if self._found.empty():
-                self._settle()
-            if (item := self._found.get()) is None:
-                return
-            job, found = item
-            with self._room:
-                self._held_bytes -= _size(found)
-                self._room.notify()
-            if isinstance(found, Windows):
-                for batch in self._batcher.add(job, found):
-                    self._start(batch)
-                continue
-            self._count_unread(-1)
-            job.decoded = True
-            if found is not None:
-                job.failed = True
-                self._send(self._failure(job, found))
-            elif job.finished:
-                self._send(self._finish(job))
+    def _receive_all(self, timeout: float | None) -> bool:
+        """Take a message from each channel that has one; False if none has."""
+        channels = readable([self._driver, *self._decoders.channels], timeout)
+        for channel in channels:
+            self._receive(channel)
+        return bool(channels)
 
-    def _settle(self) -> None:
-        """While there is nothing to pack: wait for outputs, and let go of batches that nothing will fill."""
-        if not self._unread:
-            for batch in self._batcher.flush():
-                self._start(batch)
-        while self._under_way and self._found.empty():
-            self._collect()
+    def _receive(self, channel: Channel) -> None:
+        events = self._sources() if channel is self._driver else self._decoders.receive(channel)
+        for source, event in events:
+            self._take(source, event)
 
-    def _start(self, batch: Batch) -> None:
-        """Batches overlap: while one is computed, the next one is handed to the device."""
-        while len(self._under_way) >= BATCHES_UNDER_WAY:
-            self._collect()
-        self._under_way.append((batch, self._forward(batch.data)))
+    def _sources(self) -> Iterator[Found]:
+        """Take a message of the driver."""
+        message = self._driver.receive()
+        if isinstance(message, Source):
+            yield from self._decoders.add(message)
+        elif isinstance(message, Committed):
+            self._committed = True
+        else:
+            self._last = True
 
-    def _collect(self) -> None:
-        batch, outputs = self._under_way.popleft()
-        for job in batch.scatter(outputs()):
-            if job.finished:
-                self._send(self._finish(job))
+    def _take(self, source: Source, event: Event) -> None:
+        self._pipeline.take(source, event)
+        if isinstance(event, Ended):
+            self._request(1)
 
-    def _finish(self, job: Job) -> Outcome:
-        try:
-            spans = job.spans()
-            printed = self._sink.write(self._extractor.features(job.source, job.arrays(), spans))
-        except Exception as error:
-            return self._failure(job, error)
-        if not len(spans):
-            return Outcome(job.source, "empty", self._extractor.empty_message, printed, 0.0, self._device)
-        return Outcome(job.source, "done", "", printed, float(spans[-1, 1]) - job.source.start, self._device)
-
-    def _failure(self, job: Job, error: Exception) -> Outcome:
-        if isinstance(error, MediaError):
-            return Outcome(job.source, "failed", str(error), device=self._device)
-        if isinstance(error, OSError):
-            reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
-            return Outcome(job.source, "failed", reason, device=self._device)
-        log.error("%s: unexpected", job.source.path, exc_info=error)
-        return Outcome(job.source, "failed", f"{type(error).__name__}: {error}", device=self._device)
-
-    def _count_unread(self, change: int) -> None:
-        with self._room:
-            self._unread += change
-
-    def _send(self, message: SourceRequest | WorkerFailed | Outcome) -> None:
-        with self._sending:
-            self._connection.send(message)
-
-
-def _size(found: Windows | Exception | None) -> int:
-    return found.data.nbytes if isinstance(found, Windows) else 0
+    def _request(self, number: int) -> None:
+        self._driver.send(SourceRequest(number))

@@ -12,6 +12,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 
+from torch_zoo.utils.heartbeat import beat
 from torch_zoo.utils.media.streams import (
     NEW_CLOCK_SECONDS,
     check_length,
@@ -112,6 +113,7 @@ class _AudioStream:
         seconds = 0.0
         try:
             for frame in self._container.decode(self._stream):
+                beat()
                 yield frame
                 seconds = frame.time or seconds
         except FFmpegError as error:

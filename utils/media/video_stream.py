@@ -14,6 +14,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
+from torch_zoo.utils.heartbeat import beat
 from torch_zoo.utils.media.streams import (
     NEW_CLOCK_SECONDS,
     PICTURES_ASIDE,
@@ -151,6 +152,7 @@ class VideoStream:
                     if self._format == "mpegts" and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
                         ahead += time - due
                         time = due
+                    beat()
                     yield time, frame
                     due, last = time + self._duration(frame), time
         except FFmpegError as error:

@@ -1,0 +1,210 @@
+"""Windows of many sources -> batches -> one stage after the other -> features, written; on one device.
+
+It knows no transport and starts no process: whoever has windows calls it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from torch_zoo.utils.engines.batching import Batch, Batcher, Outputs, Rows
+from torch_zoo.utils.engines.decoder import describe
+from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows
+
+log = logging.getLogger(__name__)
+
+BATCHES_IN_FLIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """All windows of a source have come, or what is wrong with it."""
+
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The decoder of a source crashed: the windows that came so far are void, and they may come again."""
+
+
+Event = Windows | Ended | Retried
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A source in progress."""
+
+    source: Source
+    rows: list[Rows]  # of each stage
+    assemblers: list[Assembler]  # between the stages
+    metadata: dict[str, np.ndarray] = field(default_factory=dict)
+    outputs: list[Outputs] = field(default_factory=list)  # of the last stage, in order
+    times: list[np.ndarray] = field(default_factory=list)
+    over: bool = False  # finished, failed or dropped
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Outputs of all windows, if there were any, and the metadata."""
+        keys = self.outputs[0] if self.outputs else ()
+        return self.metadata | {key: np.concatenate([part[key] for part in self.outputs]) for key in keys}
+
+    def spans(self) -> np.ndarray:
+        """Start and end of all windows of the last stage, (T, 2) s."""
+        return np.concatenate(self.times) if self.times else np.zeros((0, 2))
+
+
+class Pipeline:
+    """Runs the stages of an extractor. Outcomes of sources are passed to `emit` as they come.
+
+    What a network raises is not caught: after it, this device can't be trusted.
+    """
+
+    def __init__(
+        self,
+        extractor: Extractor,
+        stages: Sequence[Stage],
+        batch_size: int | None,
+        write: Callable[[Features], str],
+        emit: Callable[[Outcome], None],
+    ) -> None:
+        self._extractor = extractor
+        self._stages = stages
+        last = len(stages) - 1
+        sizes = [batch_size or stage.batch_size if at == last else stage.batch_size for at, stage in enumerate(stages)]
+        self._batchers = [Batcher(size, stage.allocate) for size, stage in zip(sizes, stages, strict=True)]
+        self._write = write
+        self._emit = emit
+        self._sources: dict[str, Job] = {}  # whose windows are still coming, by name
+        self._jobs: dict[Rows, Job] = {}  # whose rows
+        self._in_flight: deque[tuple[int, Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
+        self._assembled: deque[tuple[Job, int, Windows | None]] = deque()  # for later stages; None ends them
+
+    def take(self, source: Source, event: Event) -> None:
+        """What a decoder has to say of a source. Windows are copied into batches; full ones are started."""
+        if source.name not in self._sources:
+            self._begin(source)
+        job = self._sources[source.name]
+        if isinstance(event, Windows):
+            job.metadata |= event.metadata
+            self._batch(job, 0, event)
+            self._advance()
+            return
+        del self._sources[source.name]
+        if isinstance(event, Ended) and not event.error:
+            job.rows[0].ended = True
+            self._close(job, 0)
+            self._advance()
+            return
+        self._forget(job)
+        if isinstance(event, Ended):
+            self._emit(Outcome(source, "failed", event.error))
+
+    def settle(self, more_to_come: bool) -> bool:
+        """Use the time in which no windows come: wait for a batch, start those that nothing will fill.
+
+        Returns False if there is nothing to do.
+        """
+        if not more_to_come:
+            self._flush()
+        if not self._in_flight:
+            return False
+        self._collect()
+        self._advance()
+        return True
+
+    def _begin(self, source: Source) -> None:
+        assemblers = [stage.assembler() for stage in self._stages if stage.assembler]
+        job = Job(source, [Rows() for _ in self._stages], assemblers)
+        self._sources[source.name] = job
+        self._jobs |= dict.fromkeys(job.rows, job)
+
+    def _flush(self) -> None:
+        """Start what waits for the first stage that still gets something."""
+        for stage, batcher in enumerate(self._batchers):
+            started = False
+            for batch in batcher.flush():
+                self._start(stage, batch)
+                started = True
+            if started or any(at <= stage for at, _, _ in self._in_flight):
+                return
+
+    def _advance(self) -> None:
+        """Windows of later stages into their batches."""
+        while self._assembled:
+            job, stage, windows = self._assembled.popleft()
+            if windows is not None:
+                self._batch(job, stage, windows)
+            else:
+                job.rows[stage].ended = True
+                self._close(job, stage)
+
+    def _batch(self, job: Job, stage: int, windows: Windows) -> None:
+        if job.over:
+            return
+        for batch in self._batchers[stage].add(job.rows[stage], windows):
+            self._start(stage, batch)
+
+    def _start(self, stage: int, batch: Batch) -> None:
+        """Batches overlap: while one is computed, the next one is handed to the device."""
+        while len(self._in_flight) >= BATCHES_IN_FLIGHT:
+            self._collect()
+        self._in_flight.append((stage, batch, self._stages[stage].forward(batch.data)))
+
+    def _collect(self) -> None:
+        """Wait for the oldest batch and scatter its outputs."""
+        stage, batch, wait = self._in_flight.popleft()
+        outputs = wait()
+        self._batchers[stage].recycle(batch)
+        for part, rows in batch.scatter(outputs):
+            job = self._jobs.get(part.rows)
+            if job is None:  # failed or dropped meanwhile
+                continue
+            for ready, times in part.rows.in_order(part, rows):
+                if stage == len(self._stages) - 1:
+                    job.outputs.append(ready)
+                    job.times.append(times[:, :2])
+                else:
+                    self._assemble(job, stage, job.assemblers[stage].add(ready, times))
+            self._close(job, stage)
+
+    def _assemble(self, job: Job, stage: int, windows: Iterator[Windows]) -> None:
+        self._assembled.extend((job, stage + 1, each) for each in windows)
+
+    def _close(self, job: Job, stage: int) -> None:
+        """Pass on that no more rows will come, if that is so."""
+        rows = job.rows[stage]
+        if not rows.finished or rows.closed or job.over:
+            return
+        rows.closed = True
+        if stage == len(self._stages) - 1:
+            self._finish(job)
+        else:
+            self._assemble(job, stage, job.assemblers[stage].end(job.metadata))
+            self._assembled.append((job, stage + 1, None))
+
+    def _finish(self, job: Job) -> None:
+        self._forget(job)
+        spans = job.spans()
+        try:
+            printed = self._write(self._extractor.features(job.source, job.arrays(), spans))
+        except Exception as error:
+            failure = describe(error)
+            if failure.trace:
+                log.error("%s: unexpected\n%s", job.source.path, failure.trace)
+            self._emit(Outcome(job.source, "failed", failure.error))
+        else:
+            if len(spans):
+                covered = float(spans[-1, 1]) - job.source.start
+                self._emit(Outcome(job.source, "done", "", printed, covered))
+            else:
+                self._emit(Outcome(job.source, "empty", self._extractor.empty_message, printed))
+
+    def _forget(self, job: Job) -> None:
+        job.over = True
+        for rows in job.rows:
+            self._jobs.pop(rows, None)

@@ -1,0 +1,146 @@
+"""Who gets which source, and what a crash means: pure decisions, without processes, clocks or transports.
+
+Events come in (`add`, `ready`, `outcome`, `death`), actions go out (`Give`, `Restart`, `Fail`, `Abort`). The driver
+runs one over its device workers, each device worker one over its decoders.
+
+A member that crashes takes nothing with it but time. What may have crashed it becomes a suspect and is tried once more,
+alone on a member that has run out of other work; if that crashes as well, only this source fails.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch_zoo.utils.types import Source
+
+IDLE_DEATHS = 3  # crashes of members that held no source before the run is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Send this source to this member."""
+
+    member: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start this member again; its crash left work."""
+
+    member: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """This source crashed a member twice."""
+
+    source: Source
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Members crash whatever they do; there is no point in going on."""
+
+    reason: str
+
+
+Action = Give | Restart | Fail | Abort
+
+
+@dataclass(slots=True)
+class _Member:
+    room: int = 0  # sources it can take
+    leases: dict[str, Source] = field(default_factory=dict)  # by name, in the order they were given
+    alone: bool = False  # holds a suspect and gets nothing else
+    dead: bool = False
+
+
+class Scheduler:
+    """Leases sources to members.
+
+    `blame` says what a crash makes suspect: `first`, for members that take one source after the other, only the oldest
+    lease; `all`, for members that mix their sources, every lease.
+    """
+
+    def __init__(self, blame: Literal["first", "all"]) -> None:
+        self._blame = blame
+        self._waiting: deque[Source] = deque()
+        self._suspects: deque[Source] = deque()
+        self._members: dict[int, _Member] = {}
+        self._idle_deaths = 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Is any source waiting or leased?"""
+        return bool(self._waiting or self._suspects or any(each.leases for each in self._members.values()))
+
+    @property
+    def waiting(self) -> int:
+        """Sources that no member holds."""
+        return len(self._waiting) + len(self._suspects)
+
+    def leases(self, member: int) -> list[Source]:
+        """What a member holds, oldest first."""
+        return list(self._members[member].leases.values()) if member in self._members else []
+
+    def add(self, sources: Iterable[Source]) -> list[Action]:
+        """More work. Names are unique among unfinished sources."""
+        self._waiting.extend(sources)
+        return list(self._assign())
+
+    def ready(self, member: int, room: int = 1) -> list[Action]:
+        """A member, perhaps a new or restarted one, can take so many sources more."""
+        each = self._members.setdefault(member, _Member())
+        each.dead = False
+        each.room += room
+        return list(self._assign())
+
+    def outcome(self, member: int, source: Source) -> list[Action]:
+        """A member is done with a source, well or not."""
+        each = self._members[member]
+        del each.leases[source.name]
+        each.alone = False
+        return list(self._assign())
+
+    def death(self, member: int, reason: str) -> list[Action]:
+        """A member crashed, hung and was killed, or exceeded a limit."""
+        each = self._members.setdefault(member, _Member())
+        held = list(each.leases.values())
+        failed: list[Action] = []
+        if each.alone:
+            failed = [Fail(source, reason) for source in held]
+        elif self._blame == "all":
+            self._suspects.extend(held)
+        else:
+            self._suspects.extend(held[:1])
+            self._waiting.extendleft(reversed(held[1:]))
+        self._members[member] = _Member(dead=True)
+        if not held:
+            self._idle_deaths += 1
+            if self._idle_deaths >= IDLE_DEATHS:
+                return [Abort(reason)]
+        return [*failed, *self._assign()]
+
+    def _assign(self) -> Iterator[Action]:
+        for member, each in self._members.items():
+            while each.room and not each.alone:
+                if self._suspects and not each.leases:
+                    each.alone = True
+                    source = self._suspects.popleft()
+                elif self._waiting:
+                    source = self._waiting.popleft()
+                else:
+                    break
+                each.room -= 1
+                each.leases[source.name] = source
+                yield Give(member, source)
+        if self._waiting or self._suspects:
+            for member, each in self._members.items():
+                if each.dead:
+                    each.dead = False
+                    yield Restart(member)
