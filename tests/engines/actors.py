@@ -1,9 +1,11 @@
-"""An extractor whose sources say in their path what goes wrong with them, and a sink that tells what came of them."""
+"""An extractor whose sources say in their path what goes wrong with them, and a sink that tells what became of them."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from torch_zoo.utils.types import Features, Forward, MediaError, Sink, Source, UsageError, Windows
+from torch_zoo.utils import heartbeat
+from torch_zoo.utils.types import Features, MediaError, Sink, Source, Stage, UsageError, Windows
 
 WINDOWS = 3  # of each source
 
@@ -21,9 +24,30 @@ def value(source: Source) -> float:
     return float(sum(source.name.encode()))
 
 
+def hoard() -> None:
+    """Ask for 64 GB, and use them."""
+    hoarded = [np.ones(1 << 27) for _ in range(64)]
+    raise AssertionError(f"there was memory for {len(hoarded)} GB")
+
+
+CRASHES = {
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "exit": lambda: os._exit(5),
+    "hang": lambda: ctypes.CDLL(None).sleep(600),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "hoard": hoard,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Doubler:
-    """The path's first word is what happens: good, empty, kill, kill-once, media, decode, forward, wait, release."""
+    """The path's first word is what happens in the decoder.
+
+    good, empty, wait, release; media and decode raise; kill, kill-once, segfault, abort, exit, hang, stop, hoard end
+    or stall its process. `forward` and `worker` happen in the device worker, when the features of the source are made.
+    """
 
     markers: str
     loading: str = "well"
@@ -40,10 +64,7 @@ class Doubler:
     def empty_message(self) -> str:
         return "it has no window"
 
-    def batch_size(self, device: str, threads: int) -> int:
-        return 4
-
-    def load(self, device: str, threads: int) -> Forward:
+    def load(self, device: str, threads: int) -> list[Stage]:
         if self.loading == "die":
             os._exit(3)
         if self.loading == "usage":
@@ -54,9 +75,10 @@ class Doubler:
         def forward(batch):  # type: ignore[no-untyped-def]
             if np.isnan(batch).any():
                 raise RuntimeError("a window that the network cannot stand")
-            return lambda: {"doubled": 2 * batch}
+            doubled = 2 * batch
+            return lambda: {"doubled": doubled}
 
-        return forward
+        return [Stage(forward, batch_size=4)]
 
     def windows(self, source: Source) -> Iterator[Windows]:
         what = source.path.split()[0]
@@ -67,8 +89,17 @@ class Doubler:
             raise ZeroDivisionError("a decoder's mistake")
         if what == "forward":
             fill = np.nan
-        if what == "kill" or (what == "kill-once" and not self._marked(source.name)):
+        if what in CRASHES:
+            yield Windows(np.full((1, 2), fill, np.float32), np.array([[0, 1.0]]))  # which must leave no trace
+            CRASHES[what]()
+        if what == "kill-once" and not self._marked(source.name):
             os.kill(os.getpid(), signal.SIGKILL)
+        if what == "imported":
+            raise MediaError(" ".join(sys.modules))
+        if what == "slow":
+            for _ in range(8):
+                time.sleep(0.2)
+                heartbeat.beat()
         if what == "release":
             (Path(self.markers) / "released").touch()
         if what == "wait":
@@ -77,6 +108,8 @@ class Doubler:
             yield Windows(np.full((1, 2), fill, np.float32), np.array([[number, number + 1.0]]))
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
+        if source.path.startswith("worker"):
+            os.kill(os.getpid(), signal.SIGKILL)
         return Features(source, arrays or {"doubled": np.zeros((0, 2), np.float32)}, times)
 
     def _marked(self, name: str) -> bool:

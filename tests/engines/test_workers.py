@@ -1,4 +1,4 @@
-"""Worker processes that go wrong in every way: each costs its own sources only, and none stays behind."""
+"""Processes that go wrong in every way: each costs its own sources only, and none stays behind."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from actors import WINDOWS, Doubler, Tell, value
 
-from torch_zoo.utils.engines import local
 from torch_zoo.utils.engines.local import Local
-from torch_zoo.utils.engines.worker import WorkerConfig
 from torch_zoo.utils.types import Outcome, Source, UsageError, WorkerError
 
 
@@ -30,7 +28,7 @@ def no_process_stays() -> object:
 
 
 GOOD = [f"good {number}" for number in range(12)]
-BAD = ["kill-once a", "media x", "decode x", "empty x", "kill always", "write x", "forward x"]
+BAD = ["kill-once a", "media x", "decode x", "empty x", "worker x", "write x", "forward x"]
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +48,12 @@ def test_good_sources_are_done_whatever_befalls_others(outcomes: dict[str, Outco
 
 
 def test_source_that_kills_its_worker_is_tried_once_more_and_reported(outcomes: dict[str, Outcome]) -> None:
-    outcome = outcomes["kill always"]
+    outcome = outcomes["worker x"]
     assert outcome.status == "failed"
-    assert outcome.message == "its worker died twice: killed by SIGKILL, perhaps for want of memory"
+    assert outcome.message == "its worker was killed by SIGKILL, perhaps because memory ran out; tried twice"
 
 
-def test_source_whose_worker_was_killed_once_is_done(outcomes: dict[str, Outcome]) -> None:
+def test_source_whose_decoder_was_killed_once_is_done(outcomes: dict[str, Outcome]) -> None:
     assert outcomes["kill-once a"].status == "done"
 
 
@@ -95,7 +93,7 @@ def test_sources_are_handed_out_as_workers_ask(tmp_path: Path) -> None:
     [
         ("usage", UsageError, "weights.pth: not the weights of Doubler"),
         ("error", WorkerError, "the worker on cpu could not start: RuntimeError: no memory for the network"),
-        ("die", WorkerError, "the worker on cpu could not start: its process ended with exit code 3"),
+        ("die", WorkerError, "the worker on cpu could not start: its worker ended with exit code 3"),
     ],
 )
 def test_worker_that_cannot_be_built_ends_the_run(
@@ -114,12 +112,3 @@ def test_run_that_is_closed_midway_leaves_no_process(tmp_path: Path) -> None:
 
 def test_nothing_to_do_starts_nothing(tmp_path: Path) -> None:
     assert run([], tmp_path) == []
-
-
-def test_source_handed_to_a_worker_just_dead_is_kept_for_another() -> None:
-    ours, theirs = multiprocessing.Pipe()
-    theirs.close()
-    role = WorkerConfig(Doubler(markers=""), Tell(), "cpu", 1, 1, None)
-    each = local._Worker(role, multiprocessing.get_context("spawn").Process(), ours, wanted=1)
-    each.give(Source("good 0", "good"))
-    assert list(each.held) == ["good"]

@@ -8,10 +8,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from video_maker import write_video
+from video_maker import LOSSLESS, write_video
 
+from torch_zoo.models.flow import tvl1
 from torch_zoo.models.i3d.extractor import I3DExtractor
+from torch_zoo.models.i3d.stacks import StackAssembler
+from torch_zoo.models.i3d.streams import QuantizedFlow
 from torch_zoo.models.i3d.weights import WEIGHTS
+from torch_zoo.utils.engines.inline import Inline
 from torch_zoo.utils.types import Features, MediaError, Source, UsageError
 
 RGB = {"checkpoint": "random", "streams": "rgb", "stack_size": 10, "step_size": 10}
@@ -33,20 +37,46 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Source:
     return Source(str(write_video(path, 25, size=(344, 256), codec="ffv1", pix_fmt="bgr0", picture=texture)), "clip")
 
 
+class FakeFlow(torch.nn.Module):
+    """Flow of clips by a function of NumPy frames (T + 1, H, W, 3)."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self._flow = flow
+        self.unused = torch.nn.Parameter(torch.zeros(()), requires_grad=False)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return torch.stack([torch.from_numpy(self._flow(clip.permute(0, 2, 3, 1).numpy()).copy()) for clip in frames])
+
+
 def windows(extractor: I3DExtractor, source: Source, flow: Flow | None = None) -> tuple[np.ndarray, np.ndarray, float]:
-    if flow:
-        extractor._loaded[:] = [flow]
-    parts = list(extractor.windows(source))
-    data = np.concatenate([part.data for part in parts])
-    return data, np.concatenate([part.times for part in parts]), float(parts[0].metadata["fps"])
+    """Stacks as the network gets them, their times, and the frame rate; `flow` takes the place of the real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        if flow:
+            patch.setattr(tvl1, "tvl1", flow)
+        parts = list(extractor.windows(source))
+    metadata = {key: value for part in parts for key, value in part.metadata.items()}
+    if extractor.flow_type != "tvl1" and extractor.streams != "rgb":
+        network = QuantizedFlow(FakeFlow(flow), extractor.flow_type, extractor.streams != "flow")
+        assembler = StackAssembler(extractor.stack_size, extractor.step_size)
+        clips, parts = parts[1:], []
+        for clip in clips:
+            parts += assembler.add({"pairs": network(torch.from_numpy(clip.data)).numpy()}, clip.times)
+        parts += assembler.end(metadata)
+    parts = [part for part in parts if len(part.data)]
+    if not parts:
+        return np.zeros(0), np.zeros((0, 2)), float(metadata["fps"])
+    return (
+        np.concatenate([part.data for part in parts]),
+        np.concatenate([part.times for part in parts]),
+        float(metadata["fps"]),
+    )
 
 
 def extract(extractor: I3DExtractor, source: Source) -> Features:
-    forward = extractor.load("cpu", 2)
-    data, times, fps = windows(extractor, source)
-    outputs = [forward(data[number : number + 1])() for number in range(len(data))]
-    arrays = {key: np.concatenate([each[key] for each in outputs]) for key in (outputs[0] if outputs else ())}
-    return extractor.features(source, {**arrays, "fps": np.array(fps)}, times)
+    [(outcome, features)] = Inline(extractor, extractor.load("cpu", 2)).run([source], extractor.windows)
+    assert outcome.status in ("done", "empty")
+    return features
 
 
 def test_the_sample_is_prepared_as_published(shared_sample, golden):
@@ -73,15 +103,17 @@ def test_times_at_another_rate_are_the_published_ones(shared_sample):
     np.testing.assert_allclose(1000 * times[:, 1], 1600 + 800 * np.arange(21), rtol=1e-9)
 
 
-def test_rgb_and_flow_are_of_the_same_place_and_time(clip):
+@pytest.mark.parametrize("flow_type", ["tvl1", "pwc"])
+def test_rgb_and_flow_are_of_the_same_place_and_time(flow_type, clip):
     """Each frame moves by a flow that tells its number and place: it must lie beside that frame's picture."""
 
     def marked(frames: np.ndarray) -> np.ndarray:
         red = frames[:-1, :, :, 0].astype(np.float32)
         return np.stack([red, red], axis=1) * (40 / 255) - 20  # px; the level is the red one plus a half
 
-    extractor = I3DExtractor(checkpoint="random", flow_type="tvl1", stack_size=10, step_size=10)
-    data, _, _ = windows(extractor, clip, marked)
+    extractor = I3DExtractor(checkpoint="random", flow_type=flow_type, stack_size=10, step_size=10)
+    data, times, _ = windows(extractor, clip, marked)
+    np.testing.assert_allclose(times, [[0, 0.4], [0.4, 0.8]], atol=1e-9)
     assert data.shape == (2, 5, 10, 224, 224)
     np.testing.assert_allclose(data[:, 3], data[:, 0], atol=1)
     np.testing.assert_array_equal(data[:, 3], data[:, 4])
@@ -101,15 +133,16 @@ def test_of_rafts_padded_frames_the_middle_is_taken_as_published(tmp_path):
     assert starts == {"raft": 59, "pwc": 58, "tvl1": 58}
 
 
+@pytest.mark.parametrize("flow_type", ["tvl1", "raft"])
 @pytest.mark.parametrize("step", [1, 3, 10, 12])
-def test_flow_of_a_pair_is_computed_once_and_of_skipped_frames_never(step, clip):
+def test_flow_of_a_pair_is_computed_once_and_of_skipped_frames_never(step, flow_type, clip):
     seen: list[bytes] = []
 
     def counted(frames: np.ndarray) -> np.ndarray:
         seen.extend(frame.tobytes() for frame in frames[:-1])
         return np.zeros((len(frames) - 1, 2, *frames.shape[1:3]), np.float32)
 
-    extractor = I3DExtractor(checkpoint="random", flow_type="tvl1", stack_size=10, step_size=step)
+    extractor = I3DExtractor(checkpoint="random", flow_type=flow_type, stack_size=10, step_size=step)
     data, _, _ = windows(extractor, clip, counted)
     pairs = {first + k for first in range(0, 25 - 10, step) for k in range(10)}
     assert len(seen) == len(set(seen)) == len(pairs)
@@ -135,6 +168,22 @@ def test_fewer_frames_than_a_stack_are_no_stack_or_repeated(tmp_path):
     data, _, _ = windows(I3DExtractor(**RGB, last_window="cycle"), source)
     assert data.shape == (1, 3, 10, 224, 224)
     np.testing.assert_array_equal(data[0, :, 7:], data[0, :, :3])
+
+
+@pytest.mark.parametrize(("frames", "step"), [(7, 10), (1, 10), (14, 10), (13, 3), (11, 10), (20, 10)])
+def test_a_last_stack_of_repeated_frames_is_the_same_with_every_kind_of_flow(frames, step, tmp_path):
+    source = Source(str(write_video(tmp_path / "x.mkv", frames, size=(344, 256), picture=texture, **LOSSLESS)), "x")
+
+    def between(frames: np.ndarray) -> np.ndarray:
+        """Which tells both frames of a pair."""
+        grey = frames[..., 0].astype(np.float32)
+        return np.stack([grey[:-1], grey[1:]], axis=1) / 8 - 16
+
+    options = {"checkpoint": "random", "stack_size": 10, "step_size": step, "last_window": "cycle"}
+    host, device = (windows(I3DExtractor(**options, flow_type=kind), source, between) for kind in ("tvl1", "pwc"))
+    assert host[0].shape[1:] == (5, 10, 224, 224)
+    np.testing.assert_array_equal(device[0], host[0])
+    np.testing.assert_array_equal(device[1], host[1])
 
 
 def test_features_are_those_of_the_network(clip):
@@ -180,6 +229,8 @@ def test_a_file_without_pictures_is_named(tmp_path):
         ({"stack_size": 9}, "stack_size=9: I3D needs 10 frames"),
         ({"step_size": 0}, "step_size=0: must be 1 or more"),
         ({"fps_method": "reencode"}, "fps_method=reencode does nothing without extraction_fps"),
+        ({"streams": "rgb", "flow_checkpoint": "x.pth"}, "flow_checkpoint=x.pth: streams=rgb has no flow"),
+        ({"flow_type": "tvl1", "flow_checkpoint": "x.pth"}, "flow_checkpoint=x.pth: flow_type=tvl1 has no weights"),
         ({"extraction_fps": 0.0}, "extraction_fps=0: must be from 0.001"),
     ],
 )

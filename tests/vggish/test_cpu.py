@@ -84,6 +84,7 @@ def test_bf16_dense_layers_are_within_two_percent_of_the_scale(formula_weights, 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 def test_every_precision_runs_on_a_cpu(precision, formula_checkpoint, batch):
     extractor = VGGishExtractor(checkpoint=str(formula_checkpoint), precision=precision)
-    outputs = extractor.load("cpu", threads=2)(batch[:2])()[KEY]
+    [stage] = extractor.load("cpu", 2)
+    outputs = stage.forward(batch[:2])()[KEY]
     assert outputs.shape == (2, 128)
     assert outputs.dtype == np.float32

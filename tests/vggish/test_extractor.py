@@ -127,7 +127,8 @@ def test_a_worker_gets_the_extractor_with_its_weights_found(formula_checkpoint):
 def test_embeddings_of_the_sample_by_stand_in_weights(formula_checkpoint, shared_sample):
     extractor = VGGishExtractor(checkpoint=str(formula_checkpoint))
     data, times = examples(extractor, Source(str(shared_sample), "x"))
-    (outputs,) = extractor.load("cpu", threads=1)(data[:4])().values()
+    [stage] = extractor.load("cpu", threads=1)
+    (outputs,) = stage.forward(data[:4])().values()
     features = extractor.features(Source("a", "a"), {KEY: outputs}, times[:4])
     assert features.arrays[KEY].shape == (4, 128)
     assert features.arrays[KEY].min() == 0
@@ -139,7 +140,8 @@ def test_the_released_weights_give_the_published_embeddings(shared_sample, golde
         pytest.skip(f"the released weights are not in torch's hub cache ({WEIGHTS.cached.name})")
     extractor = VGGishExtractor()
     data, _ = examples(extractor, Source(str(shared_sample), "x"))
-    (outputs,) = extractor.load("cpu", threads=2)(data)().values()
+    [stage] = extractor.load("cpu", threads=2)
+    (outputs,) = stage.forward(data)().values()
     with np.load(golden / "real_weights_vggish.npz") as theirs:
         # one step of 16 bits in 152 samples between FFmpeg versions: embeddings below 5e-4
         np.testing.assert_allclose(outputs, theirs["v_GGSY1Qvo990_vggish"], rtol=0, atol=5e-4)

@@ -33,7 +33,8 @@ def features(formula_checkpoint, golden):
     def of(preset: str, *overrides: str) -> np.ndarray:
         pca_params = str(golden / "vggish_pca_params.npz")
         chosen = extractor(preset, *overrides, checkpoint=str(formula_checkpoint), pca_params=pca_params)
-        outputs = chosen.load("cpu", 1)(examples[:, None])()
+        [stage] = chosen.load("cpu", 1)
+        outputs = stage.forward(examples[:, None])()
         return chosen.features(Source("x", "x"), outputs, np.zeros((3, 2))).arrays[KEY]
 
     return of
@@ -106,7 +107,8 @@ def test_released_weights_give_the_published_embeddings_and_their_8_bits(golden)
     with np.load(golden / "vggish_pca_quantised.npz") as metadata:
         for postprocess, key in (("none", "embedding_relu"), ("pca_8bit", "quantised_floor_uint8")):
             chosen = extractor("video_features", f"postprocess={postprocess}", pca_params=pca_params)
-            outputs = chosen.load("cpu", 2)(examples)()
+            [stage] = chosen.load("cpu", 2)
+            outputs = stage.forward(examples)()
             ours = chosen.features(Source("x", "x"), outputs, np.zeros((18, 2))).arrays[KEY]
             if postprocess == "none":
                 np.testing.assert_allclose(ours, metadata[key], rtol=0, atol=2e-5)

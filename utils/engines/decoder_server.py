@@ -137,7 +137,8 @@ class _Server:
         while True:
             for key, _ in self._selector.select(WATCH_SECONDS if self._children else None):
                 if isinstance(key.data, _Child):
-                    self._reap(key.data)
+                    if key.data in self._children:  # its client may have gone in the same moment, and it with it
+                        self._reap(key.data)
                 elif not self._serve(key.data):
                     return
             now = time.monotonic()

@@ -4,7 +4,7 @@ Events come in (`add`, `ready`, `outcome`, `death`), actions go out (`Give`, `Re
 runs one over its device workers, each device worker one over its decoders.
 
 A member that crashes takes nothing with it but time. What may have crashed it becomes a suspect and is tried once more,
-alone on a member that has run out of other work; if that crashes as well, only this source fails.
+alone on a member; if that crashes as well, only this source fails.
 """
 
 from __future__ import annotations
