@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden"
 SHARED = ROOT.parent / "shared"
+
+
+class ReferenceFiles:
+    """`files / name` is a file of tests/golden or, if it is too large for that, of ../shared/golden."""
+
+    def __truediv__(self, name: str) -> Path:
+        return path if (path := GOLDEN / name).exists() else _or_skip(SHARED / "golden" / name)
 
 
 def _or_skip(path: Path) -> Path:
     if not path.exists():
-        pytest.skip(f"{path.name} is not there: it lies in the folder `shared` beside the repository")
+        pytest.skip(f"{path.name} is not there: it belongs in the folder `shared` beside the repository")
     return path
 
 
@@ -30,13 +38,15 @@ def _packaged_clip(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def golden() -> Path:
-    return _or_skip(SHARED / "golden")
+def golden() -> ReferenceFiles:
+    """What the original implementations computed: tests/golden/README.md."""
+    return ReferenceFiles()
 
 
 @pytest.fixture(scope="session")
 def manifests() -> Path:
-    return _or_skip(SHARED / "metadata" / "manifests")
+    """Names and shapes of the tensors of published files, a JSON file for each."""
+    return GOLDEN / "manifests"
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +68,7 @@ def bikes() -> Path:
 
 @pytest.fixture(scope="session")
 def formula_weights() -> dict[str, Tensor]:
-    """VGGish's state dict by the formula of shared/golden/README.md, in the order of the network's own."""
+    """VGGish's state dict by the formula of tests/golden/README.md, in the order of the network's own."""
     import torch
 
     from torch_zoo.models.vggish.network import VGGish
