@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from torch_zoo.utils.devices import cpu_cores
-from torch_zoo.utils.sources import MEDIA_SUFFIXES
+from torch_zoo.utils.sources import media_files
 from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled
 from torch_zoo.utils.types import MediaError, UsageError
 
@@ -69,9 +69,7 @@ def files_of_classes(folder: Path) -> dict[str, list[Path]]:
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(classes) < 2:
         raise UsageError(f"{folder}: {len(classes)} folders inside; at least two are needed, one per class")
-    return {
-        path.name: sorted(file for file in path.rglob("*") if file.suffix.lower() in MEDIA_SUFFIXES) for path in classes
-    }
+    return {path.name: [Path(file) for file in media_files(str(path))] for path in classes}
 
 
 def _read_all(files: dict[str, list[Path]], read: Read) -> Iterator[tuple[str, list[np.ndarray]]]:
