@@ -9,12 +9,34 @@ from typing import TYPE_CHECKING
 import pytest
 from formula import formula_tensor
 
+from torch_zoo.utils.devices import cpu_cores
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 SHARED = ROOT.parent / "shared"
+
+
+# In parallel, workers take whole files, in the order collected: these first, lest one of them is all that is left.
+LONGEST = ("test_readme.py", "cli", "i3d", "test_package.py", "test_notebook.py", "flow", "vggish", "engines")
+MOST_WORKERS = 8  # each holds networks of its own: about 2 GB
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For -n auto. One more than there are cores, since many tests wait for the start of a process."""
+    return min(cpu_cores() + 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        top = item.path.relative_to(ROOT / "tests").parts[0]
+        return LONGEST.index(top) if top in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 class ReferenceFiles:

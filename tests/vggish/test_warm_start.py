@@ -56,7 +56,7 @@ def saved(frozen: tuple[Classifier, Labeled], tmp_path_factory: pytest.TempPathF
 def warm_start(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch_zoo.models.vggish.warm_start", *map(str, arguments)]
     given = {**os.environ, "CUDA_VISIBLE_DEVICES": "", **(environment or {})}
-    return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=110)
+    return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=200)
 
 
 def changed(before: dict[str, torch.Tensor], model: torch.nn.Module) -> set[str]:
