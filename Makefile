@@ -11,8 +11,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
 
-test: $(TESTABLE)
-	$(BIN)/python -m pytest
+test: $(TESTABLE)  ## several files of tests at a time
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment of its own
 	.venv-tensorflow/bin/python -m pytest tests/with_tensorflow

@@ -27,7 +27,7 @@ def clips(folder: Path, number: int) -> list[Path]:
 
 
 def long_file(folder: Path, seconds: int) -> Path:
-    """One file so long: a clip over and over, its packets copied."""
+    """One file of this length: a clip over and over, its packets copied."""
     path = folder / f"long_{seconds}s.mp4"
     if not path.exists():
         with atomic_write(path) as partial:

@@ -112,7 +112,7 @@ def measure_runs(folder: Path, weights: Path, clips: int) -> None:
 
 @contextmanager
 def busy() -> Iterator[list[int]]:
-    """Utilisation of the device in percent, every 200 ms while the block runs."""
+    """Utilization of the device in percent, every 200 ms while the block runs."""
     shares: list[int] = []
     command = "nvidia-smi -i 0 --query-gpu=utilization.gpu --format=csv,noheader,nounits -lms 200"
     with subprocess.Popen(command.split(), stdout=subprocess.PIPE, text=True) as process:

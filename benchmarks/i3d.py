@@ -57,7 +57,7 @@ class Bench:
         self._compare("rgb + TV-L1, 16-frame stacks every 4", "rgb+flow", [path], 16, 4)
 
     def measure_memory(self) -> None:
-        """Peak of all processes together, a file and one six times as long."""
+        """Peak memory of all processes together, for a file and for one six times as long."""
         peaks = []
         for minutes in (1, 6):
             path = corpus.long_file(self.folder, 60 * minutes)

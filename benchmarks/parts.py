@@ -31,7 +31,7 @@ def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> floa
 
 
 def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
-    """Examples a second of the plain network, of torch's channels_last, and of ours in fp32 and bf16."""
+    """Examples per second of the plain network, of torch's channels_last, and of ours in fp32 and bf16."""
     import torch
 
     from torch_zoo.models.vggish.cpu import CpuVGGish

@@ -39,7 +39,7 @@ def main(streams: str, stack_size: str, step_size: str, weights: str, output: st
             frames.append(scaled(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
             if len(frames) == size + 1:
                 for stream, network in networks.items():
-                    clip = pictures(frames) if stream == "rgb" else flow(frames, solver)
+                    clip = rgb(frames) if stream == "rgb" else flow(frames, solver)
                     with torch.inference_mode():
                         found[stream].append(network(clip)[0].numpy())
                 del frames[:step]
@@ -53,21 +53,21 @@ def scaled(frame: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 
 
-def middle(image: np.ndarray) -> np.ndarray:
+def center_crop(image: np.ndarray) -> np.ndarray:
     top, left = ((length - CROP) // 2 for length in image.shape[:2])
     return image[top : top + CROP, left : left + CROP]
 
 
-def pictures(frames: list[np.ndarray]) -> torch.Tensor:
-    clip = np.stack([middle(frame) for frame in frames[:-1]]).astype(np.float32)
+def rgb(frames: list[np.ndarray]) -> torch.Tensor:
+    clip = np.stack([center_crop(frame) for frame in frames[:-1]]).astype(np.float32)
     return torch.from_numpy(clip).permute(3, 0, 1, 2)[None].contiguous() * 2 / 255 - 1
 
 
 def flow(frames: list[np.ndarray], solver: cv2.DenseOpticalFlow) -> torch.Tensor:
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    vectors = [middle(solver.calc(*pair, None)) for pair in pairwise(grey)]  # type: ignore[call-overload]
-    levels = np.rint(128 + 255 / 40 * np.clip(np.stack(vectors), -20, 20)).astype(np.float32)
-    return torch.from_numpy(levels).permute(3, 0, 1, 2)[None].contiguous() * 2 / 255 - 1
+    gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    vectors = [center_crop(solver.calc(*pair, None)) for pair in pairwise(gray)]  # type: ignore[call-overload]
+    quantized = np.rint(128 + 255 / 40 * np.clip(np.stack(vectors), -20, 20)).astype(np.float32)
+    return torch.from_numpy(quantized).permute(3, 0, 1, 2)[None].contiguous() * 2 / 255 - 1
 
 
 if __name__ == "__main__":

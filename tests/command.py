@@ -55,7 +55,7 @@ def start(*arguments: object, environment: dict[str, str] | None = None) -> subp
     )
 
 
-def run(*arguments: object, environment: dict[str, str] | None = None, seconds: float = 100) -> Result:
+def run(*arguments: object, environment: dict[str, str] | None = None, seconds: float = 200) -> Result:
     """The command, run to its end."""
     with start(*arguments, environment=environment) as process:
         try:

@@ -9,16 +9,46 @@ from typing import TYPE_CHECKING
 import pytest
 from formula import formula_tensor
 
+from torch_zoo.utils.devices import cpu_cores
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden"
 SHARED = ROOT.parent / "shared"
+
+
+# In parallel, workers take whole files, in the order collected: these first, lest one of them is all that is left.
+LONGEST = ("test_readme.py", "cli", "i3d", "test_package.py", "test_notebook.py", "flow", "vggish", "engines")
+MOST_WORKERS = 8  # each holds networks of its own: 1 to 4 GB
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For -n auto. One more than there are cores, since many tests wait for the start of a process."""
+    return min(cpu_cores() + 1, MOST_WORKERS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        top = item.path.relative_to(ROOT / "tests").parts[0]
+        return LONGEST.index(top) if top in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
+class ReferenceFiles:
+    """`files / name` is a file of tests/golden or, if it is too large for that, of ../shared/golden."""
+
+    def __truediv__(self, name: str) -> Path:
+        return path if (path := GOLDEN / name).exists() else _or_skip(SHARED / "golden" / name)
 
 
 def _or_skip(path: Path) -> Path:
     if not path.exists():
-        pytest.skip(f"{path.name} is not there: it lies in the folder `shared` beside the repository")
+        pytest.skip(f"{path.name} is not there: it belongs in the folder `shared` beside the repository")
     return path
 
 
@@ -30,13 +60,15 @@ def _packaged_clip(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def golden() -> Path:
-    return _or_skip(SHARED / "golden")
+def golden() -> ReferenceFiles:
+    """What the original implementations computed: tests/golden/README.md."""
+    return ReferenceFiles()
 
 
 @pytest.fixture(scope="session")
 def manifests() -> Path:
-    return _or_skip(SHARED / "metadata" / "manifests")
+    """Names and shapes of the tensors of published files, a JSON file for each."""
+    return GOLDEN / "manifests"
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +90,7 @@ def bikes() -> Path:
 
 @pytest.fixture(scope="session")
 def formula_weights() -> dict[str, Tensor]:
-    """VGGish's state dict by the formula of shared/golden/README.md, in the order of the network's own."""
+    """VGGish's state dict by the formula of tests/golden/README.md, in the order of the network's own."""
     import torch
 
     from torch_zoo.models.vggish.network import VGGish

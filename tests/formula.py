@@ -1,4 +1,4 @@
-"""Stand-in weights and frames by the formulas of shared/golden/README.md: the same numbers wherever they are made."""
+"""Stand-in weights and frames by the formulas of golden/README.md: the same numbers wherever they are made."""
 
 from __future__ import annotations
 

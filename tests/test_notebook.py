@@ -98,7 +98,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Notebook
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("https_proxy", UNREACHABLE)
         environment.setenv("IPYTHONDIR", str(folder / "ipython"))
-        NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(folder / "notebooks")}}).execute()
+        NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(folder / "notebooks")}}).execute()
     return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 

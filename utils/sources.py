@@ -102,12 +102,16 @@ def _with_parents(source: Source, by_name: dict[str, list[Source]]) -> Source:
 
 def _expand(path: str) -> list[str]:
     if os.path.isdir(path):
-        files = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
-        media = sorted(file for file in files if Path(file).suffix.lower() in MEDIA_SUFFIXES)
-        return media or [path]
+        return media_files(path) or [path]
     if not os.path.exists(path) and glob.has_magic(path):
         return sorted(glob.glob(path, recursive=True)) or [path]
     return [path]
+
+
+def media_files(folder: str) -> list[str]:
+    """Media at any depth of a folder, sorted."""
+    files = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+    return sorted(file for file in files if Path(file).suffix.lower() in MEDIA_SUFFIXES)
 
 
 def _rows(path: Path, text: str) -> Iterator[Source]:

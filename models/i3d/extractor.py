@@ -14,7 +14,6 @@ import numpy as np
 from torch_zoo.models.flow import estimator
 from torch_zoo.models.flow.estimator import FlowType
 from torch_zoo.models.i3d.layers import CLASSES, FEATURES
-from torch_zoo.models.i3d.predictions import report
 from torch_zoo.models.i3d.stacks import (
     CROP,
     StackAssembler,
@@ -31,6 +30,7 @@ from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.media.images import save_jpeg
 from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
+from torch_zoo.utils.predictions import kinetics_400, report
 from torch_zoo.utils.types import Features, Source, Stage, UsageError, Windows
 
 SHORTEST_STACK = 10  # frames; with fewer, nothing is left for the network's last pool
@@ -217,7 +217,9 @@ class I3DExtractor:
         predictions = ""
         if self.show_pred and len(times):
             logits: dict[str, np.ndarray] = {stream: arrays[f"{stream}_logits"] for stream in self._streams}
-            predictions = report(source.name, logits, times)
+            if len(logits) > 1:
+                logits[" + ".join(logits)] = np.sum(list(logits.values()), axis=0)
+            predictions = report(source.name, logits, times, kinetics_400())
         return Features(source, found, times, predictions)
 
 

@@ -20,7 +20,7 @@ from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.types import UsageError
 
 HIDDEN_UNITS = 100
-EXAMPLES_AT_A_TIME = 64  # where nothing is learned
+INFERENCE_BATCH = 64
 
 
 class Classifier(nn.Module):
@@ -61,9 +61,9 @@ class Classifier(nn.Module):
                 model = cls(VGGish(final_relu=True), saved["classes"])
             model.load_state_dict(saved["weights"], assign=True)
         except FileNotFoundError as error:
-            raise UsageError(f"{path}: no such file; give the model.pt that training wrote") from error
+            raise UsageError(f"{path}: no such file; give the model.pt that training saved") from error
         except Exception as error:  # torch raises a different type for each way a file can be wrong
-            raise UsageError(f"{path}: not a classifier that training wrote, or damaged") from error
+            raise UsageError(f"{path}: not a classifier that training saved, or damaged") from error
         return model.requires_grad_(False).eval()
 
     def save(self, path: Path) -> None:
@@ -74,12 +74,12 @@ class Classifier(nn.Module):
 
     def logits(self, examples: np.ndarray, device: str) -> np.ndarray:
         """(n, 1, 96, 64) float32 -> (n, classes) float32; moves the model to the device."""
-        placed = DeviceModel(self, device, "fp32")
-        parts = range(0, len(examples), EXAMPLES_AT_A_TIME)
-        computed = [placed(examples[first : first + EXAMPLES_AT_A_TIME])() for first in parts]
+        on_device = DeviceModel(self, device, "fp32")
+        parts = range(0, len(examples), INFERENCE_BATCH)
+        computed = [on_device(examples[first : first + INFERENCE_BATCH])() for first in parts]
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *computed])
 
     def scores(self, examples: np.ndarray, device: str = "cpu") -> dict[str, float]:
-        """Score in 0 ... 1 of each class for a whole source: the mean over its examples (n, 1, 96, 64), n > 0."""
+        """Score of each class, 0 to 1, for a whole source: the mean over its examples (n, 1, 96, 64), n > 0."""
         scores = torch.from_numpy(self.logits(examples, device)).sigmoid().mean(0)
         return dict(zip(self.classes, scores.tolist(), strict=True))

@@ -18,6 +18,7 @@ from torch_zoo.utils import options
 from torch_zoo.utils.checkpoints import Checkpoint
 from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
 from torch_zoo.utils.engines.inline import Inline
+from torch_zoo.utils.sources import media_files
 from torch_zoo.utils.types import MediaError, Source, Stage, UsageError, Windows
 
 Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; tensors are waveforms as well
@@ -48,7 +49,7 @@ def embed(
 
     Args:
         media: a path (anything FFmpeg can read), or a waveform (samples,) or (channels, samples), integers or floats in
-            [-1, 1]; or a list of these.
+            [-1, 1]; or a list of these; or a folder, which stands for the list of the media files in it, sorted.
         sample_rate: of waveforms, Hz.
         pooling: `mean`, `sum` or `max` over time; None leaves a row for each 0.96 s.
         normalize: divide each row by its Euclidean length.
@@ -65,6 +66,8 @@ def embed(
         UsageError: an option or the weights are wrong.
         MediaError: the one medium can't be read or, with pooling, is shorter than a window.
     """
+    if isinstance(media, str | os.PathLike) and os.path.isdir(media):
+        media = media_files(os.fspath(media)) or media
     extractor = extractor_of(pooling=pooling, normalize=normalize, postprocess=postprocess, **others)
     [device_name, *_] = devices(device, None)
     if _is_one(media):

@@ -1,6 +1,6 @@
 """Train a classifier of sounds on top of VGGish, and use it: python -m torch_zoo.models.vggish.warm_start --help.
 
-Exit codes are those of main.py: 0 all well; 1 a clip could not be read; 2 the options are wrong; 130 interrupted.
+Exit codes are those of main.py: 0 done; 1 a clip could not be read; 2 the options are wrong; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,18 +20,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from torch_zoo.models.vggish.extractor import VGGishExtractor
-from torch_zoo.models.vggish.tasks import Folder, Synthetic, Task, examples_of
+from torch_zoo.models.vggish.tasks import BATCH_SIZE, Synthetic, examples_of
+from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
+from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import cpu_cores, devices
 from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.training.folder import Folder
+from torch_zoo.utils.training.labeled import Task
 from torch_zoo.utils.types import MediaError, UsageError
 
 if TYPE_CHECKING:
-    from torch_zoo.models.vggish.training import Step
+    from torch_zoo.utils.training.steps import Step
 
 MODEL, CURVE = "model.pt", "loss.csv"
 STEPS_FROZEN, STEPS_TRAINING_VGGISH = 10_000, 60
-STEPS_HELP = f"batches of 15 windows to learn from ({STEPS_FROZEN}; with --train_vggish {STEPS_TRAINING_VGGISH})"
-REPORTS = 20  # lines of progress in a run
+STEPS_HELP = (
+    f"batches of {BATCH_SIZE} windows to learn from ({STEPS_FROZEN}; with --train_vggish {STEPS_TRAINING_VGGISH})"
+)
+REPORTS = 10  # lines of progress in a run, each with the accuracy on what is held out
+VALIDATION_BATCH = 64
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 60  # characters
 
@@ -38,7 +47,7 @@ EXAMPLES = """examples:
     python -m torch_zoo.models.vggish.warm_start train synthetic --checkpoint random
   your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
     python -m torch_zoo.models.vggish.warm_start train my_sounds
-  what is to be heard in a clip:
+  which of the classes a clip sounds like:
     python -m torch_zoo.models.vggish.warm_start predict output/warm_start/model.pt clip.mp4
 """
 
@@ -57,44 +66,53 @@ def main() -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Learn a task, save the model and its loss curve; returns 0. Raises UsageError."""
+    """Train, then save the model and its learning curve; returns 0. Raises UsageError."""
     (device, *_), threads = devices(options.device, None), cpu_cores()
     path = Path(options.output_path) / "warm_start" / MODEL
     if path.exists() and not options.overwrite:
-        raise UsageError(f"{path} is there already; --overwrite replaces it, --output_path puts the new one elsewhere")
+        raise UsageError(f"{path} already exists; --overwrite replaces it, --output_path puts the new one elsewhere")
     extractor = VGGishExtractor(checkpoint=options.checkpoint, seed=options.seed)
-    task: Task = Synthetic(options.seed) if options.task == "synthetic" else Folder(Path(options.task), extractor)
+    task = _task(options.task, extractor)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--output_path {options.output_path}: {error.strerror}") from error
+    weights = checkpoints.resolve(options.checkpoint, WEIGHTS, options.seed, VARIABLES, option="--checkpoint")
 
     import torch
 
     from torch_zoo.models.vggish import training
     from torch_zoo.models.vggish.classifier import Classifier
+    from torch_zoo.utils.training.steps import validate
 
-    model = Classifier.start(extractor.weights, task.classes, options.seed).to(device)
+    model = Classifier.start(weights, task.classes, options.seed).to(device)
     random, started = np.random.default_rng(options.seed), time.monotonic()
+    torch.set_num_threads(threads)
+    network: torch.nn.Module
     if options.train_vggish:
-        total = options.steps or STEPS_TRAINING_VGGISH
-        torch.set_num_threads(threads)
+        total, network, held_out = options.steps or STEPS_TRAINING_VGGISH, model, task.validation
         learning = training.train_all(model, task, options.learning_rate, random)
     else:
-        total = options.steps or STEPS_FROZEN
+        _say("VGGish is frozen: its embeddings are computed once, and the layers above learn from them")
         embeddings = training.embed(task.epoch(random), extractor, device, threads)
-        _say(f"VGGish is frozen: the layers above learn from {len(embeddings.inputs)} embeddings")
+        held_out = training.embed([task.validation], extractor, device, threads)
+        total, network = options.steps or STEPS_FROZEN, model.head
         learning = training.train_head(model, embeddings, options.learning_rate, random)
-    history = list(_reported(islice(learning, total), total))
+        _say(f"{len(embeddings.labels)} embeddings to learn from, {len(held_out.labels)} held out")
+    validation = partial(validate, network, held_out, VALIDATION_BATCH)
+    history = list(_reported(islice(learning, total), total, validation))
 
-    torch.set_num_threads(threads)
-    reached = training.accuracy(model.logits(task.validation.inputs, device), task.validation.labels)
     model.save(path)
     _write(history, path.with_name(CURVE))
     _say(f"loss {curve(history)} (log scale)")
-    _say(f"validation accuracy {reached:.1%}, on {len(task.validation.labels)} windows never trained on")
     _say(f"{path} is the model, {path.with_name(CURVE)} the loss of each step; {time.monotonic() - started:.0f} s")
     return 0
+
+
+def _task(name: str, extractor: VGGishExtractor) -> Task:
+    if name == "synthetic":
+        return Synthetic(extractor.seed)
+    return Folder(Path(name), partial(examples_of, extractor=extractor), extractor.seed, BATCH_SIZE)
 
 
 def predict(options: argparse.Namespace) -> int:
@@ -117,7 +135,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def curve(history: Sequence[Step]) -> str:
-    """The loss from first to last, in characters whose height is its logarithm."""
+    """The loss from first step to last, as characters whose height is its logarithm."""
     parts = np.array_split([step.loss for step in history], min(CURVE_WIDTH, len(history)))
     means = np.array([part.mean() for part in parts])
     logs = np.log(np.maximum(means, 1e-12))
@@ -125,8 +143,8 @@ def curve(history: Sequence[Step]) -> str:
     return f"{means[0]:.2g} {''.join(BARS[height] for height in heights)} {means[-1]:.2g}"
 
 
-def _reported(steps: Iterable[Step], total: int) -> Iterator[Step]:
-    """Pass the steps on, with a line for each of so many parts of the run. Raises UsageError if they diverge."""
+def _reported(steps: Iterable[Step], total: int, validation: Callable[[], float]) -> Iterator[Step]:
+    """Pass the steps on; after each tenth of the run, validate and report. Raises UsageError if they diverge."""
     part: list[Step] = []
     for number, step in enumerate(steps, 1):
         if not math.isfinite(step.loss):
@@ -134,16 +152,22 @@ def _reported(steps: Iterable[Step], total: int) -> Iterator[Step]:
         part.append(step)
         if number * REPORTS // total > (number - 1) * REPORTS // total:
             loss, accuracy = np.mean([(each.loss, each.accuracy) for each in part], axis=0)
-            _say(f"step {number} of {total}: loss {loss:.4f}, accuracy {accuracy:.1%}")
+            step = replace(step, validation_accuracy=validation())
+            _say(
+                f"step {number} of {total}: loss {loss:.4f}, accuracy {accuracy:.1%}, "
+                f"validation accuracy {step.validation_accuracy:.1%}"
+            )
             part = []
         yield step
 
 
 def _write(history: Sequence[Step], path: Path) -> None:
-    with atomic_write(path) as partial, partial.open("w", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(("step", "loss", "accuracy"))
-        table.writerows((number, step.loss, step.accuracy) for number, step in enumerate(history, 1))
+        table.writerow(("step", "loss", "accuracy", "validation_accuracy"))
+        table.writerows(
+            (number, step.loss, step.accuracy, step.validation_accuracy) for number, step in enumerate(history, 1)
+        )
 
 
 def _say(text: str) -> None:
@@ -153,26 +177,26 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m torch_zoo.models.vggish.warm_start",
-        description="A classifier of sounds: VGGish, 100 units with ReLU, and one logit a class.",
+        description="A classifier of sounds: VGGish, 100 units with ReLU, and one logit per class.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict")
 
     learn = commands.add_parser("train", help="learn to tell classes of sounds apart")
-    learn.add_argument("task", help="synthetic (sine, ramp and noise), or a folder that has one folder a class")
+    learn.add_argument("task", help="synthetic (sine, ramp and noise), or a folder that holds a folder per class")
     learn.add_argument("--train_vggish", action="store_true", help="fine-tune VGGish too; without it VGGish is frozen")
     learn.add_argument(
         "--checkpoint", default="pretrained", help="VGGish's weights: pretrained (default), random, a path"
     )
     learn.add_argument("--steps", type=_number(int, 1), help=STEPS_HELP)
     learn.add_argument("--learning_rate", type=_number(float, 0), default=1e-4, help="of Adam (%(default)s)")
-    learn.add_argument("--seed", type=_number(int, 0), default=0, help="of all that is drawn at random (%(default)s)")
+    learn.add_argument("--seed", type=_number(int, 0), default=0, help="of everything random (%(default)s)")
     learn.add_argument("--output_path", default="./output", help=f"for warm_start/{MODEL}, {CURVE} (%(default)s)")
-    learn.add_argument("--overwrite", action="store_true", help="replace the model that is there")
+    learn.add_argument("--overwrite", action="store_true", help="replace an existing model")
 
     use = commands.add_parser("predict", help="print the score of each class for clips")
-    use.add_argument("model", help=f"the {MODEL} that training wrote")
+    use.add_argument("model", help=f"the {MODEL} that training saved")
     use.add_argument("clips", nargs="+", help="anything FFmpeg can read")
     for command in (learn, use):
         command.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
@@ -180,15 +204,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
-    """A reader of finite numbers."""
+    """A type for argparse: finite numbers, `least` or more."""
 
     def read(text: str) -> float:
         number = kind(text)
         if not least <= number < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is no number from {least}")
+            raise argparse.ArgumentTypeError(f"{text}: must be a number, {least} or more")
         return number
 
-    read.__name__ = "number"  # for argparse's message about other texts
+    read.__name__ = "number"  # for argparse's message about other strings
     return read
 
 

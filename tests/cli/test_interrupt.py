@@ -16,7 +16,7 @@ import pytest
 from command import MUSIC, ROOT, group_members, run, start, wait_until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
-CLIPS = 8
+CLIPS = 16
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(options: list[str], t
     with under_way(options, folder) as process:
         stopped = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
-        stdout, stderr = process.communicate(timeout=20)
-        assert time.monotonic() - stopped < 10
+        stdout, stderr = process.communicate(timeout=60)
+        assert time.monotonic() - stopped < 30  # also on a busy machine
         assert (process.returncode, stdout) == (130, "")
         assert "interrupted" in stderr
         assert "the same command goes on" in stderr
         assert "Traceback" not in stderr
-        assert wait_until(lambda: not group_members(process.pid), 5)
+        assert wait_until(lambda: not group_members(process.pid), 30)
     saved = check_files_are_whole(folder)
     assert 0 < saved < CLIPS
 
@@ -74,4 +74,4 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(options: list[str], t
 def test_workers_go_when_their_parent_is_killed(options: list[str], tmp_path: Path) -> None:
     with under_way(options, tmp_path / "vggish") as process:
         process.kill()
-        assert wait_until(lambda: not group_members(process.pid), 15)
+        assert wait_until(lambda: not group_members(process.pid), 30)

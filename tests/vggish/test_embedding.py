@@ -54,6 +54,18 @@ def test_a_list_is_an_array_in_its_order():
     assert embed([], **RANDOM).shape == (0, 128)
 
 
+def test_a_folder_is_the_list_of_its_media_files(tmp_path):
+    (tmp_path / "clips" / "deeper").mkdir(parents=True)
+    (tmp_path / "clips" / "b.mp4").symlink_to(MUSIC)
+    (tmp_path / "clips" / "deeper" / "c.mp4").symlink_to(SPEECH)
+    (tmp_path / "clips" / "notes.txt").write_text("no media")
+    for folder in (tmp_path / "clips", str(tmp_path / "clips")):
+        np.testing.assert_array_equal(embed(folder, **RANDOM), embed([MUSIC, SPEECH], **RANDOM))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MediaError, match="without media files"):
+        embed(tmp_path / "empty", **RANDOM)
+
+
 def test_what_fails_in_a_list_is_warned_of_and_costs_nothing_else(tmp_path):
     damaged = tmp_path / "damaged.mp4"
     damaged.write_bytes(b"no media")

@@ -22,7 +22,7 @@ tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
 v1 = tf.compat.v1
 pytestmark = pytest.mark.tensorflow
 
-LAYERS = {  # scope: layer of ours; shared/metadata/extractors.md section 6.2
+LAYERS = {  # scope: layer of ours
     "conv1": "features.0",
     "conv2": "features.3",
     "conv3/conv3_1": "features.6",

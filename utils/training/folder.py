@@ -1,0 +1,96 @@
+"""A task made of a person's media: a folder that holds one folder per class."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from torch_zoo.utils.devices import cpu_cores
+from torch_zoo.utils.sources import media_files
+from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled
+from torch_zoo.utils.types import MediaError, UsageError
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 1  # beside the seed, for the generator of what is kept from training
+
+Read = Callable[[Path], np.ndarray]  # a media file -> examples (n, ...) float32, n > 0; raises MediaError
+
+
+class Folder:
+    """folder/<class>/**/<media>: a fifth of each class's files, chosen by the seed, is held out for validation.
+
+    Files that `read` refuses are left out with a warning. Files are read when examples are first asked for, and all
+    examples are held in memory. Raises UsageError if there are fewer than two classes; later, if one has fewer than two
+    usable files.
+    """
+
+    def __init__(self, folder: Path, read: Read, seed: int, batch_size: int) -> None:
+        self._folder, self._files, self._read = folder, files_of_classes(folder), read
+        self._seed, self._batch_size = seed, batch_size
+        self.classes = tuple(self._files)
+
+    @property
+    def validation(self) -> Labeled:
+        return self._split[1]
+
+    def epoch(self, random: np.random.Generator) -> Iterator[Labeled]:
+        return shuffled(self._split[0], random, self._batch_size)
+
+    @cached_property
+    def _split(self) -> tuple[Labeled, Labeled]:
+        """What to train on and what to validate with."""
+        random = np.random.default_rng([self._seed, HELD_OUT])
+        training, validation = [], []
+        labels = np.eye(len(self.classes), dtype=np.float32)
+        for label, (name, usable) in zip(labels, _read_all(self._files, self._read), strict=True):
+            if len(usable) < 2:
+                raise UsageError(
+                    f"{self._folder / name}: {len(usable)} usable files; a class needs two, to learn and to validate"
+                )
+            of_class = [Labeled(examples, np.tile(label, (len(examples), 1))) for examples in usable]
+            order = [of_class[index] for index in random.permutation(len(of_class))]
+            held_out = max(1, round(len(order) / 5))
+            validation += order[:held_out]
+            training += order[held_out:]
+        return concatenated(training), concatenated(validation)
+
+
+def files_of_classes(folder: Path) -> dict[str, list[Path]]:
+    """Classes, sorted, and the media files of each. Raises UsageError if there are fewer than two."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give one that holds a folder per class")
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(classes) < 2:
+        raise UsageError(f"{folder}: {len(classes)} folders inside; at least two are needed, one per class")
+    return {path.name: [Path(file) for file in media_files(str(path))] for path in classes}
+
+
+def _read_all(files: dict[str, list[Path]], read: Read) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Name of each class and the examples of each of its usable files."""
+
+    def examples(path: Path) -> np.ndarray | str:
+        """Or what is wrong."""
+        try:
+            return read(path)
+        except MediaError as error:
+            return f"{path}: left out: {error}"
+
+    total = sum(map(len, files.values()))
+    with ThreadPoolExecutor(cpu_cores()) as pool, tqdm(total=total, desc="reading", unit="file", disable=None) as bar:
+        for name, paths in files.items():
+            usable = []
+            for result in pool.map(examples, paths):
+                bar.update()
+                if isinstance(result, str):
+                    with tqdm.external_write_mode():
+                        log.warning("%s", result)
+                else:
+                    usable.append(result)
+            yield name, usable
