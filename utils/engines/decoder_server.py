@@ -69,6 +69,10 @@ class DecoderServer:
         theirs.close()
 
     @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
