@@ -18,6 +18,7 @@ from torch_zoo.utils.types import Source
 
 FRAME = 960  # samples given to an encoder at a time; it cuts them to what it needs
 BIT_RATE = 128_000
+ONE_STEP = 1  # of 16 bits: what two versions of FFmpeg may differ by
 
 # name -> codec, sampling rate in Hz and codec of the pictures
 KINDS = {
@@ -112,3 +113,9 @@ def by_program(path: Path, *arguments: str) -> np.ndarray:
     at = done.stdout.index(b"data") + 8
     (channels,) = struct.unpack_from("<H", done.stdout, 22)
     return np.frombuffer(done.stdout[at:], "<i2").reshape(-1, channels)
+
+
+def assert_same(ours: np.ndarray, theirs: np.ndarray) -> None:
+    assert ours.dtype == np.int16
+    assert ours.shape == theirs.shape
+    assert np.abs(ours.astype(int) - theirs).max() <= ONE_STEP

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from media_maker import noise_and_tone, write_media
 from PIL import Image
-from video_maker import decode, ffmpeg, pattern, write_video
+from video_maker import decode, ffmpeg, grey, pattern, write_video
 
+from torch_zoo.utils.media import video_stream
 from torch_zoo.utils.types import MediaError
 
 WAYS = {"select": {}, "reencode": {"fps": 12, "fps_method": "reencode"}}
@@ -21,7 +22,7 @@ def how(request):
 
 def test_sound_only(how, tmp_path):
     path = write_media(tmp_path / "x.m4a", noise_and_tone(1.0, 44100), 44100, "aac")
-    with pytest.raises(MediaError, match=r"no video track \(sound only\); .*feature_type=vggish"):
+    with pytest.raises(MediaError, match=r"no video stream \(audio only\); .*feature_type=vggish"):
         decode(path, **how)
 
 
@@ -37,7 +38,7 @@ def test_a_cover_picture_is_no_video(name, how, tmp_path):
         "mjpeg",
         tmp_path / name,
     )
-    with pytest.raises(MediaError, match="no video track"):
+    with pytest.raises(MediaError, match="no video stream"):
         decode(tmp_path / name, **how)
 
 
@@ -81,7 +82,7 @@ def test_a_truncated_file(name, made, share, how, tmp_path):
 def test_a_transport_stream_without_a_picture(how, tmp_path):
     path = write_video(tmp_path / "x.ts", 20)
     path.write_bytes(path.read_bytes()[: 188 * 3])
-    with pytest.raises(MediaError, match=r"damaged or truncated|not a media file|no picture|no video track"):
+    with pytest.raises(MediaError, match=r"damaged or truncated|not a media file|no picture|no video stream"):
         decode(path, **how)
 
 
@@ -120,7 +121,7 @@ def test_an_empty_file_a_folder_text_and_nothing(how, tmp_path):
 @pytest.mark.parametrize("name", ["x.mp4", "x.mkv"])
 def test_a_film_of_no_length(name, how, tmp_path):
     ffmpeg(*"-f lavfi -i testsrc2=s=64x48 -t 0 -c:v libx264".split(), tmp_path / name)
-    with pytest.raises(MediaError, match=r"holds no picture|no video track|not a media file"):
+    with pytest.raises(MediaError, match=r"holds no picture|no video stream|not a media file"):
         decode(tmp_path / name, **how)
 
 
@@ -132,3 +133,19 @@ def test_what_the_program_says_is_passed_on(tmp_path):
     path = write_video(tmp_path / "odd.mkv", 5, size=(63, 47), codec="ffv1")
     with pytest.raises(MediaError, match=r"ffmpeg: .*not divisible by 2"):
         decode(path, fps=12, fps_method="reencode")
+
+
+def test_frames_too_large_to_decode(how, tmp_path):
+    path = write_video(tmp_path / "x.mkv", 1, size=(8208, 8192), codec="mjpeg", pix_fmt="yuvj420p", picture=grey)
+    with pytest.raises(MediaError, match=r"its frames are 8208 x 8192 px; at most 67,108,864 px \(8192 x 8192\)"):
+        decode(path, **how)
+
+
+def test_frames_that_grow_too_large_midway(tmp_path, monkeypatch):
+    small = write_video(tmp_path / "a.ts", 20, codec="mpeg2video")
+    large = write_video(tmp_path / "b.ts", 20, codec="mpeg2video", size=(128, 96))
+    (tmp_path / "x.ts").write_bytes(small.read_bytes() + large.read_bytes())
+    assert len(decode(tmp_path / "x.ts")[1]) > 20
+    monkeypatch.setattr(video_stream, "MAX_PIXELS", 100 * 80)
+    with pytest.raises(MediaError, match=r"damaged after 0\.\d\d s of video"):
+        decode(tmp_path / "x.ts")
