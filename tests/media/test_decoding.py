@@ -103,7 +103,7 @@ def test_an_interrupted_wav_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_track_leaves_no_wav_and_no_error(tmp_path):
+def test_an_empty_stream_leaves_no_wav_and_no_error(tmp_path):
     path = tmp_path / "empty.wav"
     soundfile.write(path, noise_and_tone(0, 16000), 16000)
     with open_audio(Source(str(path), "x")) as audio:
