@@ -14,7 +14,7 @@ from torch_zoo.utils.types import MediaError
 
 # Containers that state the length of each stream; elsewhere it is a guess from the bit rate.
 STATE_EACH_LENGTH = {"mov", "flac", "wav", "avi", "asf", "aiff", "caf", "mxf"}
-STATE_THE_LONGEST = {"matroska", "flv", "rm"}  # that state one length, of their longest stream
+STATE_THE_LONGEST = {"matroska", "flv"}  # that state one length, of their longest stream
 TOLERANCE_SECONDS = 0.5  # between what is announced and what is there
 LONGEST_HOLE_SECONDS = 3600.0  # where nothing is announced; a longer one is a damaged time stamp
 
