@@ -18,8 +18,9 @@ from torch_zoo.utils.types import Source
 
 FRAME = 960  # samples given to an encoder at a time; it cuts them to what it needs
 BIT_RATE = 128_000
+ONE_STEP = 1  # of 16 bits: what two versions of FFmpeg may differ by
 
-# name -> codec, sampling rate in Hz and codec of the pictures
+# name -> codec, sampling rate in Hz and video codec
 KINDS = {
     "h264+aac.mp4": ("aac", 44100, "libx264"),
     "mpeg4+aac.mov": ("aac", 44100, "mpeg4"),
@@ -59,7 +60,7 @@ def write_media(
     hole: tuple[float, float] = (0.0, 0.0),
     options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Samples (n, channels) int16 -> a media file, with moving pictures of the codec `picture` as long as the sound.
+    """Samples (n, channels) int16 -> a media file, with a video stream of the codec `picture` as long as the sound.
 
     The sound starts at `start` s; at `hole[0]` s of it the clock jumps ahead by `hole[1]` s. `samples` may be empty.
     """
@@ -112,3 +113,9 @@ def by_program(path: Path, *arguments: str) -> np.ndarray:
     at = done.stdout.index(b"data") + 8
     (channels,) = struct.unpack_from("<H", done.stdout, 22)
     return np.frombuffer(done.stdout[at:], "<i2").reshape(-1, channels)
+
+
+def assert_same(ours: np.ndarray, theirs: np.ndarray) -> None:
+    assert ours.dtype == np.int16
+    assert ours.shape == theirs.shape
+    assert np.abs(ours.astype(int) - theirs).max() <= ONE_STEP

@@ -1,4 +1,4 @@
-"""Clips for the tests, each picture of one grey or a moving pattern, and what OpenCV and the ffmpeg program see."""
+"""Clips for the tests, each frame of one grey or a moving pattern, and what OpenCV and the ffmpeg program see."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LOSSLESS = {"codec": "ffv1", "pix_fmt": "bgr0"}  # in .mkv, .avi
 
 
 def pattern(index: int, width: int, height: int) -> np.ndarray:
-    """A colourful ramp that moves on, (H, W, 3) uint8."""
+    """A colorful ramp that moves on, (H, W, 3) uint8."""
     y, x = np.mgrid[:height, :width]
     bands = [2 * x + 3 * y + 5 * index, 255 - 3 * x + y - 4 * index, 40 * (x // 8 + y // 8) + 9 * index]
     return np.stack([band % 256 for band in bands], axis=-1).astype(np.uint8)
 
 
 def grey(index: int, width: int, height: int) -> np.ndarray:
-    """A picture that says its number."""
+    """A frame that shows its number."""
     return np.full((height, width, 3), index, np.uint8)
 
 
@@ -73,7 +73,7 @@ def decode(path: Path, start: float = 0.0, end: float | None = None, **how: obje
 
 
 def opencv(path: Path) -> tuple[float, list[float], list[np.ndarray]]:
-    """Frame rate, times in s and RGB pictures as cv2.VideoCapture has them."""
+    """Frame rate, times in s and RGB frames as cv2.VideoCapture has them."""
     capture = cv2.VideoCapture(str(path))
     times, images = [], []
     while True:
@@ -85,7 +85,7 @@ def opencv(path: Path) -> tuple[float, list[float], list[np.ndarray]]:
 
 
 def fps_method(path: Path, fps: str) -> list[int]:
-    """The numbers of the `grey` pictures that the fps filter of the ffmpeg program lets through."""
+    """The numbers of the `grey` frames that the fps filter of the ffmpeg program lets through."""
     width, height = 16, 16
     sound_aside = ("-map", "0:v:0", "-vf", f"fps=fps={fps}", "-fps_mode", "passthrough")
     raw = ffmpeg("-i", path, *sound_aside, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:")

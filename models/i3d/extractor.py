@@ -27,7 +27,7 @@ from torch_zoo.models.i3d.stacks import (
 from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, with_norm_weights
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
-from torch_zoo.utils.media.images import save_jpeg
+from torch_zoo.utils.media.images import keep_frames
 from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
 from torch_zoo.utils.predictions import kinetics_400, report
@@ -205,7 +205,7 @@ class I3DExtractor:
         ) as video:
             frames: Iterable[Frame] = video.frames
             if self.keep_tmp_files:
-                frames = _keep_frames(frames, Path(self.tmp_path) / f"{source.name}_frames")
+                frames = keep_frames(frames, Path(self.tmp_path) / f"{source.name}_frames")
             yield video.fps, frames
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
@@ -236,11 +236,3 @@ def _check_pattern(checkpoint: str) -> None:
             f"checkpoint={checkpoint}: each stream has a file of its own; write {{stream}} for rgb and flow, e.g. "
             "checkpoint=model_{stream}.pth, or choose one with streams=rgb"
         )
-
-
-def _keep_frames(frames: Iterable[Frame], folder: Path) -> Iterator[Frame]:
-    for earlier in folder.glob("*.jpg"):
-        earlier.unlink()
-    for number, frame in enumerate(frames, start=1):
-        save_jpeg(frame.image(), folder / f"{number:06d}.jpg")
-        yield frame

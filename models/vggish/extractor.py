@@ -130,7 +130,7 @@ class VGGishExtractor:
         with open_audio(source, self.decoder) as audio:
             blocks: Iterable[np.ndarray] = audio.blocks
             if self.keep_tmp_files:
-                blocks = keep_wav(blocks, audio.rate, Path(self.tmp_path) / f"{source.name}.wav")
+                blocks = keep_wav(blocks, audio.rate, Path(self.tmp_path) / f"{source.name}.wav", source.path)
             yield from self.windows_of(mono(blocks), audio.rate, source.start)
 
     def windows_of(self, blocks: Iterable[np.ndarray], rate: int, start: float = 0.0) -> Iterator[Windows]:

@@ -12,7 +12,7 @@ from command import ROOT, SPEECH, Result, run
 
 OPTIONS = ("feature_type=vggish", "checkpoint=random", "device=cpu", "on_extraction=save_numpy")
 REASONS = {
-    "bikes.mp4": "no audio track",
+    "bikes.mp4": "no audio stream",
     "zero.mp4": "empty (0 bytes)",
     "cut.mp4": "",
     "text.mp4": "not a media file",

@@ -65,7 +65,7 @@ def test_failures_stay_listed_until_they_are_tried_again(tmp_path):
                 progress.add(outcome)
 
     a, b, c = (Source(f"{name}.mp4", name) for name in "abc")
-    report(Outcome(a, "failed", "no audio track"), Outcome(b, "failed", "truncated"))
+    report(Outcome(a, "failed", "no audio stream"), Outcome(b, "failed", "truncated"))
     assert failures(tmp_path) == ["a", "b"]
     report(Outcome(c, "done"))
     assert failures(tmp_path) == ["a", "b"]
@@ -78,9 +78,9 @@ def test_failures_stay_listed_until_they_are_tried_again(tmp_path):
 def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path, capsys):
     (tmp_path / "taken").touch()
     with Progress(1, Reporting(folder=str(tmp_path / "taken" / "vggish"), progress="off")) as progress:
-        progress.add(Outcome(Source("a.mp4", "a"), "failed", "no audio track"))
+        progress.add(Outcome(Source("a.mp4", "a"), "failed", "no audio stream"))
     said = capsys.readouterr().err
-    assert "a.mp4: no audio track" in said
+    assert "a.mp4: no audio stream" in said
     assert "can't be written: Not a directory" in said
 
 

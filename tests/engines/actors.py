@@ -84,7 +84,7 @@ class Doubler:
         what = source.path.split()[0]
         fill = value(source)
         if what == "media":
-            raise MediaError("no audio track")
+            raise MediaError("no audio stream")
         if what == "decode":
             raise ZeroDivisionError("a decoder's mistake")
         if what == "forward":

@@ -66,7 +66,7 @@ def test_source_that_the_network_cannot_stand_is_reported_with_the_reason(outcom
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("media x", "no audio track"),
+        ("media x", "no audio stream"),
         ("decode x", "ZeroDivisionError: a decoder's mistake"),
         ("write x", "No space left on device"),
     ],

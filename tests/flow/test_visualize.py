@@ -125,7 +125,7 @@ def test_a_clip_without_flow_is_named_and_leaves_nothing(kind: str, clip: Path, 
     assert visualize.main([str(path), str(target), *SMALL]) == 1
     out, err = capsys.readouterr()
     reasons = {
-        "sound": "no video track",
+        "sound": "no video stream",
         "single frame": "fewer than two frames",
         "truncated": "truncated",
         "missing": "No such file",

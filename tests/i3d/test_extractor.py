@@ -219,7 +219,7 @@ def test_a_file_without_pictures_is_named(tmp_path):
     import soundfile
 
     soundfile.write(tmp_path / "sound.wav", np.zeros(16000), 16000)
-    with pytest.raises(MediaError, match="no video track"):
+    with pytest.raises(MediaError, match="no video stream"):
         list(I3DExtractor(**RGB).windows(Source(str(tmp_path / "sound.wav"), "x")))
 
 

@@ -27,7 +27,7 @@ def cut(path: Path, share: float) -> Path:
 
 @pytest.mark.parametrize("decoder", ALL)
 def test_a_clip_without_sound(bikes, decoder):
-    message = "not a sound file" if decoder == "soundfile" else "no audio track.*choose a visual feature_type"
+    message = "not a sound file" if decoder == "soundfile" else "no audio stream.*choose a visual feature_type"
     with pytest.raises(MediaError, match=message):
         decode(bikes, decoder)
 
@@ -60,7 +60,7 @@ def test_a_truncated_file_with_soundfile(kind, tmp_path):
         decode(cut(path, 0.5), "soundfile")
 
 
-def test_a_truncated_stream_whose_track_is_not_even_described(tmp_path):
+def test_a_truncated_stream_whose_audio_is_not_even_described(tmp_path):
     path, _, _ = write_kind(tmp_path, "mpeg2+aac.ts")
     with pytest.raises(MediaError, match="damaged or truncated"):
         decode(cut(path, 0.02), "pyav")

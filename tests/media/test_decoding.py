@@ -5,18 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soundfile
-from media_maker import KINDS, by_program, decode, noise_and_tone, write_kind, write_vorbis
+from media_maker import KINDS, ONE_STEP, assert_same, by_program, decode, noise_and_tone, write_kind, write_vorbis
 
 from torch_zoo.utils.media.audio import BLOCK_SECONDS, keep_wav, mono, open_audio
 from torch_zoo.utils.types import MediaError, Source
-
-ONE_STEP = 1  # of 16 bits: what two versions of FFmpeg may differ by
-
-
-def assert_same(ours: np.ndarray, theirs: np.ndarray) -> None:
-    assert ours.dtype == np.int16
-    assert ours.shape == theirs.shape
-    assert np.abs(ours.astype(int) - theirs).max() <= ONE_STEP
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,7 +83,7 @@ def test_a_kept_wav_holds_the_decoded_samples(tmp_path):
     path, _, rate = write_kind(tmp_path, "h264+aac.mp4")
     kept = tmp_path / "kept" / "clip.wav"
     with open_audio(Source(str(path), "clip")) as audio:
-        passed = np.concatenate(list(keep_wav(audio.blocks, audio.rate, kept)), axis=1).T
+        passed = np.concatenate(list(keep_wav(audio.blocks, audio.rate, kept, str(path))), axis=1).T
     stored, stored_rate = soundfile.read(kept, dtype="int16")
     assert stored_rate == rate
     np.testing.assert_array_equal(stored, passed)
@@ -104,16 +96,16 @@ def test_an_interrupted_wav_leaves_nothing(tmp_path):
         raise MediaError("truncated")
 
     with pytest.raises(MediaError):
-        list(keep_wav(broken(), 8000, tmp_path / "broken.wav"))
-    abandoned = keep_wav(iter([noise_and_tone(0.1, 8000)] * 2), 8000, tmp_path / "abandoned.wav")
+        list(keep_wav(broken(), 8000, tmp_path / "broken.wav", "x.mp4"))
+    abandoned = keep_wav(iter([noise_and_tone(0.1, 8000)] * 2), 8000, tmp_path / "abandoned.wav", "x.mp4")
     next(abandoned)
     abandoned.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_track_leaves_no_wav_and_no_error(tmp_path):
+def test_an_empty_stream_leaves_no_wav_and_no_error(tmp_path):
     path = tmp_path / "empty.wav"
     soundfile.write(path, noise_and_tone(0, 16000), 16000)
     with open_audio(Source(str(path), "x")) as audio:
-        assert list(keep_wav(audio.blocks, audio.rate, tmp_path / "kept.wav")) == []
+        assert list(keep_wav(audio.blocks, audio.rate, tmp_path / "kept.wav", str(path))) == []
     assert not (tmp_path / "kept.wav").exists()

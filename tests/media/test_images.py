@@ -1,4 +1,4 @@
-"""Scaling of pictures, against figures of the published pipeline."""
+"""Resizing of frames, against figures of the published pipeline."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from video_maker import decode, pattern
+from video_maker import LOSSLESS, decode, pattern, write_video
 
 from torch_zoo.utils.media.images import resize, resized_size
+from torch_zoo.utils.types import MediaError
 
 
 def test_the_sample_scaled_is_as_published(shared_sample, golden):
@@ -44,3 +45,16 @@ def test_pillow_does_the_scaling(width, height):
 def test_what_has_the_size_is_left_alone(width, height):
     image = pattern(0, width, height)
     assert resize(image, 256) is image
+
+
+@pytest.mark.parametrize("size", [(2, 4096), (4096, 2)])
+def test_a_thread_of_a_frame_is_not_blown_up(size, tmp_path):
+    path = write_video(tmp_path / "x.mkv", 1, size=size, **LOSSLESS)
+    with pytest.raises(MediaError, match=f"its frames are {size[0]} x {size[1]} px; resized to .* limit of 4,194,304"):
+        decode(path, transform=lambda image: resize(image, 256))[1][0].image()
+
+
+def test_the_longest_frame_that_is_resized():
+    assert resize(np.zeros((1, 64, 3), np.uint8), 256).shape == (256, 16384, 3)
+    with pytest.raises(MediaError, match="limit"):
+        resize(np.zeros((1, 65, 3), np.uint8), 256)

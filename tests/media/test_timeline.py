@@ -21,7 +21,7 @@ def clicks(*seconds: float, length: float = 2.0) -> np.ndarray:
 
 
 def first_loud(samples: np.ndarray) -> int:
-    """Where the loudest sample of a track with one click lies."""
+    """Where the loudest sample of a stream with one click lies."""
     return int(np.abs(samples.astype(int)).max(axis=1).argmax())
 
 
@@ -44,7 +44,7 @@ def test_what_the_encoder_added_at_the_end_is_left_out(suffix, tmp_path):
 
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_sound_that_starts_after_the_picture_is_preceded_by_silence(suffix, decoder, tmp_path):
+def test_sound_that_starts_after_the_video_is_preceded_by_silence(suffix, decoder, tmp_path):
     path = write_media(tmp_path / f"late.{suffix}", clicks(0.5), RATE, "aac", picture="mpeg4", start=1.0)
     samples = decode(path, decoder)
     assert abs(first_loud(samples) - round(1.5 * RATE)) <= IN_PLACE

@@ -1,4 +1,4 @@
-"""Which pictures come out, when and in which colours: against OpenCV and the ffmpeg program."""
+"""Which frames come out, when and in which colors: against OpenCV and the ffmpeg program."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check_against_opencv(path, tolerance=0):
     fps, times, images = opencv(path)
     assert video.fps == fps
     assert frames[0].image().shape == images[0].shape
-    if path.suffix != ".avi":  # of the last picture in an AVI with B-frames, OpenCV says 0 s
+    if path.suffix != ".avi":  # of the last frame in an AVI with B-frames, OpenCV says 0 s
         np.testing.assert_allclose([f.pts_seconds for f in frames], times, atol=1e-9)
     assert largest_difference(frames, images) <= tolerance
     assert all(f.image().flags.c_contiguous and f.image().dtype == np.uint8 for f in frames)
@@ -58,12 +58,12 @@ def check_against_opencv(path, tolerance=0):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_and_times_are_those_of_opencv(kind, tmp_path):
+def test_frames_and_times_are_those_of_opencv(kind, tmp_path):
     assert len(check_against_opencv(write_video(tmp_path / kind, **KINDS[kind]))) == 20
 
 
 @pytest.mark.parametrize("kind", DEEP)
-def test_of_more_than_8_bits_colours_are_near_to_those_of_opencv(kind, tmp_path):
+def test_of_more_than_8_bits_colors_are_near_to_those_of_opencv(kind, tmp_path):
     check_against_opencv(write_video(tmp_path / kind, **DEEP[kind]), tolerance=8)
 
 
@@ -104,12 +104,12 @@ def test_bt601_takes_no_notice_of_the_matrix_in_the_file(tmp_path):
     assert largest_difference(decode(tagged)[1], images) > 10
 
 
-def test_interlaced_pictures_are_left_as_they_are(tmp_path):
+def test_interlaced_frames_are_left_as_they_are(tmp_path):
     path = write_video(tmp_path / "x.mkv", 5, codec="mpeg2video", options={"flags": "+ildct+ilme", "top": "1"})
     assert len(decode(path)[1]) == 5
 
 
-def test_a_change_of_size_on_the_way_is_scaled_to_the_first(tmp_path):
+def test_a_change_of_size_midway_is_scaled_to_the_first(tmp_path):
     small = write_video(tmp_path / "small.ts", 10, size=(64, 48), codec="mpeg2video")
     large = write_video(tmp_path / "large.ts", 10, size=(128, 96), codec="mpeg2video")
     (tmp_path / "x.ts").write_bytes(small.read_bytes() + large.read_bytes())
@@ -124,7 +124,7 @@ def test_a_transport_stream_whose_clock_starts_anew_goes_on(tmp_path):
     np.testing.assert_allclose([f.pts_seconds for f in frames], np.arange(100) / 25, atol=1e-4)
 
 
-def test_time_counts_from_the_earliest_track(tmp_path):
+def test_time_counts_from_the_earliest_stream(tmp_path):
     write_video(tmp_path / "late.mp4", 10)
     tone = ("-f", "lavfi", "-i", "sine=duration=2")
     ffmpeg(*tone, "-itsoffset", "0.4", "-i", tmp_path / "late.mp4", "-c:v", "copy", tmp_path / "x.mp4")
@@ -160,7 +160,7 @@ def test_the_sample_at_the_published_rates(fps, number, shared_sample):
     assert len(decode(shared_sample, fps=fps)[1]) == number
 
 
-def test_a_repeated_picture_is_converted_once_and_one_passed_over_never(tmp_path):
+def test_a_repeated_frame_is_converted_once_and_one_passed_over_never(tmp_path):
     _, frames = decode(write_video(tmp_path / "x.mp4", 4, rate=10), fps=20)
     assert frames[0].image() is frames[1].image() is not frames[2].image()
     assert frames[4].image._image is None
@@ -171,7 +171,7 @@ def test_a_repeated_picture_is_converted_once_and_one_passed_over_never(tmp_path
     st.fractions(Fraction(1, 2), 40, max_denominator=30),
     st.fractions(0, 1, max_denominator=50),
 )
-def test_every_tick_shows_the_last_picture_whose_rounded_time_has_come(times, fps, last_duration):
+def test_every_tick_shows_the_last_frame_whose_rounded_time_has_come(times, fps, last_duration):
     frames = [Frame(t, last_duration, k) for k, t in enumerate(times)]
     rounded = [int(t * fps + Fraction(1, 2)) for t in times]
     end = int((times[-1] + last_duration) * fps + Fraction(1, 2))
@@ -184,7 +184,7 @@ def test_halves_are_rounded_up(value):
     assert round_half_up(value) - Fraction(1, 2) <= value < round_half_up(value) + Fraction(1, 2)
 
 
-def test_pictures_are_let_go(tmp_path):
+def test_frames_are_let_go(tmp_path):
     path = write_video(tmp_path / "x.mp4", 100)
     with open_video(Source(str(path), "x"), fps=40, threads=2) as video:
         for _frame in islice(video.frames, 0, None, 20):

@@ -1,4 +1,4 @@
-"""What has no pictures, or damaged ones, raises MediaError with a line that says what is wrong."""
+"""What has no video, or damaged video, raises MediaError with a line that says what is wrong."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from media_maker import noise_and_tone, write_media
 from PIL import Image
-from video_maker import decode, ffmpeg, pattern, write_video
+from video_maker import decode, ffmpeg, grey, pattern, write_video
 
+from torch_zoo.utils.media import video_stream
 from torch_zoo.utils.types import MediaError
 
 WAYS = {"select": {}, "reencode": {"fps": 12, "fps_method": "reencode"}}
@@ -21,12 +22,12 @@ def how(request):
 
 def test_sound_only(how, tmp_path):
     path = write_media(tmp_path / "x.m4a", noise_and_tone(1.0, 44100), 44100, "aac")
-    with pytest.raises(MediaError, match=r"no video track \(sound only\); .*feature_type=vggish"):
+    with pytest.raises(MediaError, match=r"no video stream \(audio only\); .*feature_type=vggish"):
         decode(path, **how)
 
 
 @pytest.mark.parametrize("name", ["song.mp3", "song.m4a"])
-def test_a_cover_picture_is_no_video(name, how, tmp_path):
+def test_a_cover_image_is_no_video(name, how, tmp_path):
     ffmpeg(
         *"-f lavfi -i sine=duration=1 -f lavfi -i testsrc2=s=64x48 -frames:v 1 -disposition:v attached_pic".split(),
         "-map",
@@ -37,11 +38,11 @@ def test_a_cover_picture_is_no_video(name, how, tmp_path):
         "mjpeg",
         tmp_path / name,
     )
-    with pytest.raises(MediaError, match="no video track"):
+    with pytest.raises(MediaError, match="no video stream"):
         decode(tmp_path / name, **how)
 
 
-def test_of_a_cover_and_a_film_the_film_is_taken(how, tmp_path):
+def test_of_a_cover_and_a_video_the_video_is_taken(how, tmp_path):
     write_video(tmp_path / "film.mp4", 24, rate=12)
     Image.fromarray(pattern(0, 640, 480)).save(tmp_path / "cover.png")
     both = ("-i", tmp_path / "film.mp4", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1", "-c", "copy")
@@ -50,7 +51,7 @@ def test_of_a_cover_and_a_film_the_film_is_taken(how, tmp_path):
     assert (frames[0].image().shape, len(frames)) == ((48, 64, 3), 24)
 
 
-def test_of_several_tracks_the_default_one_is_taken(how, tmp_path):
+def test_of_several_streams_the_default_one_is_taken(how, tmp_path):
     for name, size in {"a.mp4": (64, 48), "b.mp4": (32, 32)}.items():
         write_video(tmp_path / name, 12, rate=12, size=size)
     both = ("-i", tmp_path / "a.mp4", "-i", tmp_path / "b.mp4", "-map", "0", "-map", "1", "-c", "copy")
@@ -78,10 +79,10 @@ def test_a_truncated_file(name, made, share, how, tmp_path):
         decode(path, **how)
 
 
-def test_a_transport_stream_without_a_picture(how, tmp_path):
+def test_a_transport_stream_without_a_frame(how, tmp_path):
     path = write_video(tmp_path / "x.ts", 20)
     path.write_bytes(path.read_bytes()[: 188 * 3])
-    with pytest.raises(MediaError, match=r"damaged or truncated|not a media file|no picture|no video track"):
+    with pytest.raises(MediaError, match=r"damaged or truncated|not a media file|has no frames|no video stream"):
         decode(path, **how)
 
 
@@ -106,7 +107,7 @@ def test_damage_inside(name, made, threads, tmp_path):
 
 def test_an_empty_file_a_folder_text_and_nothing(how, tmp_path):
     (tmp_path / "empty.mp4").touch()
-    (tmp_path / "letter.mp4").write_text("Dear reader, this is no film at all.\n" * 100)
+    (tmp_path / "letter.mp4").write_text("Dear reader, this is no video at all.\n" * 100)
     for name, message in {
         "empty.mp4": "0 bytes",
         "letter.mp4": "not a media file",
@@ -118,13 +119,13 @@ def test_an_empty_file_a_folder_text_and_nothing(how, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.mp4", "x.mkv"])
-def test_a_film_of_no_length(name, how, tmp_path):
+def test_a_video_of_no_length(name, how, tmp_path):
     ffmpeg(*"-f lavfi -i testsrc2=s=64x48 -t 0 -c:v libx264".split(), tmp_path / name)
-    with pytest.raises(MediaError, match=r"holds no picture|no video track|not a media file"):
+    with pytest.raises(MediaError, match=r"has no frames|no video stream|not a media file"):
         decode(tmp_path / name, **how)
 
 
-def test_one_picture_is_a_film(tmp_path):
+def test_one_frame_is_a_video(tmp_path):
     assert len(decode(write_video(tmp_path / "x.mp4", 1))[1]) == 1
 
 
@@ -132,3 +133,19 @@ def test_what_the_program_says_is_passed_on(tmp_path):
     path = write_video(tmp_path / "odd.mkv", 5, size=(63, 47), codec="ffv1")
     with pytest.raises(MediaError, match=r"ffmpeg: .*not divisible by 2"):
         decode(path, fps=12, fps_method="reencode")
+
+
+def test_frames_too_large_to_decode(how, tmp_path):
+    path = write_video(tmp_path / "x.mkv", 1, size=(8208, 8192), codec="mjpeg", pix_fmt="yuvj420p", picture=grey)
+    with pytest.raises(MediaError, match=r"its frames are 8208 x 8192 px; at most 67,108,864 px \(8192 x 8192\)"):
+        decode(path, **how)
+
+
+def test_frames_that_grow_too_large_midway(tmp_path, monkeypatch):
+    small = write_video(tmp_path / "a.ts", 20, codec="mpeg2video")
+    large = write_video(tmp_path / "b.ts", 20, codec="mpeg2video", size=(128, 96))
+    (tmp_path / "x.ts").write_bytes(small.read_bytes() + large.read_bytes())
+    assert len(decode(tmp_path / "x.ts")[1]) > 20
+    monkeypatch.setattr(video_stream, "MAX_PIXELS", 100 * 80)
+    with pytest.raises(MediaError, match=r"damaged after 0\.\d\d s of video"):
+        decode(tmp_path / "x.ts")

@@ -8,7 +8,7 @@ from video_maker import decode, ffmpeg, opencv, write_video
 
 from torch_zoo.utils.types import MediaError
 
-# key frames every second or so, and pictures before them that refer to what comes after, in many a way
+# key frames every second or so, and frames before them that refer to later ones, in many patterns
 KINDS = {
     "h264.mp4": {"options": {"g": "25", "bf": "3"}},
     "h264.mkv": {"options": {"g": "25", "bf": "3"}},
@@ -92,7 +92,7 @@ def test_a_segment_encoded_anew(tmp_path):
     assert len(decode(tmp_path / "kept.mp4")[1]) == 20
 
 
-def test_a_late_picture_stays_late_when_encoded_anew(tmp_path):
+def test_a_late_frame_stays_late_when_encoded_anew(tmp_path):
     write_video(tmp_path / "late.mp4", 25)
     tone = ("-f", "lavfi", "-i", "sine=duration=2")
     ffmpeg(*tone, "-itsoffset", "0.4", "-i", tmp_path / "late.mp4", "-c:v", "copy", tmp_path / "x.mp4")

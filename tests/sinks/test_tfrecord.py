@@ -108,7 +108,7 @@ def test_a_list_of_failures_gives_the_same_records(tmp_path: Path) -> None:
         with Progress(2, Reporting(folder=str(tmp_path), progress="off")) as progress:
             progress.add(Outcome(first[0], "failed", "truncated"))
         with Progress(2, Reporting(folder=str(tmp_path), progress="off")) as progress:
-            progress.add(Outcome(first[1], "failed", "no audio track"))
+            progress.add(Outcome(first[1], "failed", "no audio stream"))
         again = Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()
         assert [(source.name, dict(source.columns)) for source in again] == [
             ("a_1.5_3", {"labels": "1,522", "video_id": "-0RW"}),
@@ -116,4 +116,4 @@ def test_a_list_of_failures_gives_the_same_records(tmp_path: Path) -> None:
         ]
         first = again
     with (tmp_path / "failures.csv").open(newline="") as file:
-        assert [row["error"] for row in csv.DictReader(file)] == ["truncated", "no audio track"]
+        assert [row["error"] for row in csv.DictReader(file)] == ["truncated", "no audio stream"]

@@ -1,12 +1,13 @@
 """Audio of any media file as a stream of 16-bit blocks: bounded memory, exact times, errors in one line.
 
-Time 0 is where the file starts to play: encoder priming is skipped and edit lists are honoured, an audio track that
-starts after the picture is preceded by silence, and holes inside are filled with it. docs/audio.md says where that
+Time 0 is where the file starts to play: encoder priming is skipped and edit lists are honored, an audio stream that
+starts after the video is preceded by silence, and holes inside are filled with it. docs/audio.md says where that
 differs from the old two-step extraction.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,19 +18,26 @@ from typing import Literal
 import numpy as np
 import soundfile
 
-from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.media.audio_stream import TimedBlocks, open_container
 from torch_zoo.utils.media.ffmpeg_cli import open_program
-from torch_zoo.utils.media.streams import check_readable
+from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.kept_files import MARK, keep_file
 from torch_zoo.utils.types import MediaError, Source
 
 Decoder = Literal["auto", "pyav", "soundfile", "ffmpeg"]
 BLOCK_SECONDS = 5
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
+
+# What of WAV and FLAC libsndfile decodes; it knows some more codecs, FFmpeg nearly all.
+SOUND_FILE_FORMATS = {"WAV", "WAVEX", "RF64", "FLAC"}
+SOUND_FILE_CODECS = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
+UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's count for a FLAC that was written to a pipe
+HEADER_BYTES = 4096  # more than the header of a WAV without samples
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A decoded track."""
+    """An audio stream being decoded."""
 
     rate: int  # Hz
     blocks: Iterator[np.ndarray]  # (channels, n) int16, a few seconds each
@@ -39,13 +47,15 @@ class Audio:
 def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
     """The samples of `source` between its start and end. Raises MediaError here or while blocks are read.
 
-    `auto` takes soundfile for .wav and .flac and PyAV (FFmpeg's libraries) for all else; `ffmpeg` is the program.
+    `auto` takes soundfile for PCM in WAV and FLAC and PyAV (FFmpeg's libraries) for all else; `ffmpeg` is the program.
     """
     check_readable(source.path)
     if decoder == "auto":
-        decoder = "soundfile" if source.path.lower().endswith((".wav", ".flac")) else "pyav"
+        decoder = "soundfile" if _suits_soundfile(source.path) else "pyav"
     reader = {"soundfile": _open_sound_file, "pyav": open_container, "ffmpeg": open_program}[decoder]
     with reader(source.path, source.start) as (rate, timed):
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+            raise MediaError(f"its sampling rate is {rate} Hz; it must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz")
         yield Audio(rate, _assemble(_cut(timed, rate, source), rate * BLOCK_SECONDS))
 
 
@@ -55,25 +65,34 @@ def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield block.sum(axis=0, dtype=np.int32) / (32768.0 * len(block))
 
 
-def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path) -> Iterator[np.ndarray]:
-    """Pass the blocks on and leave them in `path` as a 16-bit WAV, which appears when all are through."""
+def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path, source: str) -> Iterator[np.ndarray]:
+    """Pass the blocks of the media file `source` on and leave them in `path`, a 16-bit WAV, when all are through.
+
+    Raises OSError that names `path`: FileExistsError where it is the source, or no file of an earlier run.
+    """
     blocks = iter(blocks)
     if (first := next(blocks, None)) is None:
         return
     with (
-        atomic_write(path) as partial,
+        keep_file(path, source) as partial,
         soundfile.SoundFile(partial, "w", rate, len(first), "PCM_16", format="WAV") as file,
     ):
+        file.comment = MARK
         for block in chain([first], blocks):
             file.write(block.T)
             yield block
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:
-    """Samples of any PCM type as FFmpeg writes them to 16-bit WAV: floats rounded half to even, integers cut."""
+    """Samples of any PCM type as FFmpeg writes them to 16-bit WAV: floats rounded half to even, integers cut.
+
+    Raises MediaError for NaN and infinity.
+    """
     if samples.dtype == np.int16:
         return samples
     if samples.dtype.kind == "f":
+        if not np.isfinite(samples).all():
+            raise MediaError("its samples are not all numbers: NaN or infinity is among them")
         scaled = samples * 32768
         return np.rint(scaled, out=scaled).clip(-32768, 32767, out=scaled).astype(np.int16)
     if samples.dtype == np.uint8:
@@ -105,7 +124,7 @@ def _assemble(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     for block in blocks:
         channels = channels or len(block)
         if len(block) != channels:
-            raise MediaError(f"the number of channels changes from {channels} to {len(block)} on the way")
+            raise MediaError(f"the number of channels changes from {channels} to {len(block)} midway")
         parts.append(block)
         gathered += block.shape[1]
         if gathered >= size:
@@ -115,22 +134,40 @@ def _assemble(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield to_int16(np.concatenate(parts, axis=1))
 
 
+def _suits_soundfile(path: str) -> bool:
+    if not path.lower().endswith((".wav", ".flac")):
+        return False
+    try:
+        with soundfile.SoundFile(path) as file:
+            known = file.format in SOUND_FILE_FORMATS and file.subtype in SOUND_FILE_CODECS
+            return known and 0 < file.frames < UNKNOWN_FRAMES
+    except soundfile.LibsndfileError:
+        return False
+
+
 @contextmanager
 def _open_sound_file(path: str, start: float) -> Iterator[tuple[int, TimedBlocks]]:
     try:
-        with soundfile.SoundFile(path) as file:
-            file.seek(min(round(start * file.samplerate), file.frames))
-            yield file.samplerate, _sound_file_blocks(file)
+        file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         raise MediaError(f"not a sound file, or damaged ({error.error_string})") from error
+    with file:
+        unfinished = file.frames == 0 and os.path.getsize(path) > HEADER_BYTES
+        if unfinished or file.frames == UNKNOWN_FRAMES:
+            raise MediaError("its header does not tell how many samples there are; decoder=pyav reads them")
+        yield file.samplerate, _sound_file_blocks(file, min(round(start * file.samplerate), file.frames))
 
 
-def _sound_file_blocks(file: soundfile.SoundFile) -> TimedBlocks:
+def _sound_file_blocks(file: soundfile.SoundFile, first: int) -> TimedBlocks:
     dtype = "float32" if file.subtype in ("FLOAT", "DOUBLE") else "int16"
     length = file.samplerate
-    while length:  # at the end an empty block tells where it is
-        block = file.read(file.samplerate, dtype=dtype, always_2d=True)
-        length = len(block)
-        yield file.tell() - length, block.T
+    try:
+        file.seek(first)
+        while length:  # at the end an empty block tells where it is
+            block = file.read(file.samplerate, dtype=dtype, always_2d=True)
+            length = len(block)
+            yield file.tell() - length, block.T
+    except soundfile.LibsndfileError as error:
+        raise MediaError(f"not a sound file, or damaged ({error.error_string})") from error
     if file.tell() < file.frames:
         raise MediaError(f"truncated: {file.tell()} of {file.frames} samples could be read")

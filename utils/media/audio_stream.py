@@ -1,4 +1,4 @@
-"""Decode the audio track of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
+"""Decode the audio stream of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
 
 from __future__ import annotations
 
@@ -13,16 +13,8 @@ from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.media.streams import (
-    NEW_CLOCK_SECONDS,
-    check_length,
-    format_name,
-    location,
-    open_file,
-    play_start,
-    select,
-    stated_end,
-)
+from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
+from torch_zoo.utils.media.streams import NEW_CLOCK_SECONDS, format_name, location, open_file, play_start, select
 from torch_zoo.utils.types import MediaError
 
 TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (channels, n) PCM of any type
@@ -39,7 +31,7 @@ SEEK_EXACTLY = {"mov", "flac", "wav"}
 def open_container(
     path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
 ) -> Iterator[tuple[int, TimedBlocks]]:
-    """Sampling rate and blocks of the best audio track, from `start` s or earlier. Raises MediaError, also later."""
+    """Sampling rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, also later."""
     with open_file(path, container_format) as container:
         yield _AudioStream(container).open(start)
 
@@ -56,12 +48,11 @@ class _AudioStream:
         self._format = format_name(container)
         self._stream = container.streams.best("audio")
         if self._stream is None:
-            kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
             if container.streams.audio:
-                raise MediaError("damaged or truncated: what is there of its audio track can't be decoded")
-            raise MediaError(
-                f"no audio track (it holds {kinds}); drop it from the list or choose a visual feature_type"
-            )
+                raise MediaError("damaged or truncated: what is there of its audio stream can't be decoded")
+            kinds = " and ".join(sorted({stream.type for stream in container.streams}))
+            held = f"{kinds} only" if kinds else "the container is empty"
+            raise MediaError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
         select(container, self._stream)
 
     def open(self, start: float) -> tuple[int, TimedBlocks]:
@@ -80,12 +71,13 @@ class _AudioStream:
         return rate, self._timed(chain([first], frames), rate, from_zero=not seeks)
 
     def _timed(self, frames: Iterator[AudioFrame], rate: int, from_zero: bool) -> TimedBlocks:
-        """Frames in their places, with silence where the track starts late or has a hole."""
+        """Frames in their places, with silence where the stream starts late or has a hole."""
         origin, last = play_start(self._container), self._last_pts()
         stop = 0 if from_zero else None  # where the block before ended
+        filled = False
         for frame in frames:
             if frame.sample_rate != rate:
-                raise MediaError(f"the sampling rate changes from {rate} to {frame.sample_rate} Hz on the way")
+                raise MediaError(f"the sampling rate changes from {rate} to {frame.sample_rate} Hz midway")
             time = frame.time
             due = stop or 0 if time is None else round((time - origin) * rate)
             if stop is None:
@@ -97,15 +89,19 @@ class _AudioStream:
                 block = block[:, : round(frame.duration * self._stream.time_base * rate)]
             hole = due - stop
             if hole > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(hole / rate):
+                check_jump(self._container, self._stream, due / rate, hole / rate)
+                filled = True
                 for position in range(stop, due, rate):
                     yield position, np.zeros((len(block), min(rate, due - position)), block.dtype)
                 stop = due
             yield stop, block
             stop += block.shape[1]
         self.check_end((stop or 0) / rate)
+        if filled:  # silence in the wrong place lengthens the stream
+            check_jump(self._container, self._stream, (stop or 0) / rate)
 
     def _last_pts(self) -> int | None:
-        """Where an mp4 track ends; what its last frame holds beyond was added by the encoder to fill it."""
+        """Where the stream of an mp4 ends; what its last frame holds beyond was added by the encoder to fill it."""
         stream = self._stream
         return (stream.start_time or 0) + stream.duration if self._format == "mov" and stream.duration else None
 

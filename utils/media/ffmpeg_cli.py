@@ -33,9 +33,9 @@ class Program:
 
 @contextmanager
 def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBlocks]]:
-    """Sampling rate and blocks of the default audio track, always from its beginning. Raises MediaError, also later.
+    """Sampling rate and blocks of the default audio stream, always from its beginning. Raises MediaError, also later.
 
-    (In a transport stream whose sound starts after the picture, ffmpeg starts the clock with the sound.)
+    (In a transport stream whose audio starts after the video, ffmpeg starts the clock with the audio.)
     """
     import ffmpeg
 
@@ -98,5 +98,5 @@ def _failure(process: subprocess.Popen[bytes], errors: IO[bytes], error: MediaEr
     if not lines:
         return error
     if "does not contain any stream" in lines[0]:
-        return MediaError("no audio track; drop it from the list or choose a visual feature_type")
+        return MediaError("no audio stream; drop it from the list or choose a visual feature_type")
     return MediaError("ffmpeg: " + re.sub(r"^(\[[^]]*\] )+", "", lines[0]))

@@ -1,15 +1,23 @@
-"""Resize images, and save them."""
+"""Resize images, and keep those of frames."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.media.kept_files import MARK, check_kept, naming
+from torch_zoo.utils.types import MediaError
+
+if TYPE_CHECKING:
+    from torch_zoo.utils.media.video_stream import Frame
 
 JPEG_QUALITY = 95
+MAX_RESIZED_PIXELS = 1 << 22  # 256 x 16,384: frames up to 64 times as long as wide
 
 
 def resized_size(width: int, height: int, smaller_edge: int) -> tuple[int, int]:
@@ -22,16 +30,34 @@ def resized_size(width: int, height: int, smaller_edge: int) -> tuple[int, int]:
 def resize(image: np.ndarray, smaller_edge: int) -> np.ndarray:
     """(H, W, 3) uint8 -> the same with the smaller edge so long: Pillow's bilinear filter, as wide as the reduction.
 
-    It rounds to 8 bits after each direction; other implementations differ by a level here and there.
+    It rounds to 8 bits after each direction; other implementations differ by one here and there. Raises MediaError
+    where the other edge would be too long.
     """
     height, width = image.shape[:2]
     size = resized_size(width, height, smaller_edge)
     if size == (width, height):
         return image
+    if size[0] * size[1] > MAX_RESIZED_PIXELS:
+        raise MediaError(
+            f"its frames are {width} x {height} px; resized to {size[0]} x {size[1]} px they would exceed the limit of "
+            f"{MAX_RESIZED_PIXELS:,} px"
+        )
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
-def save_jpeg(image: np.ndarray, path: Path) -> None:
-    """(H, W, 3) uint8 -> a JPEG file, whole or not at all."""
-    with atomic_write(path) as partial:
-        Image.fromarray(image).save(partial, format="JPEG", quality=JPEG_QUALITY)
+def keep_frames(frames: Iterable[Frame], folder: Path) -> Iterator[Frame]:
+    """Pass the frames on and leave their images in `folder`, as 000001.jpg and so on, in place of an earlier run's.
+
+    Raises OSError that names the file: FileExistsError, before anything is touched, where the folder holds one that
+    no earlier run kept (hidden files aside).
+    """
+    earlier = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
+    for path in earlier:
+        check_kept(path)
+    for path in earlier:
+        path.unlink()
+    for number, frame in enumerate(frames, start=1):
+        image, path = Image.fromarray(frame.image()), folder / f"{number:06d}.jpg"
+        with naming(path), atomic_write(path) as partial:
+            image.save(partial, format="JPEG", quality=JPEG_QUALITY, comment=MARK)
+        yield frame

@@ -1,9 +1,7 @@
-"""What the audio and the video reader share: opening a file, choosing a track, its place on the file's time line."""
+"""What the audio and the video reader share: opening a file, choosing a stream, its place on the file's time line."""
 
 from __future__ import annotations
 
-import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -15,33 +13,8 @@ from av.stream import Discard, Disposition
 
 from torch_zoo.utils.types import MediaError
 
-# Containers that state the length of a track; elsewhere it is a guess from the bit rate.
-STATE_THE_LENGTH = {"mov", "flac", "wav", "avi", "asf", "aiff", "caf"}
-TRUNCATED_SECONDS = 0.5  # an end that comes earlier than announced by more
 NEW_CLOCK_SECONDS = 10.0  # a longer jump of the time stamps in a transport stream is another clock, not a hole
-PICTURES_ASIDE = Disposition.attached_pic | Disposition.timed_thumbnails  # not part of what is played
-
-
-def check_readable(path: str) -> None:
-    """Raise MediaError, in a person's words, where a local file can't be opened, is empty or ends too early.
-
-    A RIFF file (WAV, AVI) states its length; libsndfile and FFmpeg take what is there without a word.
-    """
-    if "://" in path:
-        return
-    try:
-        with open(path, "rb") as file:
-            head = file.read(8)
-    except IsADirectoryError as error:
-        raise MediaError("it is a folder without media files, not a file") from error
-    except OSError as error:
-        raise MediaError(f"cannot be opened: {error.strerror}") from error
-    if not head:
-        raise MediaError("the file is empty (0 bytes)")
-    magic, stated = struct.unpack("<4sI", head.ljust(8, b"\0"))
-    actual = os.path.getsize(path) - 8
-    if magic == b"RIFF" and actual + 1 < stated < 0x7FFF0000:  # larger: written to a pipe, length unknown
-        raise MediaError(f"truncated: its header tells of {stated} bytes, {actual} are there")
+COVER_IMAGES = Disposition.attached_pic | Disposition.timed_thumbnails  # not part of what is played
 
 
 def location(path: str | IO[bytes]) -> str | IO[bytes]:
@@ -72,32 +45,10 @@ def select(container: Any, stream: Any) -> None:
 
 
 def play_start(container: Any) -> Fraction:
-    """When the file starts to play, s: its earliest track, cover pictures aside."""
+    """When the file starts to play, s: its earliest stream, cover images aside."""
     starts = [
         stream.start_time * stream.time_base
         for stream in container.streams
-        if stream.type in ("audio", "video")
-        and stream.start_time is not None
-        and not stream.disposition & PICTURES_ASIDE
+        if stream.type in ("audio", "video") and stream.start_time is not None and not stream.disposition & COVER_IMAGES
     ]
     return min(starts, default=Fraction(0))
-
-
-def stated_end(container: Any, stream: Any) -> Fraction | None:
-    """Where the container says that a track ends, s since it starts to play; None where it says nothing."""
-    name = format_name(container)
-    if name == "matroska":
-        hours, minutes, seconds = stream.metadata.get("DURATION", "::").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds) if seconds else None
-    # an mp3 counts its frames in the same header that states the encoder's delay
-    if name in STATE_THE_LENGTH or (name == "mp3" and stream.start_time):
-        begin = stream.start_time or 0
-        return (begin + stream.duration) * stream.time_base - play_start(container) if stream.duration else None
-    return None
-
-
-def check_length(container: Any, stream: Any, end: float) -> None:
-    """Raise MediaError if the container announces more of the track than was there until `end` s."""
-    stated = stated_end(container, stream)
-    if stated is not None and end < stated - TRUNCATED_SECONDS:
-        raise MediaError(f"truncated: {end:.2f} s of {stream.type} are there, {float(stated):.2f} s are announced")

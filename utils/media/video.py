@@ -14,7 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from torch_zoo.utils.media.streams import check_readable, open_file
+from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.streams import open_file
 from torch_zoo.utils.media.video_reencoding import reencoded
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame, Transform, VideoStream
 from torch_zoo.utils.types import MediaError, Source, UsageError

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.error import FFmpegError
 from av.packet import Packet
 
-from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.media.ffmpeg_cli import Program, running
-from torch_zoo.utils.media.streams import TRUNCATED_SECONDS, check_length, location, open_file
+from torch_zoo.utils.media.kept_files import MARK, keep_file
+from torch_zoo.utils.media.lengths import TOLERANCE_SECONDS, check_length
+from torch_zoo.utils.media.streams import location, open_file
 from torch_zoo.utils.media.video_stream import VideoStream
-from torch_zoo.utils.types import Source
+from torch_zoo.utils.types import MediaError, Source
 
 Packets = Iterator["Packet[Any]"]
 
 
 @contextmanager
 def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) -> Iterator[VideoStream]:
-    """The track that ffmpeg makes of `source` from its beginning until its end, while it is made.
+    """The stream that ffmpeg makes of `source` from its beginning until its end, while it is made.
 
     What an .mp4 would hold comes through a pipe, so that nothing is left behind if this process is killed.
     """
@@ -30,38 +32,42 @@ def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) ->
 
     with open_file(source.path) as container:
         original = VideoStream(container).stream
-        picture = ffmpeg.input(location(source.path))[str(original.index)].filter("fps", fps=f"{fps}")
+        filtered = ffmpeg.input(location(source.path))[str(original.index)].filter("fps", fps=f"{fps}")
         options = {"format": "nut", "vcodec": "libx264", "avoid_negative_ts": "disabled", "loglevel": "error"}
         if source.end is not None:
             options["t"] = str(source.end)
 
         def length(last: Fraction) -> None:
             reached = float(last + 1 / fps)
-            if source.end is None or reached < source.end - TRUNCATED_SECONDS:
+            if source.end is None or reached < source.end - TOLERANCE_SECONDS:
                 check_length(container, original, reached)
 
-        with running(picture.output("pipe:", **options)) as program, open_file(program.stdout, "nut") as made:
-            track = VideoStream(made, threads, origin=Fraction(0))
-            track.packets = _until_exit(track.packets, program, length)
+        with running(filtered.output("pipe:", **options)) as program, open_file(program.stdout, "nut") as made:
+            stream = VideoStream(made, threads, origin=Fraction(0))
+            stream.packets = _until_exit(stream.packets, program, length)
             if keep is not None:
-                track.packets = _keep(track.packets, track.stream, keep)
-            yield track
+                stream.packets = _keep(stream.packets, stream.stream, keep, source.path)
+            yield stream
 
 
 def _until_exit(packets: Packets, program: Program, length: Callable[[Fraction], None]) -> Packets:
     """The program takes what is there of a damaged file without a word; `length` is told the last time stamp."""
     last = Fraction(0)
-    for packet in packets:
-        if packet.pts is not None:
-            last = max(last, packet.pts * packet.time_base)
-        yield packet
+    try:
+        for packet in packets:
+            if packet.pts is not None:
+                last = max(last, packet.pts * packet.time_base)
+            yield packet
+    except FFmpegError as error:
+        raise MediaError(f"truncated or damaged after {float(last):.2f} s of video ({error.strerror})") from error
     program.check_exit()
     length(last)
 
 
-def _keep(packets: Packets, stream: Any, path: Path) -> Packets:
+def _keep(packets: Packets, stream: Any, path: Path, source: str) -> Packets:
     """Pass the packets on and leave them in an .mp4, which appears when all are through."""
-    with atomic_write(path) as partial, av.open(str(partial), "w", format="mp4") as file:
+    with keep_file(path, source) as partial, av.open(str(partial), "w", format="mp4") as file:
+        file.metadata["comment"] = MARK
         copy = file.add_stream_from_template(stream)
         waiting: list[Any] = []
         for packet in packets:

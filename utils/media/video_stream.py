@@ -15,15 +15,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.media.streams import (
-    NEW_CLOCK_SECONDS,
-    PICTURES_ASIDE,
-    check_length,
-    format_name,
-    play_start,
-    select,
-    stated_end,
-)
+from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
+from torch_zoo.utils.media.streams import COVER_IMAGES, NEW_CLOCK_SECONDS, format_name, play_start, select
 from torch_zoo.utils.types import MediaError
 
 ColorMatrix = Literal["tagged", "bt601"]
@@ -31,6 +24,8 @@ Transform = Callable[[np.ndarray], np.ndarray]  # an RGB image (H, W, 3) uint8 -
 
 # Containers with exact time stamps and an index of their key frames.
 SEEK_EXACTLY = {"mov", "matroska"}
+MAX_PIXELS = 8192 * 8192  # of a frame; 200 MB as RGB
+LONG_SECONDS = 1.0  # a frame that ends so much later than the one before may have a damaged time stamp
 SEEK_BACK_SECONDS = (0, 2, 20)  # by how much earlier to enter, until a key frame is found in time
 
 
@@ -85,7 +80,7 @@ class Converter:
                 threads=1,
             )
         except (FFmpegError, ValueError) as error:
-            raise MediaError(f"its pictures ({frame.format.name}) can't be converted to RGB ({error})") from error
+            raise MediaError(f"its frames ({frame.format.name}) can't be converted to RGB ({error})") from error
         return np.ascontiguousarray(np.rot90(converted.to_ndarray(), self._turns))
 
 
@@ -117,7 +112,7 @@ class VideoStream:
             raise MediaError("its video stream has no frames")
         to_rgb = Converter(first[1], color_matrix).rgb
         convert = (lambda frame: transform(to_rgb(frame))) if transform else to_rgb
-        return self._placed(chain([first], decoded), convert)
+        return self._placed(chain([first], decoded), convert, Fraction(start))
 
     def _decode_from(self, start: float) -> Iterator[tuple[Fraction, VideoFrame]]:
         if self._format not in SEEK_EXACTLY or start <= 0:
@@ -159,7 +154,10 @@ class VideoStream:
             raise MediaError(f"truncated or damaged after {float(due):.2f} s of video ({error.strerror})") from error
 
     def _placed(
-        self, frames: Iterator[tuple[Fraction, VideoFrame]], convert: Callable[[VideoFrame], np.ndarray]
+        self,
+        frames: Iterator[tuple[Fraction, VideoFrame]],
+        convert: Callable[[VideoFrame], np.ndarray],
+        start: Fraction,
     ) -> Iterator[Frame]:
         stated = stated_end(self._container, self.stream) if self._format == "mov" else None
         end = Fraction(0)
@@ -167,9 +165,16 @@ class VideoStream:
             duration = self._duration(frame)
             if stated is not None and time < stated:
                 duration = min(duration, stated - time)
+            reached = max(end, time + duration)
+            if reached > max(end, start) + LONG_SECONDS:
+                self._check_jump(reached, max(end, start))
             yield Frame(time, duration, _LazyImage(frame, convert))
-            end = max(end, time + duration)
+            end = reached
         check_length(self._container, self.stream, float(end))
+
+    def _check_jump(self, reached: Fraction, end: Fraction) -> None:
+        interval = 1 / self._rate if self._rate else 0  # a length that a frame may have been given without saying so
+        check_jump(self._container, self.stream, float(reached - interval), float(reached - end))
 
     def _duration(self, frame: VideoFrame) -> Fraction:
         if frame.duration:
@@ -178,14 +183,20 @@ class VideoStream:
 
 
 def _choose(container: Any) -> Any:
-    """FFmpeg's choice among the tracks that are no cover pictures: the default one, the one with most in it."""
-    tracks = [stream for stream in container.streams.video if not stream.disposition & PICTURES_ASIDE]
-    if not tracks:
-        kinds = " and ".join(sorted({stream.type for stream in container.streams} - {"video"})) or "nothing"
-        held = "sound only" if kinds == "audio" else f"it holds {kinds}"
-        raise MediaError(f"no video track ({held}); drop it from the list or choose feature_type=vggish")
+    """FFmpeg's choice among the streams that are no cover images: the default one, the one with most in it."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & COVER_IMAGES]
+    if not streams:
+        kinds = " and ".join(sorted({stream.type for stream in container.streams} - {"video"}))
+        held = f"{kinds} only" if kinds else "the container is empty"
+        raise MediaError(f"no video stream ({held}); drop it from the list or choose feature_type=vggish")
     best = container.streams.best("video")
-    chosen = best if best in tracks else tracks[0]
-    if chosen.codec_context is None or not chosen.codec_context.width:
-        raise MediaError("damaged or truncated: what is there of its video track can't be decoded")
+    chosen = best if best in streams else streams[0]
+    codec = chosen.codec_context
+    if codec is None or not codec.width:
+        raise MediaError("damaged or truncated: what is there of its video stream can't be decoded")
+    if codec.width * codec.height > MAX_PIXELS:
+        raise MediaError(
+            f"its frames are {codec.width} x {codec.height} px; at most {MAX_PIXELS:,} px (8192 x 8192) are decoded"
+        )
+    codec.options = {"max_pixels": str(MAX_PIXELS)}  # also where the size changes midway
     return chosen

@@ -1,0 +1,59 @@
+"""What no decoder should open is refused in one line, at once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from media_maker import decode, write_kind
+
+from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.types import MediaError
+
+
+def test_a_fifo_without_a_writer(tmp_path):
+    os.mkfifo(tmp_path / "x.wav")
+    with pytest.raises(MediaError, match=r"a pipe or a device, not a regular file"):
+        decode(tmp_path / "x.wav")
+
+
+def test_a_pipe_with_media_in_it(tmp_path):
+    path, _, _ = write_kind(tmp_path, "16bit.wav", 0.1)
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, path.read_bytes()[:4096])
+        with pytest.raises(MediaError, match=r"not a regular file"):
+            check_readable(f"/dev/fd/{reading}")
+        assert os.read(reading, 4) == b"RIFF"  # nothing of it was swallowed
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_device():
+    with pytest.raises(MediaError, match=r"not a regular file"):
+        check_readable("/dev/zero")
+
+
+@pytest.mark.parametrize("name", ["x.mp3", "x.ac3", "x.wav"])
+def test_a_download_of_which_only_the_room_is_there(name, tmp_path):
+    (tmp_path / name).touch()
+    os.truncate(tmp_path / name, 50 << 20)  # sparse
+    with pytest.raises(MediaError, match=r"nothing but zeros.*fetch the file again"):
+        decode(tmp_path / name)
+
+
+SEGMENTS = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\nmpeg2+aac.ts\n"
+
+
+def test_the_playlist_of_a_live_stream(tmp_path):
+    write_kind(tmp_path, "mpeg2+aac.ts")
+    (tmp_path / "live.m3u8").write_text(SEGMENTS)
+    with pytest.raises(MediaError, match=r"live stream \(no #EXT-X-ENDLIST\)"):
+        decode(tmp_path / "live.m3u8")
+
+
+def test_a_playlist_with_an_end_is_played(tmp_path):
+    _, samples, _ = write_kind(tmp_path, "mpeg2+aac.ts")
+    (tmp_path / "whole.m3u8").write_text(SEGMENTS + "#EXT-X-ENDLIST\n")
+    assert len(decode(tmp_path / "whole.m3u8")) >= len(samples)
