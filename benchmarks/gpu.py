@@ -1,9 +1,9 @@
-"""VGGish on a CUDA device: parity with the CPU, the network against its limit, whole runs and how busy the device was.
+"""On a CUDA device: VGGish's parity and rate against the limit, whole runs of VGGish and I3D, how busy the device was.
 
     python -m benchmarks.gpu [--clips 2000]
 
-Takes a few minutes. The limit is the rate of a large matrix product in the same precision, measured here, over the
-network's 1.728 GFLOP an example.
+Takes less than ten minutes and needs no network; the tables are for docs/performance.md. The limit is the rate of a
+large matrix product in the same precision, measured here, over the network's 1.728 GFLOP per example.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.parts import best
 from benchmarks.process import run
 from torch_zoo.models.vggish.network import VGGish
 from torch_zoo.utils.checkpoints import random_weights
-from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
+from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits, cpu_cores
 
 FLOP_PER_EXAMPLE = 1.728e9
 DEVICE = "cuda:0"
@@ -88,26 +88,35 @@ def measure_network(weights: dict[str, torch.Tensor], batch_size: int) -> None:
 
 
 def measure_runs(folder: Path, weights: Path, clips: int) -> None:
+    """Whole runs of the command, by number of decoders: is the device busy?"""
     paths = corpus.clips(folder, clips)
     few = paths[: clips // 10]
-    print("\n| workers | precision | clips/s once warm | device busy |\n|---|---|---|---|")
-    for ids in ("[0]", "[0,0]"):
-        for precision in ("fp32", "bf16"):
+    print("\n| extractor | precision | decoders | clips/s once warm | device busy |\n|---|---|---|---|---|")
+    cores = cpu_cores()
+    cases = [
+        ("vggish", "", "fp32", 1, sorted({1, max(1, cores // 2), cores})),
+        ("vggish", "", "bf16", 1, [cores]),
+        ("i3d", "streams=rgb", "fp32", 20, [cores]),
+        ("i3d", "flow_type=raft extraction_fps=5", "fp32", 100, [cores]),
+    ]
+    for feature_type, options, precision, divisor, numbers in cases:
+        for decoders in numbers:
             seconds = []
-            for each in (few, paths):
+            for each in (few[: -(-len(few) // divisor)], paths[: len(paths) // divisor]):
                 listed = folder / "list.txt"
                 listed.write_text("\n".join(map(str, each)))
+                checkpoint = weights if feature_type == "vggish" else "random"
+                flow = "flow_checkpoint=random" if "flow" in options else ""
+                command = f"feature_type={feature_type} device=cuda device_ids=[0] overwrite=true {options} {flow}"
+                own = [f"checkpoint={checkpoint}", f"file_with_video_paths={listed}", f"precision={precision}"]
+                output = [f"output_path={folder / precision}", "on_extraction=save_numpy", f"num_decoders={decoders}"]
                 with busy() as shares:
-                    options = (
-                        f"feature_type=vggish device=cuda overwrite=true on_extraction=save_numpy device_ids={ids}"
-                    )
-                    own = [f"checkpoint={weights}", f"file_with_video_paths={listed}", f"precision={precision}"]
-                    output = f"output_path={folder / f'{ids}_{precision}'}"
-                    seconds.append(run([sys.executable, "main.py", *options.split(), *own, output]).seconds)
+                    seconds.append(run([sys.executable, "main.py", *command.split(), *own, *output]).seconds)
             at_work = [index for index, share in enumerate(shares) if share > 0]
             working = shares[at_work[0] : at_work[-1] + 1] if at_work else [0]  # without start and end
-            rate = (len(paths) - len(few)) / (seconds[1] - seconds[0])
-            print(f"| {ids} | {precision} | {rate:.0f} | {mean(working):.0f} % |", flush=True)
+            rate = (len(paths) // divisor - len(few) // divisor) / (seconds[1] - seconds[0])
+            name = f"{feature_type} {options}".strip()
+            print(f"| {name} | {precision} | {decoders} | {rate:.1f} | {mean(working):.0f} % |", flush=True)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -16,10 +18,15 @@ from torch_zoo.utils.devices import DeviceModel, cpu_cores
 if TYPE_CHECKING:
     from torch_zoo.models.flow.network import FlowNetwork
 
+log = logging.getLogger(__name__)
+
 FlowType = Literal["raft", "pwc", "tvl1"]
 Flow = Callable[[np.ndarray], np.ndarray]  # RGB frames (T + 1, H, W, 3) uint8 -> (T, 2, H, W) float32, px, x before y
 
 CLIPS_PER_BATCH = {"cpu": 1, "cuda": 8}
+PROBE_EDGE = 128  # px, the least that RAFT takes
+TYPICAL_PIXELS = 256 * 341  # of a 4:3 frame with the smaller edge 256
+TYPICAL_FPS = 25.0
 STRIDES = {"raft": 8}  # the others need no frame of padding
 
 
@@ -39,6 +46,22 @@ def load(kind: FlowType, weights: checkpoints.Checkpoint) -> FlowNetwork:
     network: FlowNetwork = RAFT() if kind == "raft" else PWCNet()
     weights.load(network, with_torchvision_keys if kind == "raft" else None)
     return network.eval()
+
+
+def announce_cost(kind: FlowType, network: FlowNetwork, fps: float | None) -> None:
+    """Log what flow by this network will take on a CPU, from a pair of small frames; it grows with their area."""
+    import torch
+
+    began = time.monotonic()
+    with torch.inference_mode():
+        network(torch.zeros(1, 2, 3, PROBE_EDGE, PROBE_EDGE))
+    seconds = (time.monotonic() - began) * TYPICAL_PIXELS / PROBE_EDGE**2
+    pairs = fps or TYPICAL_FPS
+    log.warning(
+        "flow_type=%s on this CPU: about %.1f s per pair of frames, %.0f s per second of video at %g fps; "
+        "a GPU or a lower extraction_fps takes less",
+        *(kind, seconds, seconds * pairs, pairs),
+    )
 
 
 def crop_offset(kind: FlowType, length: int, crop: int) -> int:

@@ -156,6 +156,8 @@ class I3DExtractor:
 
         assert self._flow_weights is not None
         network = estimator.load(self.flow_type, self._flow_weights)
+        if device == "cpu":
+            estimator.announce_cost(self.flow_type, network, self.extraction_fps)
         model = DeviceModel(QuantizedFlow(network, self.flow_type, "rgb" in self._streams), device, self.precision)
 
         def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
