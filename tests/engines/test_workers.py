@@ -120,6 +120,6 @@ def test_source_handed_to_a_worker_just_dead_is_kept_for_another() -> None:
     ours, theirs = multiprocessing.Pipe()
     theirs.close()
     role = WorkerConfig(Doubler(markers=""), Tell(), "cpu", 1, 1, None)
-    each = local._Worker(role, multiprocessing.get_context("spawn").Process(), ours, wanted=1)
+    each = local._Worker(role, multiprocessing.get_context("spawn").Process(), ours, "token", wanted=1)
     each.give(Source("good 0", "good"))
     assert list(each.held) == ["good"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
+import socket
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -62,6 +64,7 @@ class _Worker:
     config: worker.WorkerConfig
     process: SpawnProcess
     connection: Connection
+    token: str  # unique to the worker, for its sink
     held: dict[str, Source] = field(default_factory=dict)  # by name: handed out, no outcome yet
     wanted: int = 0  # sources it has asked for
     ready: bool = False
@@ -126,17 +129,18 @@ class _Pool:
             if each.process.is_alive():
                 each.process.kill()
                 each.process.join()
-                self._clean(each)
+                self._discard(each)
             each.connection.close()
 
     def _start(self, config: worker.WorkerConfig) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=worker.main, args=(config, theirs), daemon=True)
+        token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        process = context.Process(target=worker.main, args=(config, theirs, token), daemon=True)
         with _interrupt_held(), _environment(config):
             process.start()
         theirs.close()
-        self._workers.append(_Worker(config, process, ours))
+        self._workers.append(_Worker(config, process, ours, token))
 
     def _hand_out(self, each: _Worker) -> None:
         while each.wanted and not each.suspect:
@@ -152,7 +156,7 @@ class _Pool:
         """Take the sources of a worker that died back, and put a fresh one in its place."""
         dead.process.join()
         self._workers.remove(dead)
-        self._clean(dead)
+        self._discard(dead)
         reason = dead.last_words or _cause_of_death(dead.process.exitcode)
         if dead.config.device not in self._proven:
             raise self._not_started(dead, reason)
@@ -167,8 +171,8 @@ class _Pool:
         if self._waiting or self._suspects:
             self._start(dead.config)
 
-    def _clean(self, dead: _Worker) -> None:
-        dead.config.sink.clean(dead.process.pid or 0)
+    def _discard(self, dead: _Worker) -> None:
+        dead.config.sink.discard(dead.token)
 
     def _not_started(self, each: _Worker, reason: str) -> WorkerError:
         way_out = "" if each.config.device == "cpu" else "; device=cpu works everywhere"

@@ -53,10 +53,10 @@ class WorkerConfig:
     batch_size: int | None
 
 
-def main(config: WorkerConfig, connection: Connection) -> None:
+def main(config: WorkerConfig, connection: Connection, token: str) -> None:
     """Entry of the process. The parent ends it with None, SIGTERM, or by closing the connection."""
     signal.signal(signal.SIGTERM, _stop)
-    _Worker(config, connection).run()
+    _Worker(config, connection, token).run()
     sys.stdout.flush()
     os._exit(0)  # all is written; torch would take half a second to put itself away
 
@@ -66,8 +66,8 @@ def _stop(*_: object) -> NoReturn:
 
 
 class _Worker:
-    def __init__(self, config: WorkerConfig, connection: Connection) -> None:
-        self._config = config
+    def __init__(self, config: WorkerConfig, connection: Connection, token: str) -> None:
+        self._config, self._token = config, token
         self._extractor, self._sink, self._device = config.extractor, config.sink, config.device
         self._connection = connection
         self._sending = threading.Lock()
@@ -88,6 +88,7 @@ class _Worker:
             self._batcher = Batcher(
                 self._config.batch_size or self._extractor.batch_size(self._device, self._config.threads)
             )
+            self._sink.open(self._token)
             for thread in [*self._decoders, threading.Thread(target=self._receive, daemon=True)]:
                 thread.start()
             self._send(SourceRequest(len(self._decoders) + 1))  # one in reserve
