@@ -201,7 +201,11 @@ def test_command_line_makes_a_table_and_skips_what_it_holds(tmp_path: Path) -> N
     assert first.code == 0, first.stderr
     path = tmp_path / "vggish" / "embeddings.parquet"
     assert f"features are in {path}" in first.stderr
-    assert sorted(file.name for file in path.parent.glob("[!.]*")) == ["embeddings.parquet", "extraction.yaml"]
+    assert sorted(file.name for file in path.parent.glob("[!.]*")) == [
+        "embeddings.parquet",
+        "extraction.yaml",
+        "sources.jsonl",
+    ]
     by_name = rows_by_name(path.parent)
     again = command.run(*call)
     assert "2 skipped" in again.stderr
