@@ -71,7 +71,7 @@ def run(config: DictConfig, feature_type: str) -> int:
     from torch_zoo.utils.options import Run, build, reject_unused_options
     from torch_zoo.utils.sources import Inputs
     from torch_zoo.utils.terminal.progress import Progress, Reporting
-    from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, Sink
+    from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
 
     settled = build(Run, config)
     folder = str(Path(settled.output_path) / feature_type)
@@ -86,11 +86,16 @@ def run(config: DictConfig, feature_type: str) -> int:
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
     sources = build(Inputs, options).sources()
-    commit: Commit = sink.claim(extractor.settings, sources, extractor.arrays, overwrite)
+    commit: Commit = sink.prepare(extractor.settings, sources, extractor.arrays, overwrite)
     with Progress(len(sources), reporting, sink.destination) as progress:
         todo = []
         for source in sources:
-            if not overwrite and sink.has(source, extractor.arrays):
+            try:
+                done = not overwrite and sink.has(source, extractor.arrays)
+            except OutputConflictError as conflict:
+                progress.add(Outcome(source, "failed", str(conflict)))
+                continue
+            if done:
                 progress.add(Outcome(source, "skipped"))
             else:
                 todo.append(source)

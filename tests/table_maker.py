@@ -10,7 +10,7 @@ import pandas as pd
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import Features, Source
 
-FLOATS = {"vggish": np.dtype(np.float32)}
+FLOATS = {"vggish": np.dtype((np.float32, 4))}
 SETTINGS = {"checkpoint": "random, seed 0", "hop_seconds": 0.96}
 
 
@@ -22,6 +22,14 @@ def features(name: str, rows: int = 2, value: float = 0.0, dtype: type = np.floa
     times = 0.96 * np.stack([np.arange(rows), np.arange(rows) + 1], axis=1)
     array = (np.arange(rows * width).reshape(rows, width) + value).astype(dtype)
     return Features(source(name), {"vggish": array}, times, f"report of {name}")
+
+
+def prepared(folder: Path) -> SaveTable:
+    """With the settings, and nothing begun."""
+    sink = SaveTable(folder=str(folder))
+    sink.prepare(SETTINGS, [], FLOATS, overwrite=False)()
+    sink.finish()
+    return sink
 
 
 def written(folder: Path, *all_features: Features) -> SaveTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -22,6 +22,10 @@ class UsageError(TorchZooError):
 
 class MediaError(TorchZooError):
     """A source that can't be read; the message says what is wrong with it, without its path."""
+
+
+class OutputConflictError(TorchZooError):
+    """Outputs of the source's name were made from something else; the message says from what and what to do."""
 
 
 class WorkerError(TorchZooError):
@@ -101,16 +105,30 @@ class Stage:
     allocate: Callable[[tuple[int, ...], np.dtype], np.ndarray] = empty  # memory for a batch, e.g. pinned
 
 
+@dataclass(frozen=True, slots=True)
+class AddedSetting:
+    """A setting that an earlier version did not have."""
+
+    value: object
+    before: object  # what the features of versions without it correspond to
+
+
 class Extractor(Protocol):
     """Turns a source into windows and network outputs into features. Light to build, cheap to send to a worker."""
 
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
-        """Name and type of the arrays each source yields, e.g. {"rgb": float32, "flow": float32}."""
+        """Name and type of the arrays each source yields.
+
+        A type with a shape, e.g. np.dtype((np.float32, 128)), is that of a row: the array has it in each of its rows.
+        """
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """Everything the values depend on, in plain YAML types; two runs may share a folder only if it is equal."""
+        """Everything the values depend on, in plain YAML types; two runs may share a folder only if it is equal.
+
+        A setting that did not exist in earlier versions is an AddedSetting, so that their folders stay usable.
+        """
 
     @property
     def empty_message(self) -> str:
@@ -134,9 +152,10 @@ def no_op() -> None:
 
 
 class Sink(ABC):
-    """Where features go. A sink must write; one that stores things also says what it has.
+    """Where features go. A sink must `write`; one that stores features also says what it has.
 
-    Each worker has a copy. It writes when it is told to: workers end without running what waits for the exit.
+    The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `open` and then `write`
+    are called. A worker may be killed at any time, and exits without running what waits for the exit.
     """
 
     @property
@@ -146,27 +165,40 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, features: Features) -> str:
-        """Store them, whole or not at all; returns what is to be printed on stdout."""
+        """Store the features of a source, atomically; returns what is to be printed on stdout. Raises OSError."""
 
-    def has(self, source: Source, keys: Collection[str]) -> bool:
-        """Are all outputs of the source there, complete and readable?"""
-        return False
+    def open(self, token: str) -> None:
+        """Called once in each worker, before its first `write`.
 
-    def claim(
+        `token` is unique to the worker, over all machines; it goes into the names of files that the worker keeps open
+        or writes in part.
+        """
+
+    def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> Commit:
         """Before the run: may such features be added to what is there? Raises UsageError if not.
 
-        What it returns is called when a worker is ready and before the first source is handed out; only that may take
-        away what will be overwritten.
+        What it returns is called when a worker is ready and before the first source is handed out; only that may
+        remove what will be overwritten.
         """
         return no_op
 
-    def clean(self, process_id: int) -> None:
-        """Clear away what a worker that died left half-written."""
+    def has(self, source: Source, arrays: Mapping[str, np.dtype]) -> bool:
+        """Are all outputs of the source there, complete and readable?
+
+        Raises OutputConflictError if they were made from another file, or from another part of it.
+        """
+        return False
+
+    def discard(self, token: str) -> None:
+        """Remove what the worker of this token, which crashed, left half-written."""
 
     def finish(self) -> None:
-        """After the run, also an interrupted one, when its workers have ended: put together what they wrote."""
+        """After the run, also an interrupted one, when its workers have exited: merge what they wrote.
+
+        Raises UsageError if that is impossible, WorkerError if it is lost.
+        """
 
 
 class Engine(Protocol):

@@ -81,7 +81,7 @@ class I3DExtractor:
 
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
-        features: dict[str, np.dtype] = {stream: np.dtype(np.float32) for stream in self._streams}
+        features: dict[str, np.dtype] = {stream: np.dtype((np.float32, FEATURES)) for stream in self._streams}
         return {**features, "fps": np.dtype(np.float64), "timestamps_ms": np.dtype(np.float64)}
 
     @property

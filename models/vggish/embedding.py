@@ -80,7 +80,7 @@ def embed(
     for result in _embeddings(extractor, list(cast("Iterable[Medium]", media)), sample_rate, device_name, bar=progress):
         if isinstance(result, MediaError):
             warnings.warn(str(result), stacklevel=2)
-            result = np.full((1, WIDTH), np.nan, np.float32) if pooling else np.zeros((0, WIDTH), extractor.arrays[KEY])
+            result = np.full((1, WIDTH), np.nan, np.float32) if pooling else np.zeros(0, extractor.arrays[KEY])
         results.append(result)
     return np.concatenate([np.zeros((0, WIDTH), np.float32), *results]) if pooling else results
 

@@ -54,7 +54,7 @@ class VGGishExtractor:
             raise UsageError(
                 f"hop_seconds={self.hop_seconds:g} is not a multiple of 0.01 s; the nearest is {nearest:g}"
             )
-        if self.normalize and self.arrays[KEY] == np.uint8:
+        if self.normalize and self.arrays[KEY].base == np.uint8:
             raise UsageError(
                 f"normalize=true: rows of unit length can't be 8-bit; with postprocess={self.postprocess} "
                 "leave normalize out, pool the rows (pooling=mean), or choose postprocess=pca"
@@ -63,7 +63,7 @@ class VGGishExtractor:
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
         eight_bit = self.postprocess.startswith("pca_8bit") and not self.pooling
-        return {KEY: np.dtype(np.uint8 if eight_bit else np.float32)}
+        return {KEY: np.dtype((np.uint8 if eight_bit else np.float32, WIDTH))}
 
     @property
     def settings(self) -> Mapping[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import sys
@@ -51,33 +50,22 @@ def test_a_folder_in_a_list_expands(tmp_path):
     assert [Path(source.path).name for source in sources] == ["a.wav", "b.mp4"]
 
 
-def failures(folder: Path) -> list[str]:
-    if not (folder / "failures.csv").exists():
-        return []
-    with (folder / "failures.csv").open(newline="") as file:
-        return [row["name"] for row in csv.DictReader(file)]
-
-
-def test_failures_stay_listed_until_they_are_tried_again(tmp_path):
-    def report(*outcomes: Outcome) -> None:
-        with Progress(len(outcomes), Reporting(folder=str(tmp_path), progress="off")) as progress:
-            for outcome in outcomes:
-                progress.add(outcome)
-
-    a, b, c = (Source(f"{name}.mp4", name) for name in "abc")
-    report(Outcome(a, "failed", "no audio stream"), Outcome(b, "failed", "truncated"))
-    assert failures(tmp_path) == ["a", "b"]
-    report(Outcome(c, "done"))
-    assert failures(tmp_path) == ["a", "b"]
-    report(Outcome(b, "done"), Outcome(c, "failed", "truncated"))
-    assert failures(tmp_path) == ["a", "c"]
-    report(Outcome(a, "done"), Outcome(c, "empty"))
-    assert not (tmp_path / "failures.csv").exists()
+def test_only_runs_that_save_touch_the_list_of_failures(tmp_path):
+    a = Source("a.mp4", "a")
+    for status, destination, listed in (
+        ("failed", str(tmp_path), True),
+        ("done", "", True),
+        ("done", str(tmp_path), False),
+    ):
+        with Progress(1, Reporting(folder=str(tmp_path), progress="off"), destination) as progress:
+            progress.add(Outcome(a, status, ""))
+        assert (tmp_path / "failures.csv").exists() is listed
 
 
 def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path, capsys):
     (tmp_path / "taken").touch()
-    with Progress(1, Reporting(folder=str(tmp_path / "taken" / "vggish"), progress="off")) as progress:
+    folder = str(tmp_path / "taken" / "vggish")
+    with Progress(1, Reporting(folder=folder, progress="off"), folder) as progress:
         progress.add(Outcome(Source("a.mp4", "a"), "failed", "no audio stream"))
     said = capsys.readouterr().err
     assert "a.mp4: no audio stream" in said

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from command import ROUNDING, SAMPLES, SPEECH, Result, run
+from command import MUSIC, ROOT, ROUNDING, SAMPLES, SPEECH, Result, run
 
 
 @pytest.fixture
@@ -72,3 +72,18 @@ def test_overwriting_all_sources_with_other_settings(output_path: Path) -> None:
     assert all(time > before[name] for name, time in times(output_path).items())
     assert np.load(output_path / "vggish/speech_vggish.npy").min() < 0
     assert yaml.safe_load((output_path / "vggish/extraction.yaml").read_text())["activation"] == "none"
+
+
+def test_another_file_of_the_same_name_fails_and_both_are_named(output_path: Path, tmp_path: Path) -> None:
+    before = times(output_path)
+    other = tmp_path / "speech.mp4"
+    shutil.copy(ROOT / MUSIC, other)
+    options = "feature_type=vggish checkpoint=random device=cpu on_extraction=save_numpy".split()
+    result = run(*options, f"output_path={output_path}", f"video_paths={other}")
+    assert result.code == 1, result.stderr
+    assert "0 done, 0 skipped, 0 empty, 1 failed" in result.stderr
+    assert f"{other}: {output_path / 'vggish'} holds speech made from {SPEECH}" in result.stderr
+    assert times(output_path) == before
+    shutil.copy(ROOT / SPEECH, other)  # the same file elsewhere
+    result = run(*options, f"output_path={output_path}", f"video_paths={other}")
+    assert "0 done, 1 skipped" in result.stderr

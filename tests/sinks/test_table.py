@@ -1,10 +1,11 @@
-"""A table of features is whole whatever happens to its workers, and other tools read it."""
+"""A table of features is complete whatever happens to its workers, and other tools read it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -16,11 +17,11 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from table_maker import FLOATS, SETTINGS, features, journals, rows_by_name, source, written
+from table_maker import FLOATS, SETTINGS, features, journals, prepared, rows_by_name, source, written
 
 from torch_zoo.utils.sinks import merging
 from torch_zoo.utils.sinks.table import SaveTable
-from torch_zoo.utils.types import Features, UsageError
+from torch_zoo.utils.types import Features, UsageError, WorkerError
 
 
 def in_worker(sink: SaveTable, names: list[str], value: float, held: multiprocessing.synchronize.Event | None) -> None:
@@ -65,7 +66,7 @@ def test_readable_by_arrow_pandas_polars_and_duckdb(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack(list(found["e"])), expected)
 
 
-def test_a_column_a_key_where_there_are_several_and_scalars_in_each_row(tmp_path: Path) -> None:
+def test_a_column_per_key_where_there_are_several_and_scalars_in_each_row(tmp_path: Path) -> None:
     rgb, flow, maps = np.eye(3, 5, dtype=np.float32), np.ones((3, 2), np.uint8), np.arange(12.0).reshape(3, 2, 2)
     arrays = {"rgb": rgb, "flow": flow, "maps": maps, "fps": np.array(25.0), "stamps": np.arange(3)}
     sink = written(tmp_path, Features(source("a"), arrays, np.zeros((3, 2))))
@@ -75,8 +76,8 @@ def test_a_column_a_key_where_there_are_several_and_scalars_in_each_row(tmp_path
     assert np.stack(frame["flow"]).dtype == np.uint8
     np.testing.assert_array_equal([np.stack(each) for each in frame["maps"]], maps)
     assert (list(frame["fps"]), list(frame["stamps"])) == ([25.0] * 3, [0, 1, 2])
-    assert sink.has(source("a"), arrays)
-    assert not sink.has(source("a"), ["rgb", "depth"])
+    assert sink.has(source("a"), {key: array.dtype for key, array in arrays.items()})
+    assert not sink.has(source("a"), dict.fromkeys(("rgb", "depth"), np.dtype(np.float32)))
 
 
 def test_workers_write_side_by_side_and_later_runs_add(tmp_path: Path) -> None:
@@ -99,11 +100,11 @@ def test_write_returns_the_report_and_pickles_take_no_state_along(tmp_path: Path
     assert sink.has(source("a"), FLOATS)
     copy = pickle.loads(pickle.dumps(sink))
     assert copy == sink
-    assert vars(copy) == {"folder": str(tmp_path)}
+    assert vars(copy) == {"folder": str(tmp_path), "adopt": False}
 
 
-def test_whole_sources_of_a_journal_cut_anywhere_are_kept(tmp_path: Path) -> None:
-    sink = SaveTable(folder=str(tmp_path / "written"))
+def test_complete_sources_of_a_journal_cut_anywhere_are_kept(tmp_path: Path) -> None:
+    sink = prepared(tmp_path / "written")
     ends = []
     for name in "abc":
         sink.write(features(name))
@@ -133,30 +134,30 @@ def test_killed_worker_loses_nothing_and_its_retried_source_is_there_once(tmp_pa
     np.testing.assert_array_equal(found["b"], features("b", value=7).arrays["vggish"])
 
 
-def test_claim_merges_what_a_crashed_run_left(tmp_path: Path) -> None:
-    sink = SaveTable(folder=str(tmp_path))
+def test_the_next_run_merges_what_a_crashed_one_left(tmp_path: Path) -> None:
+    sink = prepared(tmp_path)
     start_worker(sink, ["a"])
     (tmp_path / ".embeddings.parquet.4711.part").write_text("half")  # its merge was killed too
-    sink.claim(SETTINGS, [source("a"), source("b")], FLOATS, overwrite=False)()
+    sink.prepare(SETTINGS, [source("a"), source("b")], FLOATS, overwrite=False)()
     assert sink.has(source("a"), FLOATS)
     assert not sink.has(source("b"), FLOATS)
     assert not journals(tmp_path)
     assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob(".*.part"))
 
 
-def test_journal_of_a_living_run_is_left_alone(tmp_path: Path) -> None:
+def test_journal_of_a_running_worker_is_left_alone(tmp_path: Path) -> None:
     sink = SaveTable(folder=str(tmp_path))
-    sink.claim(SETTINGS, [], FLOATS, overwrite=False)()
+    sink.prepare(SETTINGS, [], FLOATS, overwrite=False)()
     process = start_worker(sink, ["a"], stay=True)
     try:
         other = SaveTable(folder=str(tmp_path))
-        other.claim(SETTINGS, [source("b")], FLOATS, overwrite=False)()
+        other.prepare(SETTINGS, [source("b")], FLOATS, overwrite=False)()
         other.write(features("b"))
         other.finish()
         assert sorted(rows_by_name(tmp_path)) == ["b"]
         assert len(journals(tmp_path)) == 1
         with pytest.raises(UsageError, match="holds features made with"):  # which it is going to add
-            other.claim({**SETTINGS, "hop_seconds": 0.48}, [source("b")], FLOATS, overwrite=True)()
+            other.prepare({**SETTINGS, "hop_seconds": 0.48}, [source("b")], FLOATS, overwrite=True)()
     finally:
         process.kill()
         process.join()
@@ -200,7 +201,11 @@ def test_command_line_makes_a_table_and_skips_what_it_holds(tmp_path: Path) -> N
     assert first.code == 0, first.stderr
     path = tmp_path / "vggish" / "embeddings.parquet"
     assert f"features are in {path}" in first.stderr
-    assert sorted(file.name for file in path.parent.glob("[!.]*")) == ["embeddings.parquet", "extraction.yaml"]
+    assert sorted(file.name for file in path.parent.glob("[!.]*")) == [
+        "embeddings.parquet",
+        "extraction.yaml",
+        "sources.jsonl",
+    ]
     by_name = rows_by_name(path.parent)
     again = command.run(*call)
     assert "2 skipped" in again.stderr
@@ -210,3 +215,22 @@ def test_command_line_makes_a_table_and_skips_what_it_holds(tmp_path: Path) -> N
     for name, rows in by_name.items():
         expected = np.load(tmp_path / "numpy" / "vggish" / f"{name}_vggish.npy")
         np.testing.assert_allclose(rows, expected, atol=command.ROUNDING)
+
+
+def test_rows_of_a_table_that_was_deleted_during_the_run_are_missed(tmp_path: Path) -> None:
+    sink = SaveTable(folder=str(tmp_path / "new"))
+    sink.prepare(SETTINGS, [source("a")], FLOATS, overwrite=False)()
+    sink.write(features("a"))
+    shutil.rmtree(sink.folder)
+    with pytest.raises(FileNotFoundError, match="deleted during the run"):
+        sink.write(features("b"))
+    with pytest.raises(WorkerError, match="new was deleted during the run"):
+        sink.finish()
+
+
+def test_names_that_are_not_utf8_are_escaped(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    sink = written(tmp_path, features(name), features("b"))
+    assert sorted(rows_by_name(tmp_path)) == ["b", r"caf\udce9"]
+    assert sink.has(source(name), FLOATS)
+    assert not sink.has(source(os.fsdecode(b"caf\xe8")), FLOATS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ import yaml
 
 from torch_zoo.utils.sinks.sequence_example import int64_feature, is_one_record, record
 from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
-from torch_zoo.utils.sources import Inputs
-from torch_zoo.utils.terminal.progress import Progress, Reporting
-from torch_zoo.utils.types import Features, Outcome, Source, UsageError
+from torch_zoo.utils.types import Features, Source, UsageError
 
 ROWS = np.stack([np.arange(128), 255 - 3 * np.arange(128)]).astype(np.uint8)  # of both golden files
 TIMES = np.array([[420.0, 425.0], [425.0, 430.0]])
@@ -23,7 +20,9 @@ KEYS = {"vggish": np.dtype(np.uint8)}
 
 
 def written(folder: Path, source: Source, rows: np.ndarray = ROWS, **options: Any) -> bytes:
-    SaveTFRecord(folder=str(folder), **options).write(Features(source, {"vggish": rows}, TIMES[: len(rows)]))
+    sink = SaveTFRecord(folder=str(folder), **options)
+    sink.write(Features(source, {"vggish": rows}, TIMES[: len(rows)]))
+    sink.finish()
     return (folder / f"{source.name}_vggish.tfrecord").read_bytes()
 
 
@@ -52,7 +51,7 @@ def test_numbers_are_varints() -> None:
     assert int64_feature([300, 2**63 - 1]).hex() == "1a0d" + "0a0b" + "ac02" + "ff" * 8 + "7f"
 
 
-def test_what_is_damaged_anywhere_is_not_whole(tmp_path: Path) -> None:
+def test_what_is_damaged_anywhere_is_not_complete(tmp_path: Path) -> None:
     content = written(tmp_path, CLIP)
     sink, path = SaveTFRecord(folder=str(tmp_path)), tmp_path / "clip_vggish.tfrecord"
     assert sink.has(CLIP, KEYS)
@@ -74,7 +73,7 @@ def test_a_source_without_windows_has_a_list_without_features(tmp_path: Path) ->
 def test_arrays_of_other_types_are_refused_before_the_run(tmp_path: Path) -> None:
     sink = SaveTFRecord(folder=str(tmp_path / "new"))
     with pytest.raises(UsageError, match=r"8-bit embeddings, and vggish is float32; for VGGish give"):
-        sink.claim({}, [CLIP], {"vggish": np.dtype(np.float32)}, False)()
+        sink.prepare({}, [CLIP], {"vggish": np.dtype(np.float32)}, False)()
     assert not (tmp_path / "new").exists()
 
 
@@ -82,38 +81,15 @@ def test_arrays_of_other_types_are_refused_before_the_run(tmp_path: Path) -> Non
 def test_labels_that_are_no_class_numbers_are_refused_before_the_run(label: str, tmp_path: Path) -> None:
     source = Source("clip.mp4", "clip_2", columns={"labels": f"3,{label}"})
     with pytest.raises(UsageError) as raised:
-        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({}, [CLIP, source], KEYS, False)()
+        SaveTFRecord(folder=str(tmp_path), layout="audioset").prepare({}, [CLIP, source], KEYS, False)()
     assert str(raised.value).startswith(f"clip.mp4 (clip_2): labels={label}: must be class numbers")
-    SaveTFRecord(folder=str(tmp_path)).claim({}, [CLIP, source], KEYS, False)()  # the other layout has none
+    SaveTFRecord(folder=str(tmp_path)).prepare({}, [CLIP, source], KEYS, False)()  # the other layout has none
 
 
 def test_layouts_do_not_share_a_folder(tmp_path: Path) -> None:
     sink = SaveTFRecord(folder=str(tmp_path))
-    sink.claim({"checkpoint": "x"}, [CLIP], KEYS, False)()
-    assert yaml.safe_load((tmp_path / "extraction.yaml").read_text()) == {"checkpoint": "x", "layout": "demo"}
+    sink.prepare({"checkpoint": "x"}, [CLIP], KEYS, False)()
+    assert yaml.safe_load((tmp_path / "extraction.yaml").read_text()) == {"checkpoint": "x", "layout": "embeddings"}
     written(tmp_path, CLIP)
-    with pytest.raises(UsageError, match=r"layout=demo \(now audioset\)"):
-        SaveTFRecord(folder=str(tmp_path), layout="audioset").claim({"checkpoint": "x"}, [CLIP], KEYS, False)()
-
-
-def test_a_list_of_failures_gives_the_same_records(tmp_path: Path) -> None:
-    media = [tmp_path / name for name in ("a.mp4", "b.mp4")]
-    for path in media:
-        path.touch()
-    (tmp_path / "list.csv").write_text(
-        f'path,start,end,labels,video_id,error\n{media[0]},1.5,3,"1,522",-0RW,as the list had it\n{media[1]},,,,,\n'
-    )
-    first = Inputs(file_with_video_paths=str(tmp_path / "list.csv")).sources()
-    for _ in range(2):  # the second time, the one that was tried last time stays listed
-        with Progress(2, Reporting(folder=str(tmp_path), progress="off")) as progress:
-            progress.add(Outcome(first[0], "failed", "truncated"))
-        with Progress(2, Reporting(folder=str(tmp_path), progress="off")) as progress:
-            progress.add(Outcome(first[1], "failed", "no audio stream"))
-        again = Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()
-        assert [(source.name, dict(source.columns)) for source in again] == [
-            ("a_1.5_3", {"labels": "1,522", "video_id": "-0RW"}),
-            ("b", {}),
-        ]
-        first = again
-    with (tmp_path / "failures.csv").open(newline="") as file:
-        assert [row["error"] for row in csv.DictReader(file)] == ["truncated", "no audio stream"]
+    with pytest.raises(UsageError, match=r"layout=embeddings \(now audioset\)"):
+        SaveTFRecord(folder=str(tmp_path), layout="audioset").prepare({"checkpoint": "x"}, [CLIP], KEYS, False)()

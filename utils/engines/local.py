@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
+import socket
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -77,6 +79,7 @@ class _Worker:
     config: worker.WorkerConfig
     process: SpawnProcess
     channel: Channel
+    token: str  # unique to it over all hosts, for the names of what it writes
     loaded: bool = False
     reason: str = ""  # why it is about to end
 
@@ -175,16 +178,17 @@ class _Workers:
         ours, theirs = Channel.pair()
         server = self._server.connect()
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=worker.main, args=(config, theirs, server), daemon=True)
+        token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        process = context.Process(target=worker.main, args=(config, theirs, server, token), daemon=True)
         with _interrupt_blocked(), _environment(config):
             process.start()
         theirs.close()
         server.close()
-        self._workers[number] = _Worker(config, process, ours)
+        self._workers[number] = _Worker(config, process, ours, token)
 
     def _clear_up(self, ended: _Worker) -> None:
         ended.channel.close()
-        ended.config.sink.clean(ended.process.pid or 0)
+        ended.config.sink.discard(ended.token)
 
 
 @contextmanager

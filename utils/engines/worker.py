@@ -64,12 +64,12 @@ class WorkerConfig:
     driver: int  # process id
 
 
-def main(config: WorkerConfig, driver: Channel, server: Channel) -> None:
+def main(config: WorkerConfig, driver: Channel, server: Channel, token: str) -> None:
     """Entry of the process. The driver ends it with None, SIGTERM, or by closing the channel."""
     end_with_parent(config.driver)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        DeviceWorker(config, driver, server).run()
+        DeviceWorker(config, driver, server, token).run()
     except UsageError as error:
         driver.send(WorkerFailed(str(error), usage=True))
     except (EOFError, BrokenPipeError):
@@ -90,9 +90,10 @@ def _stop(*_: object) -> NoReturn:
 class DeviceWorker:
     """Feeds the pipeline of one device."""
 
-    def __init__(self, config: WorkerConfig, driver: Channel, server: Channel) -> None:
+    def __init__(self, config: WorkerConfig, driver: Channel, server: Channel, token: str) -> None:
         self._config = config
         self._driver = driver
+        self._token = token
         self._decoders = Decoders(server, config.extractor, config.decoders)
         self._committed = False  # outputs may be written
         self._last = False  # the driver has no more sources
@@ -106,6 +107,7 @@ class DeviceWorker:
         self._driver.send(Loaded())
         while not self._committed:
             self._receive(self._driver)
+        self._config.sink.open(self._token)
         for source, event in early:
             self._take(source, event)
         while not self._last or self._decoders.unfinished:

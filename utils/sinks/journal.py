@@ -1,46 +1,43 @@
-"""What one process has done so far, on its way to a table: rows of one source after the other, in one file.
+"""Append-only files, one per process, of what it has done so far; the driver merges those of processes that exited.
 
-A journal is a row of Arrow IPC streams, each with a single batch, so that a process may be killed at any time: what is
-whole before the break counts. Its file is locked (flock) while the process lives.
+A journal is locked (flock) while its process lives, so that others can tell, and a process may be killed at any time:
+whoever reads a journal must accept that its last entry is incomplete.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-PATTERN = "embeddings.*.journal"  # not hidden: such a file holds features, which claim_folder must see
 
 
 class Journal:
-    """The journal of this process in `folder`, begun when it is built."""
+    """A new journal in `folder`, called by `pattern` with the token of its writer for `*`. Raises OSError."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        prefix, suffix = PATTERN.split("*")
+    def __init__(self, folder: Path, pattern: str, token: str) -> None:
+        self._folder = folder
+        prefix, suffix = pattern.split("*")
         while True:
-            self._file, _ = tempfile.mkstemp(suffix, f"{prefix}{os.getpid()}.", folder)
+            self._file, _ = tempfile.mkstemp(suffix, f"{prefix}{token}.", folder)
             fcntl.flock(self._file, fcntl.LOCK_EX)
-            if os.fstat(self._file).st_nlink:  # nobody took it for a dead one before it was locked
+            if not self.deleted:  # nobody took it for the journal of a dead process before it was locked
                 return
             os.close(self._file)
 
-    def append(self, rows: pa.RecordBatch) -> None:
-        """Add the rows of a source, whole or not at all. Raises OSError."""
-        import pyarrow as pa
+    @property
+    def deleted(self) -> bool:
+        """Has its file been deleted, with the folder most likely?"""
+        return not os.fstat(self._file).st_nlink
 
-        buffer = pa.BufferOutputStream()
-        with pa.ipc.new_stream(buffer, rows.schema) as stream:
-            stream.write_batch(rows)
-        left = memoryview(buffer.getvalue())
+    def append(self, entry: bytes | memoryview) -> None:
+        """Add an entry, or leave the file as it was. Raises OSError."""
+        if self.deleted:
+            raise FileNotFoundError(errno.ENOENT, "deleted during the run", str(self._folder))
+        left = memoryview(entry)
         start = os.fstat(self._file).st_size
         try:
             while left:
@@ -55,12 +52,12 @@ class Journal:
 
 
 @contextmanager
-def ended(folder: Path) -> Iterator[list[Path]]:
-    """The journals of processes that live no more, oldest first, locked; those of living ones are left out."""
+def exited(folder: Path, pattern: str) -> Iterator[list[Path]]:
+    """The journals of processes that exited, oldest first, locked; those of running ones are left out."""
     locked: dict[Path, int] = {}
     try:
-        for path in sorted(folder.glob(PATTERN), key=lambda path: path.stat().st_mtime_ns):
-            file = os.open(path, os.O_RDONLY)
+        for path in sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns):
+            file = os.open(path, os.O_RDWR)  # NFS locks only what may be written
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -73,18 +70,12 @@ def ended(folder: Path) -> Iterator[list[Path]]:
             os.close(file)
 
 
-def read(path: Path) -> Iterator[pa.RecordBatch]:
-    """The batches that were written whole, without being loaded: they lie in the mapped file."""
-    import pyarrow as pa
-
-    if not path.stat().st_size:
-        return  # an empty file can't be mapped
-    with pa.memory_map(str(path)) as file:
-        while file.tell() < file.size():
+def running(folder: Path, pattern: str) -> bool:
+    """Does a process that runs keep a journal there?"""
+    for path in folder.glob(pattern):
+        with suppress(OSError), path.open("rb+") as file:
             try:
-                with pa.ipc.open_stream(file) as stream:
-                    batch = stream.read_next_batch()
-                    next(stream, None)  # steps over the mark at its end
-            except (pa.ArrowInvalid, OSError, StopIteration):
-                return  # its process was killed here
-            yield batch
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False

@@ -24,13 +24,13 @@ def float_feature(value: float) -> bytes:
 
 
 def int64_feature(values: Iterable[int]) -> bytes:
-    """Of numbers from 0 to 2^63 - 1."""
+    """Of integers from 0 to 2^63 - 1."""
     packed = b"".join(map(_varint, values))
     return _field(INTEGERS, _field(1, packed) if packed else b"")
 
 
 def sequence_example(context: Mapping[str, bytes], feature_lists: Mapping[str, Iterable[bytes]]) -> bytes:
-    """The message of features by name, and of lists of features by name; serialised in the order of the names."""
+    """The message of features by name, and of lists of features by name; serialized in the order of the names."""
     lists = {name: b"".join(_field(1, feature) for feature in features) for name, features in feature_lists.items()}
     return (_field(CONTEXT, _map(context)) if context else b"") + _field(FEATURE_LISTS, _map(lists))
 
@@ -42,7 +42,7 @@ def record(payload: bytes) -> bytes:
 
 
 def is_one_record(content: bytes) -> bool:
-    """Is this a whole TFRecord file of one record, by its length and both checksums?"""
+    """Is this a complete TFRecord file of one record, by its length and both checksums?"""
     return content == record(content[12:-4])
 
 
@@ -55,7 +55,7 @@ def _field(number: int, payload: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the low ones first; the high bit says that more follow."""
+    """Seven bits per byte, the low ones first; the high bit says that more follow."""
     digits = bytearray()
     while value > 127:
         digits.append(value & 127 | 128)

@@ -30,18 +30,18 @@ LARGEST_LABEL = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class SaveTFRecord(FileSink):
-    """One SequenceExample a file, with a feature list of 8-bit rows; `layout` as in save_tfrecord.yaml."""
+    """One SequenceExample per file, with a feature list of 8-bit rows; `layout` as in save_tfrecord.yaml."""
 
     suffix: ClassVar[str] = ".tfrecord"
-    layout: Literal["demo", "audioset"] = "demo"
+    layout: Literal["embeddings", "audioset"] = "embeddings"
 
-    def claim(
+    def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> Commit:
-        for key, dtype in arrays.items():
-            if dtype != np.uint8:
+        for key, row in arrays.items():
+            if row.base != np.uint8:
                 raise UsageError(
-                    f"save_tfrecord stores 8-bit embeddings, and {key} is {dtype}; for VGGish give "
+                    f"save_tfrecord stores 8-bit embeddings, and {key} is {row.base}; for VGGish give "
                     "postprocess=pca_8bit or preset=audioset, without pooling, else choose another on_extraction"
                 )
         if self.layout == "audioset":
@@ -49,7 +49,7 @@ class SaveTFRecord(FileSink):
                 _labels(source)
             if not any(VIDEO_ID in source.columns for source in sources):
                 log.warning("layout=audioset: the list has no column %s; the names stand for it", VIDEO_ID)
-        return super().claim({**settings, "layout": self.layout}, sources, arrays, overwrite)
+        return super().prepare({**settings, "layout": self.layout}, sources, arrays, overwrite)
 
     def write(self, features: Features) -> str:
         context = _context(features) if self.layout == "audioset" else {}
@@ -60,7 +60,7 @@ class SaveTFRecord(FileSink):
         """`array` holds the bytes of a record."""
         file.write(array.data)
 
-    def is_whole(self, file: BinaryIO) -> bool:
+    def is_complete(self, file: BinaryIO, row: np.dtype) -> bool:
         return is_one_record(file.read())
 
 
@@ -70,11 +70,11 @@ def _encoded(array: np.ndarray, context: Mapping[str, bytes]) -> bytes:
 
 
 def _context(features: Features) -> dict[str, bytes]:
-    """What the AudioSet release says of a clip, by name."""
+    """The fields that the AudioSet release has for a clip, by name."""
     source = features.source
     last = features.times[-1, 1] if len(features.times) else source.start
     return {
-        "video_id": bytes_feature(source.columns.get(VIDEO_ID, source.name).encode()),
+        "video_id": bytes_feature(source.columns.get(VIDEO_ID, source.name).encode(errors="surrogateescape")),
         "start_time_seconds": float_feature(source.start),
         "end_time_seconds": float_feature(last if source.end is None else source.end),
         "labels": int64_feature(_labels(source)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 import time
@@ -14,11 +13,9 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.sources import COLUMNS
+from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.types import Outcome
 
-FAILURES = "failures.csv"
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
 FAILURES_SHOWN = 20
 
@@ -34,7 +31,8 @@ class Reporting:
 class Progress:
     """Takes the outcomes of a run. Features go to stdout, all else to stderr; the bar never breaks into a line.
 
-    When it is left, it prints the summary and writes `failures.csv`, also where the run was interrupted.
+    When it is left, also where the run was interrupted, it prints the summary and, where features are saved, lists
+    what failed beside them.
     """
 
     def __init__(self, total: int, options: Reporting, destination: str = "") -> None:
@@ -59,10 +57,7 @@ class Progress:
         self._bar.close()
         if self._counts or kind is None:
             print(self._summary(), file=sys.stderr)
-            try:
-                self._write_failures()
-            except OSError as cause:
-                print(f"{self._folder / FAILURES} can't be written: {cause.strerror}", file=sys.stderr)
+            self._list_failures()
 
     @property
     def failed(self) -> int:
@@ -106,21 +101,16 @@ class Progress:
             lines.append(f"  and {len(self._failed) - FAILURES_SHOWN} more")
         return "\n".join(lines)
 
-    def _write_failures(self) -> None:
-        """`failures.csv`, which can be given to file_with_video_paths: what failed now, or before and was not tried."""
-        file = self._folder / FAILURES
-        rows = [row for row in _rows(file) if row["name"] not in self._tried]
-        rows += [_row(outcome) for outcome in self._failed]
-        if not rows:
-            file.unlink(missing_ok=True)
+    def _list_failures(self) -> None:
+        if not self._destination:
             return
-        columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row if column)])
-        with atomic_write(file) as partial, partial.open("w", newline="") as handle:
-            table = csv.DictWriter(handle, columns, extrasaction="ignore")
-            table.writeheader()
-            table.writerows(rows)
-        if self._failed:
-            print(f"what failed is listed in {file}; file_with_video_paths takes it", file=sys.stderr)
+        try:
+            file = failures.update(self._folder, self._tried, self._failed)
+        except OSError as cause:
+            print(f"{self._folder / failures.FILE_NAME} can't be written: {cause.strerror}", file=sys.stderr)
+        else:
+            if self._failed:
+                print(f"what failed is listed in {file}; file_with_video_paths takes it", file=sys.stderr)
 
     def _line(self) -> str:
         count = sum(self._counts.values())
@@ -133,21 +123,7 @@ class Progress:
 def _print(text: str) -> None:
     """To stdout; whoever reads it may go (`| head`), which stops the run like Ctrl-C."""
     try:
-        print(text, flush=True)
+        print(text.encode(errors="backslashreplace").decode(), flush=True)  # file names may hold any bytes
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise KeyboardInterrupt from None
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    if not file.exists():
-        return []
-    with file.open(newline="") as handle:
-        return [row for row in csv.DictReader(handle) if set(row) >= set(COLUMNS)]
-
-
-def _row(outcome: Outcome) -> dict[str, str]:
-    source = outcome.source
-    end = "" if source.end is None else str(source.end)
-    own = (source.path, str(source.start), end, source.name, outcome.message)
-    return {**dict(zip(COLUMNS, own, strict=True)), **source.columns}

@@ -1,0 +1,69 @@
+"""What all sinks that keep a folder of features share: its settings, and what each output was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+from torch_zoo.utils.files import remove_partial
+from torch_zoo.utils.sinks.provenance import Provenance
+from torch_zoo.utils.sinks.settings import claim_folder
+from torch_zoo.utils.types import Commit, Sink, UsageError, WorkerError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderSink(Sink):
+    """A sink that stores features in `folder`; `adopt` as in configs/config.yaml."""
+
+    folder: str
+    adopt: bool = False
+
+    @property
+    def destination(self) -> str:
+        return self.folder
+
+    def open(self, token: str) -> None:
+        self.provenance.open(token)
+
+    def discard(self, token: str) -> None:
+        remove_partial(Path(self.folder), token)
+
+    def finish(self) -> None:
+        """Merge the records of what the outputs were made from."""
+        deleted = self.provenance.deleted
+        try:
+            if not deleted:
+                self.provenance.save()
+            self.provenance.close()
+            self.provenance.merge()
+        except OSError as error:
+            raise UsageError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
+        if deleted:
+            raise WorkerError(f"{self.folder} was deleted during the run, and what it held is lost")
+
+    def claim(self, settings: Mapping[str, object], overwritten: set[Path], present: Iterable[str]) -> Commit:
+        """`prepare` as to the folder; `present` are the names whose outputs are there. Raises UsageError."""
+        try:
+            self.provenance.merge()  # what a run that was killed left
+            claimed = claim_folder(Path(self.folder), settings, overwritten=overwritten, adopt=self.adopt)
+            if self.provenance.is_empty:  # the outputs are of a version that kept no record, or of another tool
+                self.provenance.adopt(present)
+        except OSError as error:
+            raise UsageError(f"{error.filename}: {error.strerror}") from error
+
+        def commit() -> None:
+            claimed()
+            self.provenance.open(self.provenance.token)
+            self.provenance.save()
+
+        return commit
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        return Provenance(Path(self.folder))
+
+    def __getstate__(self) -> dict[str, object]:
+        """The options: a worker's copy opens files of its own."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
