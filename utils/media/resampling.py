@@ -18,7 +18,7 @@ import numpy as np
 LARGEST_UP = 1280  # outputs a period; above it (e.g. 47,999 Hz -> 16 kHz) the matrix would take gigabytes
 BAND = 32  # columns multiplied at once: neighbours share most of their inputs, and what they don't share are zeros
 OUTPUTS_PER_BLOCK = 160  # columns of the matrix where the period is shorter than that
-OUTPUTS_AT_ONCE = 16_000  # what is computed of so many stays in a core's cache
+OUTPUTS_AT_ONCE = 8_000  # what is computed of so many stays in a core's cache
 
 
 @dataclass(frozen=True, slots=True)
