@@ -35,6 +35,38 @@ def long_file(folder: Path, seconds: int) -> Path:
     return path
 
 
+def sounds(folder: Path) -> dict[str, Path]:
+    """The sound of a clip in other containers and codecs."""
+    kinds: dict[str, tuple[str, tuple[object, ...]]] = {
+        "AAC, mono, 48 kHz": ("m4a", ("-c:a", "aac", "-ac", 1, "-ar", 48_000)),
+        "MP3, stereo, 44.1 kHz": ("mp3", ("-c:a", "libmp3lame")),
+        "WAV, stereo, 44.1 kHz": ("wav", ("-c:a", "pcm_s16le")),
+    }
+    return {
+        name: _made(folder / f"sound.{suffix}", "-i", _clip(folder, 0), "-vn", *codec)
+        for name, (suffix, codec) in kinds.items()
+    }
+
+
+def videos(folder: Path) -> dict[str, Path]:
+    """Two seconds of a clip in H.264 in other sizes, without sound."""
+    return {
+        f"H.264, {width} x {height}": _made(
+            folder / f"video_{height}.mp4",
+            *("-i", _clip(folder, 0), "-t", 2, "-an", "-vf", f"scale={width}:{height}"),
+            *("-c:v", "libx264", "-preset", "veryfast"),
+        )
+        for width, height in ((320, 240), (1280, 720))
+    }
+
+
+def _made(path: Path, *arguments: object) -> Path:
+    """What the ffmpeg program makes, unless it is there."""
+    if not path.exists():
+        _ffmpeg(*arguments, path)
+    return path
+
+
 def _clip(folder: Path, index: int) -> Path:
     path = folder / f"original_{index:02d}.mp4"
     if not path.exists():

@@ -1,21 +1,40 @@
-"""What each part costs on one core: python -m benchmarks.parts [clip.mp4]."""
+"""CPU time of each part on one core, against FFmpeg's own decoding: python -m benchmarks.parts [clip.mp4]."""
 
 from __future__ import annotations
 
+import os
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
+import av
 import numpy as np
+from av.stream import Discard
+from PIL import Image
 
 from benchmarks import corpus
 from torch_zoo.models.vggish import logmel
+from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.media.audio import mono, open_audio
+from torch_zoo.utils.media.images import resize, resized_size
 from torch_zoo.utils.media.resampling import Resampler, resample
+from torch_zoo.utils.media.video import open_video
 from torch_zoo.utils.types import Source
 
+FLOOR, OURS = "FFmpeg", "ours"
+SMALLER_EDGE = 256
+# as in a worker: one thread for products, and memory that is freed is kept
+ONE_CORE = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
 REPETITIONS = 7
 
 
@@ -54,31 +73,103 @@ def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
     return {name: batch_size / seconds for name, seconds in times.items()}
 
 
-def dsp_milliseconds(path: str) -> dict[str, float]:
-    """Milliseconds for one clip: decoding, resampling with each filter, log-mel."""
+def cpu_milliseconds(functions: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """CPU time of a call of each, the median of several; they take turns, for the machine's speed drifts."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for repetition in range(1 + REPETITIONS):
+        for name, function in functions.items():
+            began = time.process_time()
+            function()
+            if repetition:
+                times[name].append(1000 * (time.process_time() - began))
+    return {name: statistics.median(of_one) for name, of_one in times.items()}
 
-    def decode() -> tuple[int, list[np.ndarray]]:
-        with open_audio(Source(path, "clip")) as audio:
+
+def audio_costs(path: str) -> dict[str, float]:
+    """Milliseconds for one file: FFmpeg's own decoding, file to log-mel, and the parts of it."""
+    source = Source(path, "clip")
+    extractor = VGGishExtractor()
+
+    def read() -> tuple[int, list[np.ndarray]]:
+        with open_audio(source) as audio:
             return audio.rate, list(audio.blocks)
 
-    rate, blocks = decode()
+    rate, blocks = read()
     samples = list(mono(blocks))
-    costs = {"decode to 16 bits": best(decode), "mean of the channels": best(lambda: list(mono(blocks)))}
+    at_16_khz = list(resample(samples, rate, logmel.SAMPLE_RATE, "resampy_0_2"))
     resamplers: tuple[Resampler, ...] = ("resampy_0_2", "resampy", "soxr")
-    for name in resamplers:
-        costs[f"to 16 kHz, {name}"] = best(lambda name=name: list(resample(samples, rate, 16_000, name)))  # type: ignore[misc]
-    at_16_khz = list(resample(samples, rate, 16_000, "resampy_0_2"))
-    costs["log-mel"] = best(lambda: list(logmel.examples(at_16_khz, logmel.EXAMPLE_FRAMES)))
-    return {name: 1000 * seconds for name, seconds in costs.items()}
+    return cpu_milliseconds(
+        {
+            FLOOR: lambda: ffmpeg_frames(path, "audio"),
+            OURS: lambda: exhaust(extractor.windows(source)),
+            "file to 16 bits": read,
+            "mean of the channels": lambda: exhaust(mono(blocks)),
+            **{
+                f"to 16 kHz, {name}": partial(lambda name: exhaust(resample(samples, rate, 16_000, name)), name)
+                for name in resamplers
+            },
+            "log-mel": lambda: exhaust(logmel.examples(at_16_khz, logmel.EXAMPLE_FRAMES)),
+        }
+    )
+
+
+def video_costs(path: str) -> dict[str, float]:
+    """Milliseconds for one file: FFmpeg's own decoding with Pillow's resizing, and file to resized frames."""
+    with open_video(Source(path, "clip")) as video:
+        first = Image.fromarray(next(video.frames).image())
+    size = resized_size(*first.size, SMALLER_EDGE)
+
+    def floor() -> None:
+        for _ in range(ffmpeg_frames(path, "video")):
+            first.resize(size, Image.Resampling.BILINEAR)
+
+    def ours() -> None:
+        with open_video(Source(path, "clip"), transform=lambda image: resize(image, SMALLER_EDGE)) as video:
+            for frame in video.frames:
+                frame.image()
+
+    return cpu_milliseconds({FLOOR: floor, OURS: ours})
+
+
+def ffmpeg_frames(path: str, kind: Literal["audio", "video"]) -> int:
+    """Decode the first stream of a kind and count its frames: what nothing built on FFmpeg can undercut."""
+    with av.open(path) as container:
+        (stream, *_) = getattr(container.streams, kind)
+        for other in container.streams:
+            other.discard = Discard.default if other is stream else Discard.all
+        stream.codec_context.thread_count = 1
+        return sum(1 for _ in container.decode(stream))
+
+
+def exhaust(items: Iterable[object]) -> None:
+    """Ask for all of them and keep none."""
+    deque(items, maxlen=0)
 
 
 def main() -> None:
+    if not ONE_CORE.items() <= os.environ.items():  # OpenBLAS and the allocator read them when they start
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks.parts", *sys.argv[1:]], os.environ | ONE_CORE)
     with tempfile.TemporaryDirectory() as folder:
-        path = sys.argv[1] if len(sys.argv) > 1 else str(corpus.clips(Path(folder), 1)[0])
-        for name, milliseconds in dsp_milliseconds(path).items():
-            print(f"{name:28s}{milliseconds:8.2f} ms")
+        clip = sys.argv[1] if len(sys.argv) > 1 else str(corpus.clips(Path(folder), 1)[0])
+        costs = audio_costs(clip)
+        print(f"{'CPU time, ms':30s}{'FFmpeg':>8s}{'ours':>8s}{'ratio':>8s}")
+        print_ratio("file to log-mel", costs)
+        if len(sys.argv) == 1:
+            for name, path in corpus.sounds(Path(folder)).items():
+                print_ratio(f"  {name}", audio_costs(str(path)))
+            print(f"file to frames, edge {SMALLER_EDGE} (FFmpeg and Pillow)")
+            for name, path in corpus.videos(Path(folder)).items():
+                print_ratio(f"  {name}", video_costs(str(path)))
+        print("\nparts of the first row")
+        for name in list(costs)[2:]:
+            print(f"{name:38s}{costs[name]:8.2f}")
+    print("\nnetwork, one core")
     for name, rate in network_rates(batch_size=64, threads=1).items():
-        print(f"network, {name:19s}{rate:8.0f} examples/s")
+        print(f"{name:38s}{rate:8.0f} examples/s")
+
+
+def print_ratio(name: str, costs: Mapping[str, float]) -> None:
+    print(f"{name:30s}{costs[FLOOR]:8.1f}{costs[OURS]:8.1f}{costs[OURS] / costs[FLOOR]:8.2f}", flush=True)
 
 
 if __name__ == "__main__":

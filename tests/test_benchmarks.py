@@ -31,10 +31,21 @@ def test_a_run_is_measured_with_its_children():
     assert measured.first_line < measured.seconds - 0.7
 
 
-def test_parts_of_the_road_have_a_cost(bigbuckbunny):
-    costs = parts.dsp_milliseconds(str(bigbuckbunny))
+def test_the_parts_of_a_clip_cost_no_more_than_the_whole(bigbuckbunny):
+    costs = parts.audio_costs(str(bigbuckbunny))
     assert min(costs.values()) > 0
-    assert {"log-mel", "decode to 16 bits", "to 16 kHz, resampy_0_2"} < set(costs)
+    whole = costs[parts.OURS]
+    assert costs[parts.FLOOR] < whole
+    assert costs["file to 16 bits"] + costs["to 16 kHz, resampy_0_2"] + costs["log-mel"] < 1.5 * whole
+
+
+def test_frames_cost_more_than_decoding_and_resizing_them(bigbuckbunny):
+    costs = parts.video_costs(str(bigbuckbunny))
+    assert 0 < costs[parts.FLOOR] < costs[parts.OURS]
+
+
+def test_the_floor_decodes_all_frames(bikes):
+    assert parts.ffmpeg_frames(str(bikes), "video") == 250
 
 
 def test_the_benchmark_explains_itself():

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from media_maker import decode, noise_and_tone, write_kind, write_media
 
-from torch_zoo.utils.types import MediaError
+from torch_zoo.utils.media.audio import open_audio
+from torch_zoo.utils.types import MediaError, Source
 
 FFMPEGS = ("auto", "pyav", "ffmpeg")
 ALL = (*FFMPEGS, "soundfile")
@@ -42,6 +43,14 @@ def test_a_truncated_file(kind, decoder, share, tmp_path):
     path, _, _ = write_kind(tmp_path, kind)
     with pytest.raises(MediaError, match=DAMAGE):
         decode(cut(path, share), decoder)
+
+
+def test_a_segment_before_the_damage_is_intact(tmp_path):
+    path, _, rate = write_kind(tmp_path, "flac.flac")
+    whole = decode(path)
+    with open_audio(Source(str(cut(path, 0.5)), "x", 0.1, 0.6), "pyav") as audio:
+        segment = np.concatenate(list(audio.blocks), axis=1).T
+    np.testing.assert_array_equal(segment, whole[round(0.1 * rate) : round(0.6 * rate)])
 
 
 @pytest.mark.parametrize("decoder", FFMPEGS)

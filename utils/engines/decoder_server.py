@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines import decoder
 from torch_zoo.utils.engines.channel import Channel
-from torch_zoo.utils.processes import cause_of_exit, end_with_parent
+from torch_zoo.utils.processes import KEEP_MEMORY, cause_of_exit, end_with_parent
 from torch_zoo.utils.types import Extractor
 
 WATCH_SECONDS = 0.5  # between two looks at the decoders
@@ -64,7 +64,7 @@ class DecoderServer:
             stdin=subprocess.DEVNULL,
             stdout=2,  # stdout is for features
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         theirs.close()
 

@@ -19,7 +19,7 @@ from torch_zoo.utils.engines.channel import Channel, readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions
 from torch_zoo.utils.engines.scheduler import Action, Fail, Give, Restart, Scheduler
-from torch_zoo.utils.processes import cause_of_exit
+from torch_zoo.utils.processes import KEEP_MEMORY, cause_of_exit
 from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, UsageError, WorkerError, no_op
 
 STOP_SECONDS = 5.0  # for a worker to end by itself before it is killed
@@ -203,16 +203,12 @@ def _interrupt_blocked() -> Iterator[None]:
 
 @contextmanager
 def _environment(config: worker.WorkerConfig) -> Iterator[None]:
-    """What must be set before a process starts: sizes of thread pools, and an allocator that keeps what it has.
-
-    On a CPU, glibc would give the memory of large arrays back after each use, and the kernel would clear the pages
-    again: some 5 % of the network's time.
-    """
-    settings = {"OMP_NUM_THREADS": config.threads, "MKL_NUM_THREADS": config.threads, "OPENBLAS_NUM_THREADS": 1}
+    """What must be set before a worker starts: sizes of thread pools and, on a CPU, an allocator that keeps memory."""
+    settings = {"OMP_NUM_THREADS": f"{config.threads}", "MKL_NUM_THREADS": f"{config.threads}"}
     if config.device == "cpu":
-        settings |= {"MALLOC_ARENA_MAX": 1, "MALLOC_MMAP_THRESHOLD_": 1 << 30, "MALLOC_TRIM_THRESHOLD_": 1 << 30}
+        settings |= KEEP_MEMORY
     before = {name: os.environ.get(name) for name in settings}
-    os.environ.update({name: str(value) for name, value in settings.items()})
+    os.environ.update(settings)
     try:
         yield
     finally:

@@ -62,7 +62,8 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
 def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Mean of the channels, (n,) float64 in [-1, 1). (FFmpeg's own down-mix is louder by the square root of 2.)"""
     for block in blocks:
-        yield block.sum(axis=0, dtype=np.int32) / (32768.0 * len(block))
+        total = np.ones(len(block), np.float32) @ block.astype(np.float32)  # exact: integers of less than 24 bits
+        yield total / np.float64(32768 * len(block))
 
 
 def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path, source: str) -> Iterator[np.ndarray]:
@@ -118,20 +119,17 @@ def _cut(timed: TimedBlocks, rate: int, source: Source) -> Iterator[np.ndarray]:
 
 
 def _assemble(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Join small blocks to 16-bit ones of about `size` samples, all with the channels of the first."""
+    """Join blocks to 16-bit ones of about `size` samples."""
     parts: list[np.ndarray] = []
-    channels = gathered = 0
+    gathered = 0
     for block in blocks:
-        channels = channels or len(block)
-        if len(block) != channels:
-            raise MediaError(f"the number of channels changes from {channels} to {len(block)} midway")
-        parts.append(block)
+        parts.append(to_int16(block))
         gathered += block.shape[1]
         if gathered >= size:
-            yield to_int16(np.concatenate(parts, axis=1))
+            yield np.concatenate(parts, axis=1)
             parts, gathered = [], 0
     if parts:
-        yield to_int16(np.concatenate(parts, axis=1))
+        yield np.concatenate(parts, axis=1)
 
 
 def _suits_soundfile(path: str) -> bool:

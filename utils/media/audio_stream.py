@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import av
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 
@@ -68,37 +69,52 @@ class _AudioStream:
             self.check_end(0.0)
             return self._stream.rate, iter(())
         rate = first.sample_rate  # not the stream's, which may be half of it (HE-AAC)
-        return rate, self._timed(chain([first], frames), rate, from_zero=not seeks)
+        return rate, self._timed(first, frames, from_zero=not seeks)
 
-    def _timed(self, frames: Iterator[AudioFrame], rate: int, from_zero: bool) -> TimedBlocks:
-        """Frames in their places, with silence where the stream starts late or has a hole."""
-        origin, last = play_start(self._container), self._last_pts()
-        stop = 0 if from_zero else None  # where the block before ended
+    def _timed(self, first: AudioFrame, others: Iterator[AudioFrame], from_zero: bool) -> TimedBlocks:
+        """Blocks of a second in their places, with silence where the stream starts late or has a hole."""
+        kind = rate, _, _ = _kind(first)
+        origin, last = float(play_start(self._container)), self._last_pts()
+        fifo = AudioFifo()  # to convert each frame by itself would cost as much as half its decoding
         filled = False
-        for frame in frames:
-            if frame.sample_rate != rate:
-                raise MediaError(f"the sampling rate changes from {rate} to {frame.sample_rate} Hz midway")
-            time = frame.time
-            due = stop or 0 if time is None else round((time - origin) * rate)
-            if stop is None:
-                stop = due
-            block = frame.to_ndarray()  # (channels, n), or (1, n * channels) where they are interleaved
-            if not frame.format.is_planar:
-                block = block.reshape(frame.samples, -1).T
-            if last is not None and frame.pts is not None and frame.pts + frame.duration >= last:
-                block = block[:, : round(frame.duration * self._stream.time_base * rate)]
-            hole = due - stop
-            if hole > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(hole / rate):
-                check_jump(self._container, self._stream, due / rate, hole / rate)
-                filled = True
-                for position in range(stop, due, rate):
-                    yield position, np.zeros((len(block), min(rate, due - position)), block.dtype)
-                stop = due
-            yield stop, block
-            stop += block.shape[1]
-        self.check_end((stop or 0) / rate)
+        start = stop = 0 if from_zero or first.time is None else round((first.time - origin) * rate)
+
+        def joined() -> TimedBlocks:
+            nonlocal start
+            if frame := fifo.read():
+                yield start, _samples(frame)[:, : stop - start]
+            start = stop
+
+        try:
+            for frame in chain([first], others):
+                if _kind(frame) != kind:
+                    raise MediaError(_change(kind, _kind(frame)))
+                time = frame.time
+                hole = 0 if time is None else round((time - origin) * rate) - stop
+                if hole > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(hole / rate):
+                    check_jump(self._container, self._stream, (stop + hole) / rate, hole / rate)
+                    filled = True
+                    yield from joined()
+                    like = _samples(frame)[:, :1]
+                    silence = np.full_like(like, 128 if like.dtype == np.uint8 else 0)
+                    for position in range(stop, stop + hole, rate):
+                        yield position, silence.repeat(min(rate, stop + hole - position), axis=1)
+                    start = stop = stop + hole
+                stop += frame.samples
+                ends = last is not None and frame.pts is not None and frame.pts + frame.duration >= last
+                frame.pts = None  # the FIFO takes time stamps without jitter, or none
+                fifo.write(frame)
+                if ends:
+                    stop -= max(0, frame.samples - round(frame.duration * self._stream.time_base * rate))
+                if ends or stop - start >= rate:
+                    yield from joined()
+        except MediaError:  # a segment may need no more than what comes before the damage
+            yield from joined()
+            raise
+        yield from joined()
+        self.check_end(stop / rate)
         if filled:  # silence in the wrong place lengthens the stream
-            check_jump(self._container, self._stream, (stop or 0) / rate)
+            check_jump(self._container, self._stream, stop / rate)
 
     def _last_pts(self) -> int | None:
         """Where the stream of an mp4 ends; what its last frame holds beyond was added by the encoder to fill it."""
@@ -110,8 +126,8 @@ class _AudioStream:
         try:
             for frame in self._container.decode(self._stream):
                 beat()
-                yield frame
                 seconds = frame.time or seconds
+                yield frame
         except FFmpegError as error:
             raise MediaError(f"truncated or damaged after {seconds:.2f} s of audio ({error.strerror})") from error
 
@@ -120,3 +136,22 @@ class _AudioStream:
 
     def check_end(self, end: float) -> None:
         check_length(self._container, self._stream, end)
+
+
+def _samples(frame: AudioFrame) -> np.ndarray:
+    """(channels, n) PCM."""
+    block = frame.to_ndarray()  # (1, n * channels) where they are interleaved
+    return block if frame.format.is_planar else block.reshape(frame.samples, -1).T
+
+
+def _kind(frame: AudioFrame) -> tuple[int, int, str]:
+    return frame.sample_rate, frame.layout.nb_channels, frame.format.name
+
+
+def _change(old: tuple[int, int, str], new: tuple[int, int, str]) -> str:
+    """What differs between two kinds of frames. (A FIFO that is given fewer channels reads beyond them.)"""
+    if old[0] != new[0]:
+        return f"the sampling rate changes from {old[0]} to {new[0]} Hz midway"
+    if old[1] != new[1]:
+        return f"the number of channels changes from {old[1]} to {new[1]} midway"
+    return f"the sample format changes from {old[2]} to {new[2]} midway"

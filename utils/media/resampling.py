@@ -16,8 +16,9 @@ from typing import Literal
 import numpy as np
 
 LARGEST_UP = 1280  # outputs a period; above it (e.g. 47,999 Hz -> 16 kHz) the matrix would take gigabytes
-BAND = 40  # columns multiplied at once: neighbours share most of their inputs, and what they don't share are zeros
+BAND = 32  # columns multiplied at once: neighbours share most of their inputs, and what they don't share are zeros
 OUTPUTS_PER_BLOCK = 160  # columns of the matrix where the period is shorter than that
+OUTPUTS_AT_ONCE = 8_000  # what is computed of so many stays in a core's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def resample(blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Re
 class _Taps:
     """How x[start - before : start - before + width] makes one block of outputs."""
 
-    bands: list[tuple[slice, slice, np.ndarray]]  # inputs, outputs, and the matrix from one to the other
+    bands: list[tuple[int, slice, np.ndarray]]  # first input, outputs, and the matrix from inputs to outputs
     width: int  # inputs of a block
     outputs: int
     late: np.ndarray  # (width of one wing pair,): taps of a whole-number phase that is reached from just below
@@ -72,20 +73,20 @@ def _polyphase(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincF
     divisor = math.gcd(rate, target)
     up, down = target // divisor, rate // divisor
     taps = _taps(up, down, sinc)
-    clock = _Clock(rate, target, up) if sinc.accumulated_clock else None
+    time = 0.0  # of the running clock
 
     def apply(inputs: np.ndarray, count: int) -> np.ndarray:
-        windows = np.lib.stride_tricks.sliding_window_view(inputs, taps.width)[: count * taps.hop : taps.hop]
-        windows = np.ascontiguousarray(windows)  # BLAS takes no overlapping rows
-        blocks = np.empty((count, taps.outputs))
-        for rows, columns, matrix in taps.bands:
-            np.matmul(windows[:, rows], matrix, out=blocks[:, columns])
-        if clock:
-            late = clock.late(count * taps.outputs).reshape(count, -1)
-            for period in np.flatnonzero(late.any(axis=0)):
-                inside = windows[late[:, period], period * down : period * down + len(taps.late)]
-                blocks[late[:, period], period * up] = inside @ taps.late
-        return blocks.ravel()
+        nonlocal time
+        outputs = np.empty((count, taps.outputs))
+        step = max(1, OUTPUTS_AT_ONCE // taps.outputs)
+        for first in range(0, count, step):
+            _apply_bands(inputs[first * taps.hop :], taps, outputs[first : first + step])
+        flat = outputs.ravel()
+        if sinc.accumulated_clock:
+            late, time = _late_periods(time, 1.0 / (target / rate), up, flat.size)
+            windows = np.lib.stride_tricks.sliding_window_view(inputs, len(taps.late))
+            flat[late * up] = windows[late * down] @ taps.late
+        return flat
 
     pending = np.zeros(taps.before)
     received = emitted = 0
@@ -104,6 +105,21 @@ def _polyphase(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincF
         padded = np.zeros((count - 1) * taps.hop + taps.width)
         padded[: len(pending)] = pending[: len(padded)]
         yield apply(padded, count)[:missing]
+
+
+def _apply_bands(inputs: np.ndarray, taps: _Taps, outputs: np.ndarray) -> None:
+    """Fill `outputs` (count, taps.outputs)."""
+    for start, columns, matrix in taps.bands:
+        apart = -(-len(matrix) // taps.hop)  # BLAS takes rows from where they lie if they don't overlap: every second
+        for first in range(min(apart, len(outputs))):
+            rows = outputs[first::apart, columns]
+            windows = np.lib.stride_tricks.as_strided(
+                inputs[first * taps.hop + start :],
+                (len(rows), len(matrix)),
+                (apart * taps.hop * inputs.itemsize, inputs.itemsize),
+                writeable=False,
+            )
+            np.matmul(windows, matrix, out=rows)
 
 
 @lru_cache(maxsize=8)
@@ -139,32 +155,23 @@ def _taps(up: int, down: int, sinc: SincFilter) -> _Taps:
     for first in range(0, outputs, BAND):
         columns = slice(first, first + BAND)
         used = np.flatnonzero(matrix[:, columns].any(axis=1))
-        rows = slice(used[0], used[-1] + 1)
-        bands.append((rows, columns, matrix[rows, columns].copy()))
+        bands.append((int(used[0]), columns, matrix[used[0] : used[-1] + 1, columns].copy()))
     return _Taps(bands, len(matrix), outputs, late, before=reach, hop=hop)
 
 
-class _Clock:
-    """The output clock of resampy 0.2: t accumulates 1 / ratio in float64.
+@lru_cache(maxsize=256)  # the same from one file to the next
+def _late_periods(time: float, increment: float, up: int, outputs: int) -> tuple[np.ndarray, float]:
+    """The periods whose whole-number time lands just below it, of the next ones, and the time behind those.
 
-    At whole-number times the sum lands just below or just above the whole number. Below, the left wing starts one
-    input earlier, and since the table step is truncated that is not quite the same filter: up to 3.8e-4.
+    The output clock of resampy 0.2: t, here from `time` on, accumulates the increment in float64. At whole-number times
+    the sum lands just below or just above the whole number. Below, the left wing starts one input earlier, and since
+    the table step is truncated that is not quite the same filter: up to 3.8e-4.
     """
-
-    def __init__(self, rate: int, target: int, up: int) -> None:
-        self._time = 0.0
-        self._count = 0
-        self._increment = 1.0 / (target / rate)
-        self._up = up
-
-    def late(self, outputs: int) -> np.ndarray:
-        """Advance by `outputs`, whole periods; for each period, does its whole-number time land just below?"""
-        steps = np.full(outputs + 1, self._increment)
-        steps[0] = self._time
-        times = np.add.accumulate(steps)
-        self._time = times[-1]
-        whole = times[: -1 : self._up]
-        return whole < np.rint(whole)
+    steps = np.full(outputs + 1, increment)
+    steps[0] = time
+    times = np.add.accumulate(steps)
+    whole = times[:-1:up]
+    return np.flatnonzero(whole < np.rint(whole)), float(times[-1])
 
 
 def _resampy(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincFilter) -> Iterator[np.ndarray]:
