@@ -62,6 +62,7 @@ CASES: dict[str, tuple[Extractor, Stage]] = {
 def feed(extractor: Extractor, stage: Stage, sources: Sequence[Source], decoders: int, folder: Path) -> Result:
     """Run the sources through decoders and pipeline as a device worker does, once warm."""
     outcomes: list[Outcome] = []
+    folder.mkdir(exist_ok=True)
     pipeline = Pipeline(extractor, [stage], None, SaveNumpy(folder=str(folder)).write, outcomes.append)
     options = DecoderOptions(decoders, timeout=60, memory=None)
     with closing(DecoderServer()) as server, closing(Decoders(server.connect(), extractor, options)) as processes:
@@ -69,7 +70,7 @@ def feed(extractor: Extractor, stage: Stage, sources: Sequence[Source], decoders
         before, thread, began = _children_seconds(server), time.thread_time(), time.monotonic()
         run(pipeline, processes, sources)
         seconds, worker, after = time.monotonic() - began, time.thread_time() - thread, _children_seconds(server)
-    assert {outcome.status for outcome in outcomes} == {"done"}, outcomes
+    assert {outcome.status for outcome in outcomes} == {"done"}, outcomes[0].message
     number = len(sources)
     return Result(number / seconds, (after - before) / number, worker / number)
 
