@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 import time
 from collections import Counter
@@ -14,9 +13,10 @@ from typing import Literal
 
 from tqdm import tqdm
 
+from torch_zoo.utils import naming
 from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.sources import COLUMNS
-from torch_zoo.utils.types import Outcome
+from torch_zoo.utils.lists import COLUMNS
+from torch_zoo.utils.types import Outcome, TorchZooError
 
 FAILURES = "failures.csv"
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
@@ -83,7 +83,7 @@ class Progress:
             with tqdm.external_write_mode(file=sys.stdout):
                 _print(outcome.printed)
         if outcome.message and self._kind != "off":
-            self.say(f"{outcome.status}: {outcome.source.path}: {outcome.message}")
+            self.say(f"{outcome.status}: {naming.label(outcome.source)}: {outcome.message}")
         self._bar.set_postfix_str(f"{self.failed} failed, {self.rate:.0f} s of media/s", refresh=False)
         self._bar.update()
         if self._kind == "log" and time.monotonic() - self._logged > LOG_SECONDS:
@@ -101,7 +101,7 @@ class Progress:
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
         if self._destination:
             lines.append(f"features are in {self._destination}")
-        lines += [f"  {outcome.source.path}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
+        lines += [f"  {naming.label(outcome.source)}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
         if len(self._failed) > FAILURES_SHOWN:
             lines.append(f"  and {len(self._failed) - FAILURES_SHOWN} more")
         return "\n".join(lines)
@@ -115,7 +115,10 @@ class Progress:
             file.unlink(missing_ok=True)
             return
         columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row if column)])
-        with atomic_write(file) as partial, partial.open("w", newline="") as handle:
+        with (
+            atomic_write(file) as partial,
+            partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle,
+        ):
             table = csv.DictWriter(handle, columns, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
@@ -131,23 +134,22 @@ class Progress:
 
 
 def _print(text: str) -> None:
-    """To stdout; whoever reads it may go (`| head`), which stops the run like Ctrl-C."""
+    """To stdout. Raises TorchZooError if that is not possible: its reader is gone (`| head`), or a disk is full."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise TorchZooError(f"stdout: {error.strerror}; the features of this run can't be printed") from error
 
 
 def _rows(file: Path) -> list[dict[str, str]]:
     if not file.exists():
         return []
-    with file.open(newline="") as handle:
+    with file.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:
         return [row for row in csv.DictReader(handle) if set(row) >= set(COLUMNS)]
 
 
 def _row(outcome: Outcome) -> dict[str, str]:
     source = outcome.source
     end = "" if source.end is None else str(source.end)
-    own = (source.path, str(source.start), end, source.name, outcome.message)
+    own = (naming.without_secrets(source.path), str(source.start), end, source.name, outcome.message)
     return {**dict(zip(COLUMNS, own, strict=True)), **source.columns}
