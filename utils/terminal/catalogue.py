@@ -39,7 +39,7 @@ class Catalogue:
         return _options(CONFIGS / "config.yaml", "")
 
     def of_choice(self, group: str, choice: str) -> tuple[Option, ...]:
-        """Options that come with one choice of a group, e.g. feature_type=vggish; a preset only sets others' options."""
+        """Options that come with one choice of a group, e.g. feature_type=vggish. A preset sets others' options."""
         return () if group == "preset" else _options(self._files(group)[choice], group)
 
     def choices(self, group: str) -> dict[str, str]:

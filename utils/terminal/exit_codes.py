@@ -28,7 +28,7 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
             try:
                 signal.signal(signal.SIGTERM, _interrupt)
                 _check_streams()
-                code = main(sys.argv[1:] if arguments is None else arguments)
+                code = _code(main, sys.argv[1:] if arguments is None else arguments)
                 sys.stdout.flush()
                 return code
             except KeyboardInterrupt:
@@ -42,6 +42,13 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
         return run
 
     return decorate
+
+
+def _code(main: Main, arguments: Sequence[str]) -> int:
+    try:
+        return main(arguments)
+    except SystemExit as end:  # argparse has shown its help, or said what is wrong
+        return int(end.code or 0)
 
 
 def _interrupt(*_: object) -> NoReturn:
