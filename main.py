@@ -11,6 +11,7 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch_zoo.utils.terminal.exit_codes import command
@@ -93,7 +94,7 @@ def run(extraction: Extraction) -> int:
 
     config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
-    options = {**config, "folder": os.path.join(settled.output_path, feature_type)}
+    options = {**config, "folder": str(Path(settled.output_path) / feature_type)}
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
     reject_unused_options(extraction.given, targets, [Inputs, Reporting, Run], feature_type)
     extractor: Extractor
