@@ -7,82 +7,100 @@ Worker processes import this file again, so nothing heavy is imported before it 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from torch_zoo.utils.terminal.exit_codes import command
+
+HELP, VERSION, MULTIRUN = ("-h", "--help"), ("--version",), ("-m", "--multirun")
+UNCHECKED = "-sc --shell-completion --hydra-help -i --info -cn --config-name -cp --config-path".split()
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Extraction:
+    """What is to be done in one run."""
+
+    config: Any  # an omegaconf.DictConfig
+    feature_type: str
+    given: Mapping[str, Any]  # options that the user set, by name
+
+
+@command(interrupted="finished outputs are complete, and the same command continues from there")
+def main(arguments: Sequence[str]) -> int:
+    failed = sum(run(extraction) for extraction in compose(arguments))
+    return 1 if failed else 0
+
+
+def compose(arguments: Sequence[str]) -> list[Extraction]:
+    """One extraction, several with --multirun, none where the user only asked for information. Raises UsageError."""
+    import torch_zoo
+    from torch_zoo.utils.terminal import checks, flags, grammar, help
+    from torch_zoo.utils.terminal.catalogue import Catalogue
+
+    catalogue = Catalogue(flags.config_folders(arguments))
+    typed = flags.translate(arguments, catalogue)
+    if typed.has(*VERSION):
+        print(f"torch-zoo {torch_zoo.__version__}")
+        return []
+    if typed.has(*HELP):
+        print(help.text(catalogue, grammar.values(typed.overrides)))
+        return []
+    lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
+    if not typed.has(*UNCHECKED):
+        for line in lines:
+            checks.check(line, catalogue)
+    hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
+    return [extraction for line in lines for extraction in compose_line(hydra_flags, line)]
+
+
+def compose_line(hydra_flags: Sequence[str], overrides: Sequence[str]) -> list[Extraction]:
+    """Let Hydra compose the config of one run, or do what else its flags say. Raises UsageError."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from torch_zoo.utils.types import UsageError, WorkerError
+    from torch_zoo.utils.terminal import grammar
+    from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS
+    from torch_zoo.utils.types import UsageError
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interrupt
+    composed: list[Extraction] = []
+
+    def keep(config: Any) -> None:
+        feature_type = HydraConfig.get().runtime.choices["feature_type"]
+        given = {name: value for name, value in grammar.values(overrides).items() if name not in GROUPS}
+        composed.append(Extraction(config, feature_type, given))
+
+    sys.argv[1:] = [*hydra_flags, *overrides]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of Hydra's own report
     try:
-        failed = sum(run(config, feature_type) for config, feature_type in compose(sys.argv[1:]))
-    except (UsageError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except WorkerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted; what is saved is whole, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(1 if failed else 0)
-
-
-def compose(arguments: list[str]) -> list[tuple[DictConfig, str]]:
-    """The composed config and its feature_type: one, more with --multirun, none where only help was asked for."""
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-
-    from torch_zoo.utils.terminal import catalogue, flags, help
-
-    overrides = flags.translate(arguments)
-    if {"-h", "--help"} & set(overrides):
-        print(help.text())
-        return []
-    if not any(word.startswith("-") for word in overrides):
-        flags.check(overrides)
-
-    composed: list[tuple[DictConfig, str]] = []
-
-    def keep(config: DictConfig) -> None:
-        composed.append((config, HydraConfig.get().runtime.choices["feature_type"]))
-
-    sys.argv[1:] = overrides
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to main() instead of Hydra's own report
-    hydra.main(version_base="1.3", config_path=str(catalogue.CONFIGS), config_name="config")(keep)()
+        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")(keep)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(str(error)) from error
     return composed
 
 
-def run(config: DictConfig, feature_type: str) -> int:
+def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
-    from hydra.utils import get_class
-
-    from torch_zoo.utils.options import Run, build, reject_unused_options
-    from torch_zoo.utils.sources import Inputs
+    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options
+    from torch_zoo.utils.sources import Inputs, is_missing
+    from torch_zoo.utils.terminal.checks import CLASSES
     from torch_zoo.utils.terminal.progress import Progress, Reporting
     from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
 
+    config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
-    folder = str(Path(settled.output_path) / feature_type)
-    options = {**config, **config.engine, **config.on_extraction, "folder": folder}
-    del options["_target_"]
-    targets = [get_class(config[group]._target_) for group in ("feature_type", "on_extraction", "engine")]
-    reject_unused_options(options, [*targets, Inputs, Reporting, Run], feature_type)
+    options = {**config, "folder": str(Path(settled.output_path) / feature_type)}
+    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
+    reject_unused_options(extraction.given, targets, [Inputs, Reporting, Run], feature_type)
     extractor: Extractor
     sink: Sink
     engine: Engine
-    extractor, sink, engine = (build(target, options) for target in targets)
+    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
     sources = build(Inputs, options).sources()
@@ -97,6 +115,8 @@ def run(config: DictConfig, feature_type: str) -> int:
                 continue
             if done:
                 progress.add(Outcome(source, "skipped"))
+            elif is_missing(source):
+                progress.add(Outcome(source, "failed", "no such file"))
             else:
                 todo.append(source)
         outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit)
@@ -110,4 +130,4 @@ def run(config: DictConfig, feature_type: str) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -25,10 +25,7 @@ for arguments in json.load(sys.stdin):
     sys.argv = ["main.py", *arguments]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main.main()
-        except SystemExit as end:
-            code = end.code
+        code = main.main()
     print(json.dumps([code, out.getvalue(), err.getvalue(), "torch" in sys.modules]))
 """
 

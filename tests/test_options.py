@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pytest
 from omegaconf import OmegaConf
 
-from torch_zoo.utils.options import build, reject_unused_options
+from torch_zoo.utils.options import Run, build, import_target, reject_unused_options
+from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.types import UsageError
 
 
@@ -29,7 +30,7 @@ def test_takes_what_bears_the_names_of_its_fields() -> None:
     assert type(build(Thing, options).ids) is list
 
 
-def test_whole_numbers_are_numbers_and_null_is_none() -> None:
+def test_integers_are_numbers_and_null_is_none() -> None:
     assert build(Thing, {"size": 2}).size == 2.0
     assert build(Thing, {"size": None, "ids": None, "shade": None}) == Thing()
     assert build(Thing, {"shade": "dark"}).shade == "dark"
@@ -38,17 +39,17 @@ def test_whole_numbers_are_numbers_and_null_is_none() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"number": "two"}, "number=two: must be a whole number"),
-        ({"number": 1.5}, "number=1.5: must be a whole number"),
-        ({"number": None}, "number=null: must be a whole number"),
+        ({"number": "two"}, "number=two: must be an integer"),
+        ({"number": 1.5}, "number=1.5: must be an integer"),
+        ({"number": None}, "number=null: must be an integer"),
         ({"size": "big"}, "size=big: must be a number or null"),
-        ({"ids": 3}, r"ids=3: must be a list of whole numbers, e.g. \[0,1\] or null"),
-        ({"ids": ["a"]}, "must be a list of whole numbers"),
+        ({"ids": 3}, r"ids=3: must be a list of integers, e.g. \[0,1\] or null"),
+        ({"ids": ["a"]}, "must be a list of integers"),
         ({"colour": "green"}, "colour=green: must be one of red, dark blue"),
         ({"colour": None}, "colour=null: must be one of red, dark blue"),
         ({"shade": "deep"}, "shade=deep: must be one of light, dark, null"),
-        ({"name": None}, "name=null: must be a text"),
-        ({"name": ["a"]}, "must be a text"),
+        ({"name": None}, "name=null: must be a string"),
+        ({"name": ["a"]}, "must be a string"),
     ],
 )
 def test_wrong_types_are_named(options: dict[str, Any], message: str) -> None:
@@ -56,7 +57,46 @@ def test_wrong_types_are_named(options: dict[str, Any], message: str) -> None:
         build(Thing, options)
 
 
-def test_an_option_that_nobody_takes() -> None:
-    reject_unused_options({"number": 3, "show_pred": False, "stack_size": None}, [Thing], "vggish")
-    with pytest.raises(UsageError, match="show_pred=true: vggish has no use for it"):
-        reject_unused_options({"show_pred": True}, [Thing], "vggish")
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    digits: int = 1
+
+
+def test_an_option_that_nobody_takes_is_refused_if_the_user_gave_it() -> None:
+    targets = {"feature_type": Thing, "on_extraction": Other}
+    reject_unused_options({"number": 3, "digits": 2, "on_extraction.digits": 2}, targets, [], "thing")
+    reject_unused_options({"show_pred": False, "stack_size": None, "name": "y"}, {"on_extraction": Other}, [Thing], "x")
+    for given in ({"show_pred": True}, {"on_extraction.number": 1}, {"ids.x": [0]}):
+        with pytest.raises(UsageError, match=": not an option of thing"):
+            reject_unused_options(given, targets, [], "thing")
+
+
+def test_a_path_or_a_list_of_paths() -> None:
+    assert build(Inputs, {"video_paths": "a.mp4"}) == Inputs(video_paths="a.mp4")
+    assert build(Inputs, OmegaConf.create({"video_paths": ["a.mp4"]})) == Inputs(video_paths=["a.mp4"])
+
+
+def test_home_is_expanded_in_strings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    for given, expected in {"~/x": "/home/me/x", "~": "/home/me", "~x": "~x", "a~/x": "a~/x"}.items():
+        assert build(Thing, {"name": given}).name == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("s3://b/x", "output_path=s3://b/x: must be a local folder"), ("", "output_path: no folder")]
+)
+def test_output_path_is_a_local_folder(path: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        build(Run, {"output_path": path})
+
+
+def test_targets_that_are_no_dataclass_are_named() -> None:
+    assert import_target("torch_zoo.utils.options.Run", "x=y") is Run
+    for path, message in {
+        "nowhere.Thing": "x=y: can't import nowhere.Thing: No module named 'nowhere'",
+        "torch_zoo.utils.options.Nothing": "has no attribute 'Nothing'",
+        "Thing": "x=y: can't import Thing",
+        "pathlib.Path": "pathlib.Path must be a dataclass",
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            import_target(path, "x=y")

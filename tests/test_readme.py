@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from torch_zoo.models.vggish.weights import WEIGHTS
+from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -71,8 +72,15 @@ def test_make_targets_exist(command: str, folder: Path) -> None:
     assert ".venv/bin/python" in result.stdout
 
 
-def test_options_table_names_every_option() -> None:
-    from torch_zoo.utils.terminal import catalogue
-
-    table = set(re.findall(r"`(\w+)`", "\n".join(line for line in README.splitlines() if line.startswith("| `"))))
-    assert catalogue.all_names() - {"engine"} <= table
+def test_options_table_has_every_common_option_and_the_defaults_of_the_configs() -> None:
+    catalogue = Catalogue()
+    choices = [(group, choice) for group in GROUPS for choice in catalogue.choices(group)]
+    defaults: dict[str, set[str]] = {}
+    for option in (*catalogue.common(), *(each for pair in choices for each in catalogue.of_choice(*pair))):
+        defaults.setdefault(option.name, set()).add(option.default.replace("???", "required"))
+    documented: dict[str, str] = {}
+    for names, values in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]+) \|", README, re.MULTILINE):
+        named, given = re.findall(r"\w+", names), values.split(", ")
+        documented |= dict(zip(named, given * len(named) if len(given) == 1 else given, strict=False))
+    assert {name: value for name, value in documented.items() if value not in defaults.get(name, ())} == {}
+    assert {option.name for option in catalogue.common()} - {"engine"} <= set(documented)

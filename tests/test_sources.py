@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from torch_zoo.utils.sources import Inputs
+from torch_zoo.utils.sources import Inputs, is_missing
 from torch_zoo.utils.types import Source, UsageError
 
 
@@ -53,67 +55,46 @@ def test_brackets_in_a_name_that_exists_are_no_glob() -> None:
     assert listed(video_paths="x [1]") == ["x [1]/d.mp3"]
 
 
-def test_text_file_with_comments_blanks_byte_order_mark_and_windows_line_ends() -> None:
-    sources = from_file("list.txt", b"\xef\xbb\xbfa.mp4\r\n\r\n# a comment\r\n  x [1]/d.mp3  \r\n")
-    assert [source.path for source in sources] == ["a.mp4", "x [1]/d.mp3"]
-
-
-def test_segments_from_csv() -> None:
-    sources = from_file(
-        "list.csv", "path,start,end,name\na.mp4,1.5,3,first\na.mp4,2,,\na.mp4,,,whole\na.mp4,0,2.5\nb.MKV,,4,\n"
-    )
-    assert sources == [
-        Source("a.mp4", "first", 1.5, 3.0),
-        Source("a.mp4", "a_2_end", 2.0),
-        Source("a.mp4", "whole"),
-        Source("a.mp4", "a_0_2.5", 0.0, 2.5),
-        Source("b.MKV", "b_0_4", 0.0, 4.0),
+def test_duplicates_are_counted_with_an_example(caplog: pytest.LogCaptureFixture) -> None:
+    Path("list.txt").write_text("b.MKV\n# again\n./a.mp4\nb.MKV\n")
+    with caplog.at_level(logging.WARNING):
+        assert listed(video_paths="a.mp4", file_with_video_paths="list.txt") == ["a.mp4", "b.MKV"]
+    assert [record.message for record in caplog.records] == [
+        "2 duplicates are left out, e.g. ./a.mp4 (list.txt, line 3)"
     ]
 
 
-def test_csv_with_a_path_only_and_commas_in_quotes() -> None:
-    Path("a, b.mp4").write_text("x")
-    assert from_file("list.csv", '\ufeffpath\n"a, b.mp4"\n') == [Source("a, b.mp4", "a, b")]
+def test_hidden_files_and_folders_are_passed_over() -> None:
+    for name in ("deep/._c.wav", "deep/.d.wav", "deep/.cache/e.wav"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("x")
+    assert listed(video_paths="deep") == ["deep/c.wav", "deep/er/a.mp4"]
+    assert listed(video_paths="deep/.d.wav") == ["deep/.d.wav"]
 
 
-def test_tsv() -> None:
-    assert from_file("list.TSV", "path\tend\na.mp4\t2\n") == [Source("a.mp4", "a_0_2", 0.0, 2.0)]
+def test_linked_folders_are_followed_once_and_loops_end() -> None:
+    Path("elsewhere").mkdir()
+    Path("elsewhere/e.wav").write_text("x")
+    Path("deep/link").symlink_to("../elsewhere")
+    Path("deep/again").symlink_to("../elsewhere")
+    Path("deep/er/loop").symlink_to("..")
+    Path("deep/dangling").symlink_to("nowhere")
+    assert listed(video_paths="deep") == ["deep/again/e.wav", "deep/c.wav", "deep/er/a.mp4"]
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a.mp4\n", "the first line must name the columns"),
-        ("path,start\na.mp4,1\na.mp4,soon\n", "list.csv, line 3: 'soon' is not a number of seconds"),
-        ("path,start\na.mp4,nan\n", "line 2: 'nan' is not a number of seconds"),
-        ("path,start,end\na.mp4,3,2\n", "line 2: the segment from 3 s to 2 s is empty"),
-        ("path,start,end\na.mp4,-1,2\n", "line 2: .* starts before 0"),
-        ("path,start\n,1\n", "line 2: no path"),
-        ("path,name\na.mp4,../x\n", "line 2: name=../x must not hold a folder"),
-        ("path\n", "list is empty"),
-        ("", "the first line must name the columns"),
-    ],
-)
-def test_mistakes_in_csv_are_named_with_their_line(content: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        from_file("list.csv", content)
+def test_folders_that_cannot_be_listed_are_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
 
+    def refuse(path: str) -> Any:
+        if os.path.basename(path) == "er":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
 
-@pytest.mark.parametrize("content", ["", "\n# nothing\n"])
-def test_empty_list(content: str) -> None:
-    with pytest.raises(UsageError, match=r"list\.txt: the list is empty"):
-        from_file("list.txt", content)
-
-
-def test_list_that_is_no_text() -> None:
-    with pytest.raises(UsageError, match="not a text file"):
-        from_file("list.txt", b"\x00\xff\xfe\x80")
-
-
-def test_same_file_twice_is_taken_once(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert listed(video_paths=["a.mp4", "./a.mp4", "b.MKV"]) == ["a.mp4", "b.MKV"]
-    assert "./a.mp4 is listed twice" in caplog.text
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert listed(video_paths="deep") == ["deep/c.wav"]
+    assert "deep/er can't be listed (Permission denied); the files in it are left out" in caplog.text
 
 
 def test_same_name_in_different_folders_is_told_apart_by_the_folders() -> None:
@@ -142,6 +123,27 @@ def test_addresses_are_passed_on() -> None:
     assert Inputs(video_paths="https://host/v/clip.mp4").sources() == [Source("https://host/v/clip.mp4", "clip")]
 
 
-def test_missing_files_are_named_at_once() -> None:
-    with pytest.raises(UsageError, match=r"2 of 3 files do not exist:\n  gone\.mp4\n  no_\*\.mp4"):
-        Inputs(video_paths=["gone.mp4", "a.mp4", "no_*.mp4"]).sources()
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://host/v/clip.mp4?X-Amz-Signature=abc/d.e#t=1", "clip"),
+        ("https://host/v/my%20clip.mp4", "my clip"),
+        ("https://user:pass@host:80/?q=1", "host"),
+    ],
+)
+def test_name_of_an_address_is_of_its_path_alone(url: str, name: str) -> None:
+    assert [source.name for source in Inputs(video_paths=url).sources()] == [name]
+
+
+def test_missing_files_are_sources_unless_all_are_missing() -> None:
+    sources = Inputs(video_paths=["gone.mp4", "a.mp4", "no_*.mp4"]).sources()
+    assert [is_missing(source) for source in sources] == [True, False, True]
+    with pytest.raises(UsageError, match=r"^no such file:\n  gone\.mp4\n  no_\*\.mp4$"):
+        Inputs(video_paths=["gone.mp4", "no_*.mp4"]).sources()
+
+
+def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", os.getcwd())
+    assert listed(video_paths=["~/a.mp4", "~/deep"]) == [
+        os.path.abspath(path) for path in ("a.mp4", "deep/c.wav", "deep/er/a.mp4")
+    ]

@@ -6,10 +6,12 @@ it as enums.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, is_dataclass, make_dataclass
 from dataclasses import fields as dataclass_fields
 from enum import Enum
+from importlib import import_module
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
@@ -21,10 +23,10 @@ T = TypeVar("T")
 
 MEANINGS: dict[Any, str] = {
     bool: "true or false",
-    int: "a whole number",
+    int: "an integer",
     float: "a number",
-    str: "a text",
-    list[int]: "a list of whole numbers, e.g. [0,1]",
+    str: "a string",
+    list[int]: "a list of integers, e.g. [0,1]",
     type(None): "null",
 }
 
@@ -36,9 +38,18 @@ class Run:
     output_path: str = "./output"
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.output_path.strip():
+            raise UsageError("output_path: no folder is given")
+        if "://" in self.output_path:
+            raise UsageError(f"output_path={self.output_path}: must be a local folder; URLs are not supported yet")
+
 
 def build(target: type[T], options: Mapping[str, Any]) -> T:
-    """Construct the dataclass `target`; options it has no field for are passed over. Raises UsageError."""
+    """Construct the dataclass `target`; options it has no field for are passed over, `~/` is the user's home.
+
+    Raises UsageError.
+    """
     hints = fields(target)
     schema = make_dataclass("Options", [(name, _shown(hint)) for name, hint in hints.items()])
     typed = OmegaConf.structured(schema)
@@ -49,7 +60,7 @@ def build(target: type[T], options: Mapping[str, Any]) -> T:
         except OmegaConfBaseException as error:
             raise UsageError(_explain(name, options[name], hints[name], error)) from error
     values: Any = OmegaConf.to_container(typed, enum_to_str=True)
-    return target(**{name: values[name] for name in given})
+    return target(**{name: _with_home(values[name]) for name in given})
 
 
 def fields(target: type) -> dict[str, Any]:
@@ -58,12 +69,31 @@ def fields(target: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclass_fields(target) if field.init}
 
 
-def reject_unused_options(options: Mapping[str, Any], targets: Iterable[type], who: str) -> None:
-    """Raise UsageError if an option is set that none of the targets takes."""
-    taken = {name for target in targets for name in fields(target)}
-    for name, value in options.items():
-        if name not in taken and isinstance(value, bool | int | float | str) and value:
-            raise UsageError(f"{name}={_written(value)}: {who} has no use for it")
+def import_target(path: str, choice: str) -> type:
+    """The dataclass `module.Class` behind a choice such as feature_type=vggish. Raises UsageError."""
+    module, _, name = path.rpartition(".")
+    try:
+        target = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"{choice}: can't import {path}: {error}; is its folder in PYTHONPATH?") from error
+    if not (isinstance(target, type) and is_dataclass(target)):
+        raise UsageError(f"{choice}: {path} must be a dataclass, whose fields are its options")
+    return target
+
+
+def reject_unused_options(
+    given: Mapping[str, Any], targets: Mapping[str, type], others: Iterable[type], who: str
+) -> None:
+    """Raise UsageError if an option that the user gave is taken by none of the targets, the chosen class of each group.
+
+    `group.name` belongs to one group alone; `name` may be of any, or of `others`. False and null ask for nothing.
+    """
+    taken = {name for target in others for name in fields(target)} | set(targets)
+    for group, target in targets.items():
+        taken |= {spelled for name in fields(target) for spelled in (name, f"{group}.{name}")}
+    for name, value in given.items():
+        if name not in taken and value not in (None, False):
+            raise UsageError(f"{name}={_written(value)}: not an option of {who}")
 
 
 def choices(hint: Any) -> tuple[str, ...]:
@@ -73,6 +103,8 @@ def choices(hint: Any) -> tuple[str, ...]:
 
 
 def _shown(hint: Any) -> Any:
+    if {str, list[str]} <= set(get_args(hint)):  # a union that OmegaConf doesn't know
+        return Any
     if not choices(hint):
         return hint
     return _enum(choices(hint)) | None if _may_be_null(hint) else _enum(choices(hint))
@@ -92,6 +124,10 @@ def _explain(name: str, value: Any, hint: Any, error: Exception) -> str:
 
 def _may_be_null(hint: Any) -> bool:
     return type(None) in get_args(hint)
+
+
+def _with_home(value: Any) -> Any:
+    return os.path.expanduser(value) if isinstance(value, str) and f"{value}/".startswith("~/") else value
 
 
 def _written(value: Any) -> str:

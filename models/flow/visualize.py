@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from torch_zoo.utils.media.images import resize
 from torch_zoo.utils.media.video import check_fps, open_video
 from torch_zoo.utils.media.video_stream import Frame
 from torch_zoo.utils.media.video_writing import write_video
+from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import MediaError, Source, UsageError
 
 LONGEST = 20.0  # px: longer vectors are clamped for I3D
@@ -72,32 +72,16 @@ class Palette:
         return self.colors(vectors), np.hypot(x, y) <= radius
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command(interrupted="no video was written")
+def main(arguments: Sequence[str]) -> int:
     """0 if the video was written; 1 if the clip can't be read or the video not written; 2 if the options are wrong."""
-    clip = ""
+    given = _parse(arguments)
+    source = Source(given.clip, Path(given.clip).stem, given.start, given.end)
+    palette = Palette(given.longest)
     try:
-        given = _parse(sys.argv[1:] if arguments is None else arguments)
-        clip = given.clip
-        number = visualize(
-            Source(clip, Path(clip).stem, given.start, given.end),
-            given.video,
-            _estimator(given),
-            given.extraction_fps,
-            given.smaller_edge,
-            Palette(given.longest),
-        )
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        number = visualize(source, given.video, _estimator(given), given.extraction_fps, given.smaller_edge, palette)
     except MediaError as error:
-        print(f"error: {clip}: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename or 'the video'}: {error.strerror}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; no video was written", file=sys.stderr)
-        return 130
+        raise MediaError(f"{given.clip}: {error}") from error
     print(f"{given.video}: {number} frames; colors saturate at {given.longest:g} px per frame", file=sys.stderr)
     return 0
 
@@ -218,5 +202,4 @@ def _estimator(given: argparse.Namespace) -> Flow:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interrupt
     sys.exit(main())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from torch_zoo.models.vggish.extractor import Activation
 from torch_zoo.models.vggish.postprocess import load_pca
 from torch_zoo.models.vggish.weights import PCA_PARAMS
 from torch_zoo.utils import checkpoints
-from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.terminal.exit_codes import command
 
 SECONDS, HERTZ = 3, 1000.0
 TOLERANCE = 0.1  # of each number
@@ -87,7 +87,8 @@ def compare(checkpoint: str, pca_file: Path | None, seed: int = 0) -> Iterator[C
             yield Comparison(generation.years, f"{what}, deviation", deviation, float(rows.std(dtype=np.float64)))
 
 
-def main(arguments: list[str] | None = None) -> int:
+@command(interrupted="nothing was compared")
+def main(arguments: Sequence[str]) -> int:
     """Prints the table and a verdict; 0 if all numbers agree (or are random anyway), 1 if not, 2 without weights."""
     parser = argparse.ArgumentParser(
         description="A known sine through VGGish, against the figures of Google's three smoke tests."
@@ -96,12 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pca-params", default="pretrained", help="pretrained, or a path to .npz or .pth")
     given = parser.parse_args(arguments)
     random = given.checkpoint == "random"
-    try:
-        pca_file = None if random else checkpoints.resolve_file(given.pca_params, PCA_PARAMS, "--pca-params")
-        results = list(compare(given.checkpoint, pca_file))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    pca_file = None if random else checkpoints.resolve_file(given.pca_params, PCA_PARAMS, "--pca-params")
+    results = list(compare(given.checkpoint, pca_file))
     print(f"{'smoke test of':<22}{'number':<24}{'published':>10}{'here':>12}")
     for each in results:
         mark = "" if random else "  ok" if each.agrees else "  differs"

@@ -25,6 +25,7 @@ from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import cpu_cores, devices
 from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.training.folder import Folder
 from torch_zoo.utils.training.labeled import Task
 from torch_zoo.utils.types import MediaError, UsageError
@@ -52,17 +53,11 @@ EXAMPLES = """examples:
 """
 
 
-def main() -> None:
-    arguments = _parser().parse_args()
-    try:
-        failed = train(arguments) if arguments.command == "train" else predict(arguments)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; no model was saved", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(1 if failed else 0)
+@command(interrupted="no model was saved")
+def main(arguments: Sequence[str]) -> int:
+    given = _parser().parse_args(arguments)
+    failed = train(given) if given.command == "train" else predict(given)
+    return 1 if failed else 0
 
 
 def train(options: argparse.Namespace) -> int:
@@ -198,8 +193,8 @@ def _parser() -> argparse.ArgumentParser:
     use = commands.add_parser("predict", help="print the score of each class for clips")
     use.add_argument("model", help=f"the {MODEL} that training saved")
     use.add_argument("clips", nargs="+", help="anything FFmpeg can read")
-    for command in (learn, use):
-        command.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
+    for each in (learn, use):
+        each.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
     return parser
 
 
@@ -217,4 +212,4 @@ def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -17,6 +17,7 @@ REASONS = {
     "cut.mp4": "",
     "text.mp4": "not a media file",
     "folder": "a folder without media files",
+    "gone.mp4": "no such file",
 }
 
 

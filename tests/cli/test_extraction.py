@@ -48,7 +48,7 @@ def test_all_but_features_goes_to_stderr(printed: Result) -> None:
     assert "s of media" in printed.stderr
     assert "\r" not in printed.stderr  # no bar where there is no terminal
     assert "Traceback" not in printed.stderr
-    assert f"{MUSIC} is listed twice" in printed.stderr
+    assert f"1 duplicate is left out, e.g. {MUSIC} (./sample/sample_video_paths.txt, line " in printed.stderr
 
 
 def test_save_numpy_by_two_workers_in_small_batches(saved: Path, direct: dict[str, np.ndarray]) -> None:

@@ -14,18 +14,22 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
+import torch_zoo
 from torch_zoo.utils import options
 from torch_zoo.utils.sources import Inputs
-from torch_zoo.utils.terminal import catalogue, help
+from torch_zoo.utils.terminal import help
+from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS, Catalogue
 from torch_zoo.utils.terminal.progress import Reporting
 
-PAIRS = [(group, choice) for group in catalogue.GROUPS for choice in catalogue.choices(group)]
+CATALOGUE = Catalogue()
+PAIRS = [(group, choice) for group in GROUPS for choice in CATALOGUE.choices(group)]
+EXTRACTORS = CATALOGUE.choices("feature_type")
 
 
 def composed(group: str, choice: str) -> tuple[DictConfig, type]:
     """The config with one choice made, and the class that takes it."""
     overrides = ["feature_type=vggish", f"{group}={choice}"] if group != "feature_type" else [f"{group}={choice}"]
-    with initialize_config_dir(str(catalogue.CONFIGS), version_base="1.3"):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose("config", overrides)
     return config, get_class(config["feature_type" if group == "preset" else group]._target_)
 
@@ -49,23 +53,24 @@ def test_defaults_in_the_config_are_those_of_the_class(group: str, choice: str) 
                 assert config[field.name] == field.default, field.name
 
 
-@pytest.mark.parametrize("choice", catalogue.choices("feature_type"))
-def test_every_option_is_taken_by_a_class_and_documented(choice: str) -> None:
-    config, extractor = composed("feature_type", choice)
-    others = [pair for pair in PAIRS if pair[0] not in ("feature_type", "preset")]
-    targets = [extractor, Inputs, Reporting, options.Run, *(composed(*pair)[1] for pair in others)]
-    taken = {name for target in targets for name in options.fields(target)}
-    flat_options = {*config, *(option.name for pair in others for option in catalogue.of_choice(*pair))}
-    flat_options -= set(catalogue.GROUPS)
-    assert flat_options - taken <= {"show_pred"}  # of networks with a classifier
-    assert taken <= flat_options | {"folder"}
-    assert flat_options <= catalogue.all_names()
+@pytest.mark.parametrize("choice", EXTRACTORS)
+def test_own_options_are_taken_and_what_is_taken_is_an_option(choice: str) -> None:
+    _, extractor = composed("feature_type", choice)
+    own = {option.name for option in CATALOGUE.of_choice("feature_type", choice)} - set(GROUPS)
+    assert own <= set(options.fields(extractor))
+    assert set(options.fields(extractor)) <= own | {option.name for option in CATALOGUE.common()} | {"folder"}
+
+
+def test_common_options_are_taken_by_someone() -> None:
+    classes = [composed(*pair)[1] for pair in PAIRS]
+    taken = {name for target in (*classes, Inputs, Reporting, options.Run) for name in options.fields(target)}
+    assert {option.name for option in CATALOGUE.common()} - set(GROUPS) <= taken
 
 
 @pytest.mark.parametrize(("group", "choice"), PAIRS)
 def test_help_names_the_choices_of_every_option(group: str, choice: str) -> None:
     _, target = composed(group, choice)
-    texts = {option.name: option.text for option in (*catalogue.common(), *catalogue.of_choice(group, choice))}
+    texts = {option.name: option.text for option in (*CATALOGUE.common(), *CATALOGUE.of_choice(group, choice))}
     for each in (target, Reporting):
         for name, hint in options.fields(each).items():
             for value in options.choices(hint) if name in texts else ():
@@ -73,13 +78,21 @@ def test_help_names_the_choices_of_every_option(group: str, choice: str) -> None
 
 
 def test_help_shows_every_option_with_its_default_and_every_choice() -> None:
-    text = " ".join(help.text().split())
-    for option in catalogue.common():
+    shown = help.text(CATALOGUE, {})
+    text = " ".join(shown.split())
+    for option in CATALOGUE.common():
         assert f" {option.name} {option.text} [" in text
     for _, choice in PAIRS:
         assert f" {choice} " in text
     assert text.count("python main.py") == 3
-    assert max(map(len, help.text().splitlines())) <= 120
+    assert max(map(len, shown.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("choice", EXTRACTORS)
+def test_help_of_an_extractor_shows_its_options_and_no_others(choice: str) -> None:
+    titles = [line for line in help.text(CATALOGUE, {"feature_type": choice}).splitlines() if line[:1].strip()]
+    assert titles[:2] == ["All extractors", f"feature_type={choice}"]
+    assert len(titles) == 3
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -89,6 +102,10 @@ def test_help_goes_to_stdout_and_leaves_nothing_behind(flag: str) -> None:
     assert (result.code, result.stderr) == (0, "")
     assert "hop_seconds" in result.stdout
     assert set(os.listdir(ROOT)) == before
+
+
+def test_version() -> None:
+    assert run("--version", "feature_type=vggish").stdout == f"torch-zoo {torch_zoo.__version__}\n"
 
 
 def test_cfg_prints_the_composed_config() -> None:
@@ -102,7 +119,7 @@ def test_cfg_prints_the_composed_config() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("feature_type=", {"feature_type=i3d", "feature_type=vggish"}),
+        ("feature_type=", {f"feature_type={extractor}" for extractor in EXTRACTORS}),
         ("feature_type=vggish on_extraction=save_p", {"on_extraction=save_pickle"}),
         ("feature_type=vggish hop", {"hop_seconds="}),
     ],
@@ -120,4 +137,4 @@ def test_completion_script_is_printed() -> None:
 
 def test_every_config_file_explains_itself() -> None:
     for group, choice in PAIRS:
-        assert catalogue.choices(group)[choice], Path(group, choice)
+        assert CATALOGUE.choices(group)[choice], Path(group, choice)

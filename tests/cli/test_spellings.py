@@ -11,16 +11,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from torch_zoo.utils.terminal import catalogue, flags
+from torch_zoo.utils.terminal import checks, flags, grammar
+from torch_zoo.utils.terminal.catalogue import CONFIGS, Catalogue
 from torch_zoo.utils.types import UsageError
 
 
 def understood(*arguments: str) -> dict[str, object]:
     """What the words on a command line come to, all of Hydra and OmegaConf included."""
-    overrides = flags.translate(arguments)
-    flags.check(["feature_type=vggish", *overrides])
-    with initialize_config_dir(str(catalogue.CONFIGS), version_base="1.3"):
-        config = compose("config", ["feature_type=vggish", *overrides])
+    overrides = flags.translate(("feature_type=vggish", *arguments), Catalogue()).overrides
+    checks.check(overrides, Catalogue())
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = compose("config", list(overrides))
     return dict(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
 
 
@@ -29,13 +30,13 @@ PATHS = ["a b.mp4", "c[1]=2.mp4", "it's.mp4", "100%, really.mp4", "${HOME}.mp4",
 
 def test_argparse_style() -> None:
     words = "--feature_type vggish --device_ids 0 1 --on_extraction save_numpy --keep_frames --hop_seconds 0.48".split()
-    assert flags.translate(words) == [
+    assert flags.translate(words, Catalogue()).overrides == (
         "feature_type=vggish",
         "device_ids=[0,1]",
         "on_extraction=save_numpy",
         "keep_tmp_files=true",
         "hop_seconds=0.48",
-    ]
+    )
     config = understood(*words, "--video_paths", *PATHS, "--show_kinetics_pred", "overwrite=true")
     assert config["video_paths"] == PATHS
     assert config["device_ids"] == [0, 1]
@@ -53,6 +54,11 @@ def test_argparse_style() -> None:
         (["--checkpoint", "1234"], {"checkpoint": "1234"}),
         (["--overwrite", "false", "seed=2"], {"overwrite": False, "seed": 2}),
         (["--video_paths=a,b.mp4"], {"video_paths": ["a,b.mp4"]}),
+        (["device=cuda:1"], {"device": "cuda", "device_ids": [1]}),
+        (['device="cuda:0"'], {"device": "cuda", "device_ids": [0]}),
+        (["--device", "cuda:12"], {"device": "cuda", "device_ids": [12]}),
+        (["device=cuda"], {"device": "cuda", "device_ids": None}),
+        (["--pca_params", "1e3", "--pooling", "null"], {"pca_params": "1e3", "pooling": None}),
     ],
 )
 def test_other_ways_to_write_flags(words: Sequence[str], expected: dict[str, object]) -> None:
@@ -66,13 +72,16 @@ def test_unquoted_path_is_one_path(path: str) -> None:
 
 def test_options_of_hydra_pass() -> None:
     words = ["--config-dir", "my conf", "--cfg", "job", "-cd=other", "hydra.verbose=true"]
-    assert flags.translate(words) == words
-    assert flags.translate(["--feature_type", "vggish", "-h"]) == ["feature_type=vggish", "-h"]
+    assert flags.translate(words, Catalogue()) == flags.CommandLine(tuple(words[:-1]), ("hydra.verbose=true",))
+    typed = flags.translate(["--feature_type", "vggish", "-h"], Catalogue())
+    assert typed == flags.CommandLine(("-h",), ("feature_type=vggish",))
+    assert typed.has("--help", "-h")
+    assert not typed.has("--version")
 
 
 def test_flag_with_nearest_spelling() -> None:
     with pytest.raises(UsageError, match="--device_id: there is no such option; did you mean device_ids"):
-        flags.translate(["--device_id", "0"])
+        flags.translate(["--device_id", "0"], Catalogue())
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1, max_size=3))
@@ -81,7 +90,7 @@ def test_flag_with_nearest_spelling() -> None:
 @example(["${x}", "\\${x}", "a\\\\${x}'"])
 @example(["a\nb", "\t", " "])
 def test_any_text_survives_quoting(texts: list[str]) -> None:
-    override = flags._parse(f"video_paths=[{','.join(map(flags.quote, texts))}]")
+    override = grammar.parse(f"video_paths=[{','.join(map(grammar.quote, texts))}]")
     config = OmegaConf.create({"video_paths": override.value()})
     assert OmegaConf.to_container(config, resolve=True)["video_paths"] == texts  # type: ignore[index,call-overload]
 
@@ -90,3 +99,34 @@ def test_list_file_with_a_strange_name(tmp_path: Path) -> None:
     assert understood("--file_with_video_paths", str(tmp_path / "a=[b] c.txt"))["file_with_video_paths"] == str(
         tmp_path / "a=[b] c.txt"
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("fps_filter=timestamps", "fps_method=select"),
+        ("fps_filter=ffmpeg", "fps_method=reencode"),
+        ("fps_method='ffmpeg'", "fps_method=reencode"),
+        ("colours=tagged", "color_matrix=tagged"),
+        ("layout=demo", "layout=embeddings"),
+        ("show_kinetics_pred=true", "show_pred=true"),
+        ("keep_frames=true", "keep_tmp_files=true"),
+        ("checkpoint=demo", "checkpoint=demo"),
+    ],
+)
+def test_old_names_are_accepted_with_a_notice(old: str, new: str, caplog: pytest.LogCaptureFixture) -> None:
+    name, _, value = old.partition("=")
+    for words in ([old], [f"--{name}", value.strip("'")]):
+        caplog.clear()
+        assert flags.translate(words, Catalogue()).overrides == (new,)
+        assert bool(caplog.messages) == (old != new)
+        assert all(" is now called " in message for message in caplog.messages)
+
+
+def test_a_sweep_is_its_command_lines() -> None:
+    assert grammar.combinations(["a=1,2", "b=[3,4]", "c=range(0,2)"]) == [
+        ["a=1", "b=[3,4]", "c=0"],
+        ["a=1", "b=[3,4]", "c=1"],
+        ["a=2", "b=[3,4]", "c=0"],
+        ["a=2", "b=[3,4]", "c=1"],
+    ]

@@ -12,14 +12,14 @@ from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.postprocess import load_pca
 from torch_zoo.models.vggish.weights import WEIGHTS
 from torch_zoo.utils import options
-from torch_zoo.utils.terminal import catalogue
+from torch_zoo.utils.terminal.catalogue import CONFIGS
 from torch_zoo.utils.types import Source
 
 SCALE = 14  # of the golden embeddings
 
 
 def extractor(preset: str, *overrides: str, **given: Any) -> VGGishExtractor:
-    with initialize_config_dir(str(catalogue.CONFIGS), version_base="1.3"):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose("config", ["feature_type=vggish", f"preset={preset}", *overrides])
     return options.build(VGGishExtractor, {**config, **given})
 
@@ -81,7 +81,7 @@ def test_torchvggish(features, embeddings, golden):
 
 
 def test_without_a_preset_it_is_video_features():
-    with initialize_config_dir(str(catalogue.CONFIGS), version_base="1.3"):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         plain = options.build(VGGishExtractor, compose("config", ["feature_type=vggish"]))
     assert plain == extractor("video_features") == VGGishExtractor()
 

@@ -13,11 +13,13 @@ import argparse
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
 from torch_zoo.utils.maps.sounds import excerpt
+from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import MediaError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ HOST = "localhost"
 PORT = 5055
 
 
-def main() -> None:
+@command(interrupted="the map is no longer served")
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m torch_zoo.utils.maps.atlas",
         description="Look at a map of sounds in a browser; click a point to hear it.",
@@ -37,13 +40,10 @@ def main() -> None:
     parser.add_argument("--column", default="", help="of the vectors [the first one that holds any]")
     parser.add_argument("--seconds", type=float, default=10.0, help="longest sound of a point [%(default)s]")
     parser.add_argument("--port", type=int, default=PORT, help="of this machine; 0 = any that is free [%(default)s]")
-    options = parser.parse_args()
-    try:
-        points = read_points(options.table, options.projection, options.column)
-        serve(points, options.port, options.seconds)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    options = parser.parse_args(arguments)
+    points = read_points(options.table, options.projection, options.column)
+    serve(points, options.port, options.seconds)
+    return 0
 
 
 def serve(points: Points, port: int, seconds: float) -> None:
@@ -121,4 +121,4 @@ def make_app(points: Points, address: str, seconds: float) -> FastAPI:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
+from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import UsageError
 
 MOST_LABELS = 60  # sources whose names are shown
 MOST_COLOURS = 10  # sources that can be told apart by colour
 
 
-def main() -> None:
+@command(interrupted="no map was written")
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m torch_zoo.utils.maps.picture", description="A map of sounds as a PNG."
     )
@@ -25,13 +28,10 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="the .png to write")
     parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")
     parser.add_argument("--column", default="", help="of the vectors [the first one that holds any]")
-    options = parser.parse_args()
-    try:
-        draw(read_points(options.table, options.projection, options.column), options.picture)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    options = parser.parse_args(arguments)
+    draw(read_points(options.table, options.projection, options.column), options.picture)
     print(f"the map is in {options.picture}", file=sys.stderr)
+    return 0
 
 
 def draw(points: Points, path: Path) -> None:
@@ -60,4 +60,4 @@ def draw(points: Points, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.sources import COLUMNS
+from torch_zoo.utils.lists import COLUMNS
+from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.types import Outcome
 
 log = logging.getLogger(__name__)
@@ -54,5 +55,5 @@ def _read(file: Path) -> list[dict[str, str]]:
 def _row(outcome: Outcome) -> dict[str, str]:
     source = outcome.source
     end = "" if source.end is None else str(source.end)
-    own = (source.path, str(source.start), end, source.name, outcome.message)
+    own = (without_secrets(source.path), str(source.start), end, source.name, outcome.message)
     return {**dict(zip(COLUMNS, own, strict=True)), **source.columns}

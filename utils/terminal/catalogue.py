@@ -3,50 +3,75 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from torch_zoo.utils.types import UsageError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 GROUPS = ("feature_type", "preset", "on_extraction", "engine")
 
-_OPTION = re.compile(r"^(?P<name>\w+): +(?P<default>\S.*?) +# (?P<text>.*)$")
-_GROUP = re.compile(r"^  - /?(?P<name>\w+): (?P<default>\S+) +# (?P<text>.*)$")
+_NO_OPTIONS = {"defaults", "_target_", "hydra", *GROUPS}  # what else is at the top of a config file
+_COMMENT = re.compile(r"^(?:  - /?)?(?P<name>\w+):.*? # (?P<text>.*)$", re.MULTILINE)
+_HEADLINE = re.compile(r"^# (?!@package)(?P<text>.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    name: str
-    default: str
+    name: str  # as on the command line; `on_extraction.digits` for one that lies within its group
+    default: str  # as on the command line
     text: str
 
 
-@cache
-def common() -> tuple[Option, ...]:
-    """Options of all extractors, the config groups first."""
-    return _options(CONFIGS / "config.yaml", _GROUP) + _options(CONFIGS / "config.yaml", _OPTION)
+@dataclass(frozen=True)
+class Catalogue:
+    """The options of the configs in some folders; where two have a file of one name, the first counts, as for Hydra."""
 
+    folders: tuple[Path, ...] = (CONFIGS,)
 
-@cache
-def of_choice(group: str, choice: str) -> tuple[Option, ...]:
-    """Options that come with one choice of a group, e.g. feature_type=vggish."""
-    file = CONFIGS / group / f"{choice}.yaml"
-    return _options(file, _GROUP) + _options(file, _OPTION)
+    def common(self) -> tuple[Option, ...]:
+        """Options of all extractors, the config groups first."""
+        return _options(CONFIGS / "config.yaml", "")
 
+    def of_choice(self, group: str, choice: str) -> tuple[Option, ...]:
+        """Options that come with one choice of a group, e.g. feature_type=vggish. A preset sets others' options."""
+        return () if group == "preset" else _options(self._files(group)[choice], group)
 
-@cache
-def choices(group: str) -> dict[str, str]:
-    """Choices of a config group, with the comment at the head of each file."""
-    files = sorted((CONFIGS / group).glob("*.yaml"))
-    return {file.stem: _headline(file) for file in files}
+    def choices(self, group: str) -> dict[str, str]:
+        """Choices of a config group, with the comment at the head of each file."""
+        headlines = ((choice, _HEADLINE.search(file.read_text())) for choice, file in self._files(group).items())
+        return {choice: found["text"] if found else "" for choice, found in headlines}
 
+    def target(self, group: str, choice: str) -> str | None:
+        """The class behind a choice, as module.Class; a preset has none."""
+        content = _read(self._files(group)[choice])
+        within = content.get(group, content)
+        return within.get("_target_") if isinstance(within, dict) else None
 
-def all_names() -> set[str]:
-    """Names of all options of all extractors and sinks."""
-    specific = {option.name for group in GROUPS for choice in choices(group) for option in of_choice(group, choice)}
-    return specific | {option.name for option in common()}
+    def all_names(self) -> set[str]:
+        """Names of all options of all extractors and sinks."""
+        specific = (self.of_choice(group, choice) for group in GROUPS for choice in self._files(group))
+        return {option.name for options in (self.common(), *specific) for option in options}
+
+    def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The choice of each group, by the user or by default; groups without any are left out."""
+        result: dict[str, str] = {}
+        options = self.common()
+        for group in GROUPS:
+            choice = given.get(group, next((option.default for option in options if option.name == group), ""))
+            if choice in self._files(group):
+                result[group] = choice
+                options += self.of_choice(group, choice)
+        return result
+
+    def _files(self, group: str) -> dict[str, Path]:
+        found = {file.stem: file for folder in reversed(self.folders) for file in (folder / group).glob("*.yaml")}
+        return dict(sorted(found.items()))
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -56,11 +81,33 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _options(file: Path, pattern: re.Pattern[str]) -> tuple[Option, ...]:
-    matches = (pattern.match(line) for line in file.read_text().splitlines())
-    return tuple(Option(**match.groupdict()) for match in matches if match)
+@cache
+def _options(file: Path, group: str) -> tuple[Option, ...]:
+    """Options in a file: the config groups among its defaults, then what it defines, in the package it names."""
+    content, text = _read(file), file.read_text()
+    comments = {found["name"]: found["text"] for found in _COMMENT.finditer(text)}
+    package = f"{group}." if group and "# @package _global_" not in text else ""
+    entries = (entry for entry in content.get("defaults", ()) if isinstance(entry, dict))
+    groups = {name.lstrip("/"): choice for entry in entries for name, choice in entry.items()}
+    own = {name: value for name, value in content.items() if name not in _NO_OPTIONS}
+    return (
+        *(Option(name, str(groups[name]), comments.get(name, "")) for name in GROUPS if name in groups),
+        *(Option(package + name, _written(value), comments.get(name, "")) for name, value in own.items()),
+    )
 
 
-def _headline(file: Path) -> str:
-    comments = (line[2:] for line in file.read_text().splitlines() if line.startswith("# "))
-    return next((line for line in comments if not line.startswith("@package")), "")
+@cache
+def _read(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{file}: not a config file: {' '.join(str(error).split())}") from error
+    if content is not None and not isinstance(content, dict):
+        raise UsageError(f"{file}: not a config file: it must consist of lines `name: value`")
+    return content or {}
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str).replace('"', "")

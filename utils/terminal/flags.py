@@ -1,140 +1,144 @@
-"""The command line as Hydra wants it: argparse spellings are translated, names and choices checked."""
+"""The command line as Hydra wants it: argparse spellings, old names and `device=cuda:0` are translated."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
-from hydra.errors import HydraException
-
-from torch_zoo.utils.terminal import catalogue
+from torch_zoo.utils.options import Run, fields, import_target
+from torch_zoo.utils.sources import Inputs
+from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS, Catalogue, nearest
+from torch_zoo.utils.terminal.grammar import quote, readable
+from torch_zoo.utils.terminal.progress import Reporting
+from torch_zoo.utils.terminal.renamed import current_name, current_value
 from torch_zoo.utils.types import UsageError
 
-RENAMED = {"show_kinetics_pred": "show_pred", "keep_frames": "keep_tmp_files"}
-LISTS = {"video_paths", "device_ids"}
-TEXTS = set(  # never numbers or null
-    "video_paths file_with_video_paths output_path tmp_path checkpoint flow_checkpoint pca_params".split()
-)
-
-_HYDRA_FLAGS = set(
+_FLAGS = frozenset(
     "-h -r -m -sc -i --help --hydra-help --version --resolve --run --multirun --shell-completion".split()
 )
-_HYDRA_FLAGS_WITH_VALUE = set(
+_FLAGS_WITH_VALUE = frozenset(
     "-c -p -cp -cn -cd --cfg --package --config-path --config-name --config-dir --info --experimental-rerun".split()
 )
+_CONFIG_DIR = ("--config-dir", "-cd")
+_GPU = re.compile(r"device=['\"]?cuda:(\d+)['\"]?")
 
 
-def translate(arguments: Sequence[str]) -> list[str]:
-    """`--device_ids 0 2 --video_paths "a b.mp4"` -> `device_ids=[0,2] video_paths=['a b.mp4']`; Hydra's own pass."""
+@dataclass(frozen=True)
+class CommandLine:
+    """What the user typed, sorted."""
+
+    flags: tuple[str, ...]  # ours and Hydra's own, with their values
+    overrides: tuple[str, ...]  # name=value, in Hydra's grammar
+
+    def has(self, *flags: str) -> bool:
+        return any(word.partition("=")[0] in flags for word in self.flags)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """An option that was spelled --name value ..."""
+
+    flag: str  # as typed
+    name: str
+    values: tuple[str, ...]
+
+
+def config_folders(arguments: Sequence[str]) -> tuple[Path, ...]:
+    """Where configs are: in this package, and in the folders of --config-dir. Raises UsageError."""
+    joined = [value for flag, _, value in (word.partition("=") for word in arguments) if value and flag in _CONFIG_DIR]
+    apart = [value for flag, value in pairwise(arguments) if flag in _CONFIG_DIR]
+    for folder in (*joined, *apart):
+        if not Path(folder).is_dir():
+            raise UsageError(f"--config-dir {folder}: no such folder")
+    return (CONFIGS, *map(Path, (*joined, *apart)))
+
+
+def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
+    """`--device_ids 0 2 --video_paths "a b.mp4"` -> `device_ids=[0,2] video_paths=['a b.mp4']`. Raises UsageError."""
     names = catalogue.all_names()
-    result: list[str] = []
-    rest = list(arguments)
+    flags: list[str] = []
+    given: list[str | _Given] = []
+    rest = deque(arguments)
     while rest:
-        word = rest.pop(0)
+        word = rest.popleft()
         flag, _, joined = word.partition("=")
-        if word in _HYDRA_FLAGS or flag in _HYDRA_FLAGS_WITH_VALUE:
-            result.append(word)
-            if word in _HYDRA_FLAGS_WITH_VALUE and rest:
-                result.append(rest.pop(0))
+        if word in _FLAGS or flag in _FLAGS_WITH_VALUE:
+            flags.append(word)
+            if word in _FLAGS_WITH_VALUE and rest:
+                flags.append(rest.popleft())
         elif not word.startswith("--"):
-            result.append(_readable(word))
+            given.append(word)
         else:
-            name = RENAMED.get(flag[2:].replace("-", "_"), flag[2:].replace("-", "_"))
+            name = current_name(flag[2:].replace("-", "_"))
             if name not in names:
-                raise UsageError(f"{flag}: there is no such option{catalogue.nearest(name, names)}")
-            values = [joined] if joined else []
+                raise UsageError(f"{flag}: there is no such option{nearest(name, names)}")
+            values = [joined] if word != flag else []
             while rest and not _begins_option(rest[0], names):
-                values.append(rest.pop(0))
-            result.append(f"{name}={_value(name, values)}")
-    return result
-
-
-def check(overrides: Sequence[str]) -> None:
-    """Raise UsageError, with the nearest right spelling, for an option or choice that does not exist."""
-    parsed = [_parse(word) for word in overrides]
-    for word, override in zip(overrides, parsed, strict=True):
-        name = override.key_or_group
-        if override.is_sweep_override():
-            _, _, listed = word.partition("=")
-            raise UsageError(f'{word}: a list is written in brackets: {name}="[{listed}]"')
-        if name in catalogue.GROUPS:
-            _check_choice(name, override)
-    chosen = {override.key_or_group: str(override.value()) for override in parsed}
-    offered = {option.name for option in catalogue.common()}
-    for group in catalogue.GROUPS:
-        choice = chosen.get(group, _default(group))
-        if choice != "???":
-            offered |= {option.name for option in catalogue.of_choice(group, choice)}
-    for override in parsed:
-        name = override.key_or_group
-        if name.split(".")[0] not in offered | {"hydra"} and override.type == OverrideType.CHANGE:
-            raise UsageError(f"{name}: there is no such option{_elsewhere(name) or catalogue.nearest(name, offered)}")
-    if "feature_type" not in chosen:
-        raise UsageError(f"feature_type is required; there are: {', '.join(catalogue.choices('feature_type'))}")
-
-
-def quote(text: str) -> str:
-    """A Hydra value that means exactly this text."""
-    literal = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)  # not OmegaConf's interpolation
-    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), literal)
-    return f"'{escaped}'"
+                values.append(rest.popleft())
+            given.append(_Given(flag, name, tuple(values)))
+    hints = _hints(catalogue, dict(map(_choice, given)))
+    overrides = [_override(each) if isinstance(each, str) else _typed(each, hints) for each in given]
+    return CommandLine(tuple(flags), tuple(chain.from_iterable(map(_device, overrides))))
 
 
 def _begins_option(word: str, names: set[str]) -> bool:
-    return word.startswith("--") or word in _HYDRA_FLAGS or word.partition("=")[0] in names
+    return word.startswith("--") or word in _FLAGS or word.partition("=")[0] in names
 
 
-def _value(name: str, values: list[str]) -> str:
-    written = [quote(value) if name in TEXTS or not re.fullmatch(r"[\w.+-]+", value) else value for value in values]
-    if name in LISTS:
-        return f"[{','.join(written)}]"
-    if len(values) > 1:
-        raise UsageError(f"--{name} takes one value, not {len(values)}: {' '.join(values)}")
-    return written[0] if values else "true"
+def _choice(given: str | _Given) -> tuple[str, str]:
+    if isinstance(given, str):
+        name, _, value = given.partition("=")
+        return name, value
+    return given.name, given.values[0] if given.values else ""
 
 
-def _readable(word: str) -> str:
-    """`video_paths=/a (1).mp4` -> `video_paths='/a (1).mp4'`, where Hydra could not read it as it stands."""
+def _hints(catalogue: Catalogue, given: Mapping[str, str]) -> dict[str, Any]:
+    """Types of the options that the chosen classes take, by their names on the command line."""
+    hints = {name: hint for target in (Inputs, Reporting, Run) for name, hint in fields(target).items()}
+    for group, choice in catalogue.chosen(given).items():
+        if path := catalogue.target(group, choice):
+            for name, hint in fields(import_target(path, f"{group}={choice}")).items():
+                hints |= {name: hint, f"{group}.{name}": hint}
+    return hints
+
+
+def _override(word: str) -> str:
+    """`name=value` as it was typed, with the names of today."""
     name, equals, value = word.partition("=")
-    if not equals or value.startswith(("[", "'", '"', "{")):
+    if not equals:
         return word
-    try:
-        _parse(word)
-    except UsageError:
-        return f"{name}={quote(value)}"
-    return word
+    if not value and not name.startswith("hydra"):
+        raise UsageError(f"{word}: no value is given")
+    name = current_name(name)
+    return readable(f"{name}={current_value(name, value)}")
 
 
-def _parse(word: str) -> Override:
-    name, equals, _ = word.partition("=")
-    if not equals and word.lstrip("+~") == word:
-        raise UsageError(f"{word}: options are written name=value, e.g. video_paths={quote(word)}")
-    try:
-        return OverridesParser.create().parse_override(word)
-    except HydraException:
-        raise UsageError(
-            f"{word}: unreadable; put each name with blanks, brackets, commas or '=' in quotes, "
-            f"{name}=\"['a b.mp4','c.mp4']\", or use the other spelling: --{name} 'a b.mp4' c.mp4"
-        ) from None
+def _typed(given: _Given, hints: Mapping[str, Any]) -> str:
+    """`--name value ...` as an override, by the type of the option."""
+    kinds = _kinds(hints.get(given.name, bool))
+    values = [current_value(given.name, value) for value in given.values]
+    written = [quote(value) if str in kinds or not re.fullmatch(r"[\w.+-]+", value) else value for value in values]
+    if not any(values) and (values or bool not in kinds or given.name in GROUPS):
+        raise UsageError(f"{given.flag}: no value is given")
+    if list in kinds:
+        return f"{given.name}=[{','.join(written)}]"
+    if len(values) > 1:
+        raise UsageError(f"{given.flag} takes one value, not {len(values)}: {' '.join(values)}")
+    return f"{given.name}={written[0] if written else 'true'}"
 
 
-def _check_choice(group: str, override: Override) -> None:
-    there = catalogue.choices(group)
-    choice = str(override.value())
-    if choice not in there:
-        meant = catalogue.nearest(choice, there)
-        raise UsageError(f"{group}={choice}: there is no such choice{meant} (there are: {', '.join(there)})")
+def _kinds(hint: Any) -> set[Any]:
+    """The types within a type: `list[str] | None` -> list, str, NoneType."""
+    inner = set().union(*map(_kinds, get_args(hint))) if get_origin(hint) is not Literal else set()
+    return {get_origin(hint) or hint, *inner}
 
 
-def _default(group: str) -> str:
-    return next((option.default for option in catalogue.common() if option.name == group), "???")
-
-
-def _elsewhere(name: str) -> str:
-    for group in catalogue.GROUPS:
-        for choice in catalogue.choices(group):
-            if name in {option.name for option in catalogue.of_choice(group, choice)}:
-                return f" here; it belongs to {group}={choice}"
-    return ""
+def _device(override: str) -> tuple[str, ...]:
+    """`device=cuda:1` -> `device=cuda`, `device_ids=[1]`."""
+    found = _GPU.fullmatch(override)
+    return ("device=cuda", f"device_ids=[{found[1]}]") if found else (override,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
@@ -13,8 +12,9 @@ from typing import Literal
 
 from tqdm import tqdm
 
+from torch_zoo.utils import naming
 from torch_zoo.utils.sinks import failures
-from torch_zoo.utils.types import Outcome
+from torch_zoo.utils.types import Outcome, TorchZooError
 
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
 FAILURES_SHOWN = 20
@@ -78,7 +78,7 @@ class Progress:
             with tqdm.external_write_mode(file=sys.stdout):
                 _print(outcome.printed)
         if outcome.message and self._kind != "off":
-            self.say(f"{outcome.status}: {outcome.source.path}: {outcome.message}")
+            self.say(f"{outcome.status}: {naming.label(outcome.source)}: {outcome.message}")
         self._bar.set_postfix_str(f"{self.failed} failed, {self.rate:.0f} s of media/s", refresh=False)
         self._bar.update()
         if self._kind == "log" and time.monotonic() - self._logged > LOG_SECONDS:
@@ -96,7 +96,7 @@ class Progress:
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
         if self._destination:
             lines.append(f"features are in {self._destination}")
-        lines += [f"  {outcome.source.path}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
+        lines += [f"  {naming.label(outcome.source)}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
         if len(self._failed) > FAILURES_SHOWN:
             lines.append(f"  and {len(self._failed) - FAILURES_SHOWN} more")
         return "\n".join(lines)
@@ -121,9 +121,8 @@ class Progress:
 
 
 def _print(text: str) -> None:
-    """To stdout; whoever reads it may go (`| head`), which stops the run like Ctrl-C."""
+    """To stdout. Raises TorchZooError if that is not possible: its reader is gone (`| head`), or a disk is full."""
     try:
         print(text.encode(errors="backslashreplace").decode(), flush=True)  # file names may hold any bytes
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise TorchZooError(f"stdout: {error.strerror}; the features of this run can't be printed") from error

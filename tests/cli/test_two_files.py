@@ -1,0 +1,105 @@
+"""An extractor is two files, which may lie outside the checkout: the skeleton in CONTRIBUTING.md, as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from command import ROOT, Result, run
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two files, written to an empty folder, and 3.5 s of a square wave that is louder each second."""
+    folder = tmp_path_factory.mktemp("outside")
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## Add an extractor in two files")[1].split("\n## ")[0]
+    python, yaml = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+    (folder / "loudness.py").write_text(python)
+    (folder / "configs/feature_type").mkdir(parents=True)
+    (folder / "configs/feature_type/loudness.yaml").write_text(yaml)
+    seconds = np.arange(3.5 * RATE) / RATE
+    wave = np.sign(np.sin(2 * np.pi * 100 * (seconds + 1e-6))) * (1 + seconds.astype(int)) / 8
+    soundfile.write(folder / "wave.wav", wave, RATE)
+    return folder
+
+
+def extract(outside: Path, *arguments: object) -> Result:
+    return run("--config-dir", outside / "configs", *arguments, environment={"PYTHONPATH": str(outside)})
+
+
+def test_it_runs_and_saves(outside: Path) -> None:
+    """The root mean square of a square wave is its height."""
+    options = (f"video_paths={outside / 'wave.wav'}", "device=cpu", "on_extraction=save_numpy")
+    result = extract(outside, "feature_type=loudness", *options, f"output_path={outside}")
+    assert result.code == 0, result.stderr
+    assert np.allclose(np.load(outside / "loudness/wave_rms.npy"), [[1 / 8], [2 / 8], [3 / 8]], atol=1e-4)
+    again = extract(outside, "--feature_type", "loudness", *options, "--output_path", outside)
+    assert "0 done, 1 skipped" in again.stderr
+
+
+def test_its_options_are_checked_and_shown(outside: Path) -> None:
+    def said(*arguments: str) -> str:
+        result = extract(outside, "feature_type=loudness", *arguments)
+        assert (result.code, result.stdout) == (2, "")
+        (line,) = result.stderr.splitlines()
+        return line
+
+    source = f"video_paths={outside / 'wave.wav'}"
+    assert "did you mean window_seconds?" in said(source, "windo_seconds=2")
+    assert "window_seconds=two: must be a number" in said(source, "window_seconds=two")
+    assert "window_seconds=0: must be above 0" in said(source, "--window_seconds", "0")
+    assert "precision=bf16: not an option of loudness" in said(source, "precision=bf16")
+    assert "--window_seconds: no value is given" in said(source, "--window_seconds")
+    shown = extract(outside, "--help", "feature_type=loudness").stdout
+    assert "  window_seconds        length of a window, s [1.0]" in shown
+    assert "Loudness: sound" in extract(outside, "--help").stdout
+
+
+def test_a_class_that_is_not_found(outside: Path) -> None:
+    result = run("--config-dir", outside / "configs", "feature_type=loudness", f"video_paths={outside / 'wave.wav'}")
+    assert result.code == 2
+    assert result.stderr == (
+        "error: feature_type=loudness: can't import loudness.Loudness: No module named 'loudness'; "
+        "is its folder in PYTHONPATH?\n"
+    )
+
+
+def test_a_sink_has_options_of_its_own_and_may_not_share_those_of_the_extractor(outside: Path) -> None:
+    folder = outside / "configs/on_extraction"
+    folder.mkdir()
+    (outside / "sinks.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from torch_zoo.utils.types import Features, Sink\n\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Count(Sink):\n"
+        "    window_seconds: float = 0\n\n"
+        "    def write(self, features: Features) -> str:\n"
+        "        return f'{len(features.times)} rows, {self.window_seconds:g}'\n"
+    )
+    (folder / "apart.yaml").write_text("_target_: sinks.Count\nwindow_seconds: 5.0\n")
+    (folder / "clash.yaml").write_text(
+        "# @package _global_\non_extraction:\n  _target_: sinks.Count\nwindow_seconds: 5\n"
+    )
+    arguments = ("feature_type=loudness", f"video_paths={outside / 'wave.wav'}", "device=cpu", "window_seconds=0.5")
+    apart = extract(outside, *arguments, "on_extraction=apart", "on_extraction.window_seconds=4")
+    assert (apart.code, apart.stdout) == (0, "7 rows, 4\n"), apart.stderr
+    refused = extract(outside, *arguments, "on_extraction=clash")
+    assert refused.code == 2
+    assert "feature_type=loudness and on_extraction=clash both define the option window_seconds" in refused.stderr
+
+
+def test_a_sweep_is_several_runs_and_leaves_nothing_behind(outside: Path) -> None:
+    before = {path.name for path in ROOT.iterdir()}
+    arguments = ("feature_type=loudness", f"video_paths={outside / 'wave.wav'}", "device=cpu")
+    result = extract(outside, "-m", *arguments, "on_extraction=save_numpy,save_pickle", f"output_path={outside / 'm'}")
+    assert result.code == 0, result.stderr
+    assert {path.suffix for path in outside.glob("m/loudness/wave_rms.*")} == {".npy", ".pkl"}
+    composed = extract(outside, "-m", "feature_type=loudness,vggish", "--cfg", "job").stdout
+    targets = re.findall(r"^feature_type:\n  _target_: .*\.(\w+)$", composed, re.MULTILINE)
+    assert targets == ["Loudness", "VGGishExtractor"]
+    assert {path.name for path in ROOT.iterdir()} == before

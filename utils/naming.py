@@ -1,0 +1,111 @@
+"""Names of sources: the stem of every output file, unique in a run, and what messages call a source."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from urllib.parse import unquote, urlsplit
+
+from torch_zoo.utils.types import Source, UsageError
+
+LONGEST_NAME = 200  # bytes; file systems take 255, and a key, a suffix and a process id follow
+DIGEST_DIGITS = 12  # hex, at the end of a name that was too long
+
+_SECRET = re.compile(r"([?&;][^=&;]*(?:token|signature|sig|key|passw|secret|credential)[^=&;]*=)[^&;#]*", re.IGNORECASE)
+_USER = re.compile(r"(://)[^/?#]*@")
+
+
+def is_url(path: str) -> bool:
+    return "://" in path
+
+
+def stem(path: str) -> str:
+    """`v/clip.mp4` -> `clip`; of a URL without its query: `https://host/v/clip.mp4?t=1` -> `clip`."""
+    if not is_url(path):
+        return PurePath(path).stem
+    url = urlsplit(path)
+    return PurePath(unquote(url.path)).stem.replace("\0", "") or url.hostname or "url"
+
+
+def span(start: float, end: float | None) -> str:
+    """What the name of a segment ends with: `_30_40`, `_30_end`; nothing for a whole file."""
+    if start == 0 and end is None:
+        return ""
+    return f"_{seconds(start)}_{'end' if end is None else seconds(end)}"
+
+
+def seconds(number: float) -> str:
+    """The shortest text that is read as the same number: 30, 2.5, 10000.12."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
+
+
+def label(source: Source) -> str:
+    """How messages call a source: its path without secrets, and its segment: `clip.mp4 [30-40 s]`."""
+    path = without_secrets(source.path)
+    if source.start == 0 and source.end is None:
+        return path
+    end = "end" if source.end is None else f"{seconds(source.end)} s"
+    return f"{path} [{seconds(source.start)}\N{EN DASH}{end}]"
+
+
+def without_secrets(path: str) -> str:
+    """A URL without its user, password, tokens and signatures; other paths as they are."""
+    return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", path)) if is_url(path) else path
+
+
+def disambiguate_names(sources: Sequence[Source]) -> list[Source]:
+    """Prefix sources of one name with their parent folders: a/clip.mp4 -> a_clip. Shorten names that are too long.
+
+    Raises UsageError where that doesn't help.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, source in enumerate(sources):
+        groups[source.name].append(index)
+    names = [source.name for source in sources]
+    for name, indexes in groups.items():
+        if len(indexes) > 1:
+            prefixes = _distinct_parents([sources[index].path for index in indexes])
+            for index, prefix in zip(indexes, prefixes, strict=True):
+                names[index] = "_".join((*prefix, name))
+    named = [replace(source, name=shorten(name)) for source, name in zip(sources, names, strict=True)]
+    owner: dict[str, Source] = {}
+    for source in named:
+        other = owner.setdefault(source.name, source)
+        if other is not source:
+            raise UsageError(
+                f"{label(other)} and {label(source)} would both be written as {source.name}; "
+                "give them different names in a CSV with the columns path,name"
+            )
+    return named
+
+
+def shorten(name: str) -> str:
+    """The name, or where a file system could not take it, its beginning and a digest of it."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:DIGEST_DIGITS]
+    return f"{encoded[: LONGEST_NAME - DIGEST_DIGITS - 1].decode(errors='ignore')}_{digest}"
+
+
+def _distinct_parents(paths: Sequence[str]) -> list[tuple[str, ...]]:
+    """The fewest parent folders of each path that tell all of them apart; none where no number does."""
+    parents = [_parents(path) for path in paths]
+    for depth in range(1, max(map(len, parents)) + 1):
+        tails = [folders[-depth:] for folders in parents]
+        if len(set(tails)) == len(tails):
+            return tails
+    return [()] * len(paths)
+
+
+def _parents(path: str) -> tuple[str, ...]:
+    if is_url(path):
+        url = urlsplit(path)
+        return (url.hostname or "", *PurePath(unquote(url.path)).parent.parts[1:])
+    return PurePath(os.path.abspath(path)).parent.parts[1:]

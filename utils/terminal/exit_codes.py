@@ -1,0 +1,85 @@
+"""How every command ends: 0 all well, 1 something failed, 2 the options are wrong, 130 interrupted.
+
+Nothing is imported here that takes time, so that Ctrl-C is understood from the start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import NoReturn
+
+Main = Callable[[Sequence[str]], int]
+
+
+def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
+    """Make a main function return an exit code, whatever happens in it; errors are one line on stderr.
+
+    The function takes the arguments (by default the process's own) and returns 0 or 1. `interrupted` is said after
+    Ctrl-C and SIGTERM. Errors that are nobody's intention remain tracebacks.
+    """
+
+    def decorate(main: Main) -> Callable[..., int]:
+        @wraps(main)
+        def run(arguments: Sequence[str] | None = None) -> int:
+            try:
+                signal.signal(signal.SIGTERM, _interrupt)
+                _check_streams()
+                code = _code(main, sys.argv[1:] if arguments is None else arguments)
+                sys.stdout.flush()
+                return code
+            except KeyboardInterrupt:
+                print(f"interrupted; {interrupted}", file=sys.stderr)
+                return 130
+            except Exception as error:
+                return _explain(error)
+            finally:
+                _silence_stdout_if_broken()
+
+        return run
+
+    return decorate
+
+
+def _code(main: Main, arguments: Sequence[str]) -> int:
+    try:
+        return main(arguments)
+    except SystemExit as end:  # argparse has shown its help, or said what is wrong
+        return int(end.code or 0)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _check_streams() -> None:
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - print would take stdout
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        raise OSError(0, "closed; to discard what is printed, add >/dev/null", "stdout")
+
+
+def _explain(error: Exception) -> int:
+    """Say what happened and return the exit code; raises what is not for people."""
+    from torch_zoo.utils.types import TorchZooError, UsageError
+
+    if isinstance(error, TorchZooError):
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    raise error
+
+
+def _silence_stdout_if_broken() -> None:
+    """What is left in the buffer can't be written; Python would try once more at the exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
