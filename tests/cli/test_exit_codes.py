@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from command import MUSIC, ROOT, start
+from command import MUSIC, ROOT, start, wait_until
 
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import MediaError, UsageError, WorkerError
@@ -101,11 +102,12 @@ def test_wrong_options_are_2(line: str) -> None:
 
 @pytest.mark.parametrize("seconds", [0.15, 0.3, 0.6])
 def test_ctrl_c_in_the_first_second(seconds: float) -> None:
-    """Python takes about 0.05 s to reach the first line of main.py."""
+    """Counted from when Python, on its way to main.py, has loaded its first library."""
     with start("feature_type=vggish", "checkpoint=random", "device=cpu", f"video_paths={MUSIC}") as process:
+        assert wait_until(lambda: "lib-dynload" in Path(f"/proc/{process.pid}/maps").read_text(), seconds=10)
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1].startswith("interrupted; ")
     assert "Traceback" not in stderr

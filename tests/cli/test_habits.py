@@ -75,7 +75,7 @@ def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path,
 
 def test_segments_are_named_and_secrets_are_not(tmp_path, capsys):
     url = Source("https://me:pass@host/a.mp4?token=secret", "a", 30.0, 40.5)
-    with Progress(1, Reporting(folder=str(tmp_path), progress="log")) as progress:
+    with Progress(1, Reporting(folder=str(tmp_path), progress="log"), str(tmp_path)) as progress:
         progress.add(Outcome(url, "failed", "truncated"))
         progress.add(Outcome(Source("b.mp4", "b_2_end", 2.0), "failed", "truncated"))
     said = capsys.readouterr().err
@@ -88,7 +88,7 @@ def test_segments_are_named_and_secrets_are_not(tmp_path, capsys):
 
 def test_a_failure_whose_name_is_not_utf_8_is_listed(tmp_path):
     path = tmp_path / "\udcff.mp4"
-    with Progress(1, Reporting(folder=str(tmp_path), progress="off")) as progress:
+    with Progress(1, Reporting(folder=str(tmp_path), progress="off"), str(tmp_path)) as progress:
         progress.add(Outcome(Source(str(path), path.stem), "failed", "truncated"))
     path.touch()
     assert [source.path for source in Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()] == [

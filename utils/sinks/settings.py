@@ -80,7 +80,7 @@ def _refusal(folder: Path, different: str, example: Path) -> str:
 def _read(record: Path) -> bytes | None:
     try:
         return record.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UsageError(f"{record}: cannot be read ({error.strerror})") from error
