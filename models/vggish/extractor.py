@@ -54,6 +54,8 @@ class VGGishExtractor:
             raise UsageError(
                 f"hop_seconds={self.hop_seconds:g} is not a multiple of 0.01 s; the nearest is {nearest:g}"
             )
+        if self.pca_params != "pretrained" and self.postprocess == "none":
+            raise UsageError(f"pca_params={self.pca_params} does nothing without postprocess; add postprocess=pca")
         if self.normalize and self.arrays[KEY] == np.uint8:
             raise UsageError(
                 f"normalize=true: rows of unit length can't be 8-bit; with postprocess={self.postprocess} "
