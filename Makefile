@@ -6,13 +6,17 @@ TYPED := .mypy_cache/as_installed
 TENSORFLOW := .venv-tensorflow/.installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test test-tensorflow smoke-test lint lock bench clean
+.PHONY: run test test-cpus test-tensorflow smoke-test lint lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
 
 test: $(TESTABLE)  ## several files of tests at a time
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+test-cpus: $(TESTABLE)  ## the numerical tests again, as older processors compute them
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -m numerical
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -m numerical
 
 test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment of its own
 	.venv-tensorflow/bin/python -m pytest tests/with_tensorflow

@@ -21,6 +21,7 @@ from PIL import Image
 from benchmarks import corpus
 from torch_zoo.models.vggish import logmel
 from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.utils.devices import Precision
 from torch_zoo.utils.media.audio import mono, open_audio
 from torch_zoo.utils.media.images import resize, resized_size
 from torch_zoo.utils.media.resampling import Resampler, resample
@@ -67,8 +68,9 @@ def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
         network = network.to(memory_format=torch.channels_last)
         times["channels_last"] = best(lambda: network(last))
         network = network.to(memory_format=torch.contiguous_format)
-    for name, dense_type in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        start = CpuVGGish(network, threads, dense_type)
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
+    for name in precisions:
+        start = CpuVGGish(network, threads, name)
         times[name] = best(lambda start=start: start(batch)())  # type: ignore[misc]
     return {name: batch_size / seconds for name, seconds in times.items()}
 

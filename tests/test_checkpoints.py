@@ -1,4 +1,4 @@
-"""Weights are found, downloaded once, verified, and refused where they don't fit."""
+"""Weights are resolved, downloaded once, verified, and refused if they don't fit."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Server:
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
-    def released(self, sha256: str | None = None) -> PretrainedWeights:
+    def published(self, sha256: str | None = None) -> PretrainedWeights:
         digest = sha256 or hashlib.sha256(self.content).hexdigest()[:8]
         return PretrainedWeights(f"http://127.0.0.1:{self.http.server_port}/net-{digest}.pth", digest, "none")
 
@@ -143,9 +143,10 @@ def test_code_in_a_file_is_not_run(tmp_path):
         (lambda weights: weights.pop("2.bias"), r"2\.bias is missing"),
         (lambda weights: weights.update(extra=torch.zeros(1)), "extra does not belong to it"),
         (lambda weights: weights.update({"0.bias": torch.zeros(5)}), r"0\.bias is \(5,\) instead of \(3,\)"),
-        (lambda weights: weights.update({"0.bias": "text"}), r"0\.bias is no tensor"),
+        (lambda weights: weights.update({"0.bias": "text"}), r"0\.bias is not a tensor"),
+        (lambda weights: weights.update({"0.bias": torch.zeros(3).to_sparse()}), r"0\.bias is not a dense tensor"),
     ],
-    ids=["missing", "unexpected", "shape", "no tensor"],
+    ids=["missing", "unexpected", "shape", "no tensor", "sparse"],
 )
 def test_weights_of_another_network_are_refused(change, problem, tmp_path):
     weights = state()
@@ -153,6 +154,33 @@ def test_weights_of_another_network_are_refused(change, problem, tmp_path):
     torch.save(weights, tmp_path / "other.pth")
     with pytest.raises(UsageError, match=rf"other\.pth: not the weights of Sequential: {problem}"):
         loaded(resolve(str(tmp_path / "other.pth"), NOWHERE, 0))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(value, tmp_path):
+    weights = state()
+    weights["2.weight"][0, 1] = value
+    torch.save(weights, tmp_path / "diverged.pth")
+    with pytest.raises(UsageError, match=r"diverged\.pth: 2\.weight holds NaN or infinity"):
+        loaded(resolve(str(tmp_path / "diverged.pth"), NOWHERE, 0))
+
+
+def test_a_flipped_bit_is_refused(tmp_path):
+    weights, path = state(), tmp_path / "flipped.pth"
+    torch.save(weights, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(weights["0.weight"].numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)  # which does not notice
+    with pytest.raises(UsageError, match=r"flipped\.pth: damaged zip file \(wrong checksum of .*data/\d"):
+        resolve(str(path), NOWHERE, 0)
+
+
+def test_a_seed_that_torch_does_not_take_is_named():
+    with pytest.raises(UsageError, match="seed=100000000000000000000: must fit into 64 bits"):
+        resolve("random", NOWHERE, 10**20)
+    for seed in (checkpoints.SEEDS[0], checkpoints.SEEDS[-1]):
+        loaded(resolve("random", NOWHERE, seed))
 
 
 @pytest.mark.parametrize("content", [[1, 2], torch.zeros(3)])
@@ -163,35 +191,49 @@ def test_a_file_that_holds_no_state_dict(content, tmp_path):
 
 
 def test_a_download_lands_whole_in_the_cache_of_torch_hub(server, cache):
-    checkpoint = resolve("pretrained", server.released(), 0)
+    checkpoint = resolve("pretrained", server.published(), 0)
     assert checkpoint.path.parent == cache
     assert str(cache) == str(Path(torch.hub.get_dir()) / "checkpoints")
     assert checkpoint.path.read_bytes() == server.content
     loaded(checkpoint)
-    resolve("pretrained", server.released(), 0)
+    resolve("pretrained", server.published(), 0)
     assert server.requests == 1
+
+
+def test_a_cache_that_has_the_file_may_be_read_only(server, cache, monkeypatch):
+    first = resolve("pretrained", server.published(), 0)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert resolve("pretrained", server.published(), 0) == first
+    first.path.unlink()
+    with pytest.raises(UsageError, match=r"cannot download .*Permission denied"):
+        resolve("pretrained", server.published(), 0)
 
 
 @pytest.mark.parametrize("fault", ["wrong hash", "cut short"])
 def test_a_wrong_download_leaves_nothing_behind(fault, server, cache):
-    released = server.released("0123abcd" if fault == "wrong hash" else None)
+    published = server.published("0123abcd" if fault == "wrong hash" else None)
     if fault == "cut short":
         server.content = server.content[:-100]
     with pytest.raises(UsageError, match=r"cannot download http://127\.0\.0\.1.*\(.+\)"):
-        resolve("pretrained", released, 0)
+        resolve("pretrained", published, 0)
     assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == []
 
 
 def test_a_file_in_the_cache_that_is_not_the_published_one_is_refused(server, cache):
-    path = resolve("pretrained", server.released(), 0).path
+    path = resolve("pretrained", server.published(), 0).path
     path.write_bytes(b"damaged since")
     with pytest.raises(UsageError, match=r"its digest is not that of.*delete it"):
-        resolve("pretrained", server.released(), 0)
+        resolve("pretrained", server.published(), 0)
 
 
 def test_who_asks_at_once_downloads_once(server, cache):
     with ThreadPoolExecutor(8) as pool:
-        paths = set(pool.map(lambda _: resolve("pretrained", server.released(), 0).path, range(8)))
+        paths = set(pool.map(lambda _: resolve("pretrained", server.published(), 0).path, range(8)))
     assert len(paths) == 1
     assert server.requests == 1
 
@@ -211,7 +253,7 @@ def test_without_network_the_message_names_url_place_and_ways_out(unreachable, c
         assert part in str(raised.value)
 
 
-def test_demo_falls_back_to_random_weights_and_says_so_loudly(unreachable, cache, caplog):
+def test_demo_falls_back_to_random_weights_with_a_warning(unreachable, cache, caplog):
     with caplog.at_level(logging.WARNING):
         checkpoint = resolve("demo", unreachable, 5)
     assert checkpoint == resolve("random", unreachable, 5)
@@ -219,14 +261,14 @@ def test_demo_falls_back_to_random_weights_and_says_so_loudly(unreachable, cache
     assert unreachable.url in caplog.text
 
 
-def test_demo_takes_the_released_weights_where_they_can_be_had(server, cache, caplog):
-    assert resolve("demo", server.released(), 0) == resolve("pretrained", server.released(), 0)
+def test_demo_takes_the_published_weights_if_they_are_available(server, cache, caplog):
+    assert resolve("demo", server.published(), 0) == resolve("pretrained", server.published(), 0)
     assert caplog.text == ""
 
 
 def test_a_stalled_server_does_not_hold_the_run_for_ever(cache, monkeypatch):
     monkeypatch.setattr(checkpoints, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        released = PretrainedWeights(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
+        published = PretrainedWeights(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
         with pytest.raises(UsageError, match="timed out"):
-            resolve("pretrained", released, 0)
+            resolve("pretrained", published, 0)

@@ -1,4 +1,4 @@
-"""Find, download, verify and load network weights. Nothing here imports torch before weights are loaded."""
+"""Resolve, download, verify and load network weights. Nothing here imports torch before weights are loaded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ Rename = Callable[["Mapping[str, Tensor]"], "dict[str, Tensor]"]
 
 TIMEOUT_SECONDS = 30
 COUNTER = "num_batches_tracked"
-WITHOUT_WEIGHTS = "; {0}=demo and {0}=random run without it, with features that mean nothing"
+SEEDS = range(-(2**63), 2**64)  # that torch.Generator takes
+WITHOUT_WEIGHTS = "; {0}=demo and {0}=random run without it, but their features are meaningless"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +41,30 @@ class PretrainedWeights:
     """A published file of weights."""
 
     url: str
-    sha256: str  # hex; the leading digits where no more is published
+    sha256: str  # hex; only the leading digits if no more are published, empty if none are
     license: str
-    git_blob: str = ""  # hex; git's id of the file, where no SHA-256 is published
-    name: str = ""  # of the file here, where the URL's says too little
+    git_blob: str = ""  # hex; the file's Git object ID, if no SHA-256 is published
+    name: str = ""  # of the cached file, if the URL's last part is ambiguous
 
     @property
     def cached(self) -> Path:
-        """Where torch.hub keeps it."""
+        """Its place in torch.hub's cache."""
         return hub_cache() / (self.name or self.url.rsplit("/", 1)[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Weights that are at hand: a file, or a seed to draw them from."""
+    """Weights that can be loaded: a local file, or a seed for random ones."""
 
     path: Path | None
-    identity: str  # the same for the same values
+    identity: str  # equal for equal values
     seed: int = 0
 
     def load(self, network: nn.Module, rename: Rename | None = None) -> None:
-        """Give `network`, built on the meta device, its weights (CPU). Raises UsageError if they don't fit.
+        """Load the weights into `network`, built on the meta device, on the CPU.
 
-        `rename` brings a file's keys to the network's. The counters of batch norms, which nothing uses, may be missing.
+        `rename` maps a file's keys to the network's. The counters of batch norms, which nothing uses, may be missing.
+        Raises UsageError if the file is damaged, does not fit the network or holds NaN or infinity.
         """
         expected = network.state_dict()
         state = dict(_read(self.path)) if self.path else random_weights(expected, self.seed)
@@ -76,6 +78,8 @@ class Checkpoint:
         network.load_state_dict({**state, **counters}, assign=True)
         network.float()
         network.requires_grad_(False)
+        if self.path and (key := _non_finite(network)):
+            raise UsageError(f"{self.path}: {key} holds NaN or infinity; the file is damaged or its training diverged")
 
 
 def resolve(
@@ -85,22 +89,25 @@ def resolve(
     variables: Mapping[str, Variable] | None = None,
     option: str = "checkpoint",
 ) -> Checkpoint:
-    """An option (`pretrained`, `demo`, `random` or a path) -> weights at hand, downloaded if need be.
+    """An option (`pretrained`, `demo`, `random` or a path) -> a checkpoint, downloaded if necessary.
 
-    Where `variables` says which of TensorFlow's becomes which tensor, a path may be that of a TensorFlow checkpoint.
-    Raises UsageError if they can't be had; only `demo` then falls back to random weights, and says so.
+    With `variables`, which map tensors to TensorFlow variables, the path of a TensorFlow checkpoint is accepted too.
+    Raises UsageError if the weights are unavailable; only `demo` then falls back to random weights, with a warning.
     """
     if checkpoint == "random":
+        if seed not in SEEDS:
+            raise UsageError(f"seed={seed}: must fit into 64 bits")
         return Checkpoint(None, f"random, seed {seed}", seed)
     if checkpoint == "pretrained":
         path, digest = _verified(pretrained, option)
-        return Checkpoint(path, fingerprint(path, digest))
+        published = pretrained.sha256 or pretrained.git_blob
+        return Checkpoint(path, fingerprint(path, digest if published else ""))
     if checkpoint == "demo":
         try:
             return resolve("pretrained", pretrained, seed, option=option)
         except UsageError as error:
             log.warning("%s", error)
-            log.warning("DEMO: going on with RANDOM weights; the features below mean nothing")
+            log.warning("DEMO: continuing with RANDOM weights; the features below are meaningless")
             return resolve("random", pretrained, seed)
     path = Path(checkpoint).expanduser()
     if variables and (theirs := tensorflow_checkpoints.recognise(path)):
@@ -118,7 +125,7 @@ def hub_cache() -> Path:
 
 
 def resolve_file(given: str, pretrained: PretrainedWeights, option: str) -> Path:
-    """`pretrained` -> the released file, downloaded if need be; else the path given. Raises UsageError without it."""
+    """`pretrained` -> the published file, downloaded if necessary; else the given path. Raises UsageError."""
     if given == "pretrained":
         return _verified(pretrained, option)[0]
     path = Path(given).expanduser()
@@ -128,13 +135,13 @@ def resolve_file(given: str, pretrained: PretrainedWeights, option: str) -> Path
 
 
 def _verified(pretrained: PretrainedWeights, option: str) -> tuple[Path, str]:
-    """Where the file is, downloaded if need be, and its SHA-256."""
+    """The cached file, downloaded if necessary, and its SHA-256."""
     path = pretrained.cached
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path):  # whoever comes first downloads
-            if not path.exists():
-                _download(pretrained, path)
+        if not path.exists():  # a cache that has the file may be read-only
+            with _locked(path):  # the first process downloads
+                if not path.exists():
+                    _download(pretrained, path)
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UsageError(
@@ -150,6 +157,7 @@ def _verified(pretrained: PretrainedWeights, option: str) -> tuple[Path, str]:
 def _locked(path: Path) -> AbstractContextManager[object]:
     from filelock import FileLock  # takes an eighth of a second, which most runs can do without
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(f"{path}.lock")
 
 
@@ -166,22 +174,22 @@ def _download(pretrained: PretrainedWeights, path: Path) -> None:
             with tqdm.wrapattr(response, "read", total=size, desc=path.name) as counted:
                 shutil.copyfileobj(counted, file, 1 << 20)
         if not _is_intact(partial, sha256(partial), pretrained):
-            raise OSError("what came is not the published file: its digest differs")
+            raise OSError("the download is not the published file: its digest differs")
 
 
 def _converted(theirs: TensorFlowCheckpoint, variables: Mapping[str, Variable]) -> Path:
-    """The torch file made of a TensorFlow checkpoint the first time it is asked for; later content, another file."""
+    """The torch file converted from a TensorFlow checkpoint on first use; other content gets another file."""
     content = [sha256(file) for file in theirs.files]
     digest = hashlib.sha256(repr((content, variables)).encode()).hexdigest()
     path = hub_cache() / f"from-tensorflow-{digest[:32]}.pth"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
-            if not path.exists():
-                with atomic_write(path) as partial:
-                    tensorflow_checkpoints.convert(theirs, variables, partial)
+        if not path.exists():
+            with _locked(path):
+                if not path.exists():
+                    with atomic_write(path) as partial:
+                        tensorflow_checkpoints.convert(theirs, variables, partial)
     except OSError as error:
-        raise UsageError(f"{path}: cannot keep the converted {theirs.prefix} there ({error.strerror})") from error
+        raise UsageError(f"{path}: cannot write the converted {theirs.prefix} there ({error.strerror})") from error
     return path
 
 
@@ -199,7 +207,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def random_weights(shapes: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Uniform weights of He's variance, zero biases and batch norms that do in the order of `shapes`."""
+    """Uniform weights of He's variance, zero biases and identity batch norms, drawn in the order of `shapes`."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -215,12 +223,26 @@ def random_weights(shapes: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]
 
 
 def _mismatch(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    import torch
+
     for key, like in expected.items():
         if key not in state:
             return f"{key} is missing"
         if not hasattr(state[key], "shape") or not state[key].is_floating_point():
-            return f"{key} is no tensor of floating-point numbers"
+            return f"{key} is not a tensor of floating-point numbers"
+        if state[key].layout != torch.strided or state[key].is_meta:
+            return f"{key} is not a dense tensor"
         if state[key].shape != like.shape:
             return f"{key} is {tuple(state[key].shape)} instead of {tuple(like.shape)}"
     unknown = sorted(set(state) - set(expected))
     return f"{unknown[0]} does not belong to it" if unknown else ""
+
+
+def _non_finite(network: nn.Module) -> str:
+    """The key of the first tensor with NaN or infinity, or nothing."""
+    import torch
+
+    for key, tensor in network.state_dict().items():
+        if not torch.stack(torch.aminmax(tensor)).isfinite().all():  # NaN is the least and the largest of its tensor
+            return key
+    return ""

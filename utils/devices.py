@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from torch_zoo.utils import cpu
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class DeviceModel:
         # fp32 means fp32: by default cuDNN rounds its inputs to TF32, 10 bits of mantissa
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         self._device = device
-        if device != "cpu":
+        if device == "cpu":
+            cpu.warn_if_emulated(precision)
+        else:
             torch.cuda.set_device(device)
         self._type = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
         volumes = any(parameter.dim() == 5 for parameter in network.parameters())

@@ -1,10 +1,13 @@
-"""What tells one file from another."""
+"""Digests of files."""
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
+
+from torch_zoo.utils.types import UsageError
 
 ENDS_BYTES = 64 << 10
 
@@ -41,9 +44,19 @@ def git_blob(path: Path) -> str:
 
 
 def fingerprint(path: Path, digest: str = "") -> str:
-    """The same for files of the same content: of a zip file, such as torch writes, by the checksums it holds."""
+    """Equal for files of equal content; of a zip file, as torch writes them, by the checksums of its members.
+
+    `digest` is the SHA-256 of a file that is known to be intact. Else the members are read and checked; raises
+    UsageError if one is damaged.
+    """
     if not zipfile.is_zipfile(path):
         return f"sha256 {digest or sha256(path)}"
-    with zipfile.ZipFile(path) as file:
-        members = [(member.file_size, member.CRC) for member in file.infolist()]
+    try:
+        with zipfile.ZipFile(path) as file:
+            damaged = None if digest else file.testzip()
+            members = [(member.file_size, member.CRC) for member in file.infolist()]
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise UsageError(f"{path}: damaged zip file ({error}); download or save it again") from error
+    if damaged:
+        raise UsageError(f"{path}: damaged zip file (wrong checksum of {damaged}); download or save it again")
     return f"members {hashlib.sha256(repr(members).encode()).hexdigest()}"

@@ -3,8 +3,8 @@
 Each 3 x 3 convolution after the first is done by Winograd's F(4 x 4, 3 x 3) (Lavin & Gray 2015, arXiv:1509.09308):
 a 6 x 6 tile of the input makes 4 x 4 outputs with 36 multiplications a channel pair instead of 144. The interpolation
 points 0, +-5/8, +-5/4 keep rounding errors small (the usual 0, +-1, +-2 make a third more): embeddings are within 2e-6
-of their scale, where the plain network is within 1e-6. All that is left are matrix products, with weights packed once
-by oneDNN.
+of their scale, as those of the plain network are. All that is left are matrix products, with weights packed once by
+oneDNN.
 
 Each thread takes its share of a batch through the whole network: within a batch, cores don't wait for each other.
 """
@@ -21,6 +21,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from torch_zoo.models.vggish.network import VGGish
+from torch_zoo.utils import cpu
+from torch_zoo.utils.devices import Precision
 
 POINTS = (0.0, 0.625, -0.625, 1.25, -1.25)  # and infinity
 OUTPUT, TILE = 4, 6  # outputs and inputs of a tile, along each side
@@ -34,21 +36,32 @@ Stage = Callable[[Tensor], Tensor]
 class CpuVGGish:
     """The function of `network` on `threads` cores: (N, 1, 96, 64) float32 -> (N, 128), when it is asked for.
 
-    `dense_type` is that of the fully connected layers, float32 or bfloat16.
+    With `precision` bf16, inputs, weights and outputs of the fully connected layers are rounded to bfloat16. Products
+    of such numbers are exact in float32, so a CPU without bf16 instructions computes the same in float32.
     """
 
-    def __init__(self, network: VGGish, threads: int, dense_type: torch.dtype = torch.float32) -> None:
+    def __init__(self, network: VGGish, threads: int, precision: Precision = "fp32") -> None:
+        cpu.warn_if_emulated(precision)
+        dense_type = torch.bfloat16 if precision == "bf16" else torch.float32
+        product_type = dense_type if cpu.is_native(precision) else torch.float32
+
+        def rounded(values: Tensor) -> Tensor:
+            return values.to(dense_type).to(product_type)
+
+        def dense(layer: nn.Linear, relu: bool) -> Stage:
+            product = _Product(rounded(layer.weight), rounded(layer.bias), relu)
+            return lambda rows: rounded(product(rows))
+
         layers = list(network.features)
         builders: list[Callable[[], Stage]] = []
         for index, layer in enumerate(layers):
             if isinstance(layer, nn.Conv2d):
                 pooled = isinstance(layers[index + 2], nn.MaxPool2d)
                 builders.append(partial(_Winograd, layer, pooled) if builders else partial(_FirstStage, layer))
-        builders.append(lambda: lambda maps: maps.flatten(1).to(dense_type))
+        builders.append(lambda: lambda maps: rounded(maps.flatten(1)))
         for layer, after in zip(network.embeddings[::2], network.embeddings[1::2], strict=True):
             assert isinstance(layer, nn.Linear)
-            relu = isinstance(after, nn.ReLU)
-            builders.append(partial(_Product, layer.weight.to(dense_type), layer.bias, relu=relu))
+            builders.append(partial(dense, layer, relu=isinstance(after, nn.ReLU)))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
         self._stages = list(self._pool.map(lambda build: build(), builders))
@@ -56,8 +69,8 @@ class CpuVGGish:
     def __call__(self, examples: np.ndarray) -> Callable[[], np.ndarray]:
         blocks = -(-len(examples) // (self._threads * EXAMPLES_AT_A_TIME))  # a part of one costs as much
         shares = torch.split(torch.from_numpy(examples), blocks * EXAMPLES_AT_A_TIME)
-        under_way = [self._pool.submit(self._compute, each) for each in shares]
-        return lambda: np.concatenate([share.result().numpy() for share in under_way])
+        in_flight = [self._pool.submit(self._compute, each) for each in shares]
+        return lambda: np.concatenate([share.result().numpy() for share in in_flight])
 
     def _compute(self, examples: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -68,7 +81,7 @@ class CpuVGGish:
 
 
 class _Product:
-    """(rows, n) -> (rows, m): x W^T + b, then ReLU if wanted."""
+    """(rows, n) -> (rows, m): x W^T + b, then an optional ReLU."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_HINT)
@@ -104,7 +117,7 @@ class _FirstStage:
 
 
 class _Winograd:
-    """Convolution, ReLU, and pooling if wanted: (N, H, W, C) -> (N, H, W, D) or (N, H/2, W/2, D)."""
+    """Convolution, ReLU, and optional pooling: (N, H, W, C) -> (N, H, W, D) or (N, H/2, W/2, D)."""
 
     def __init__(self, layer: nn.Conv2d, pooled: bool) -> None:
         to_outputs, to_weights, to_tile = (torch.from_numpy(matrix) for matrix in transforms())

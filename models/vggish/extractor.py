@@ -14,7 +14,7 @@ import numpy as np
 from torch_zoo.models.vggish import logmel
 from torch_zoo.models.vggish.postprocess import WIDTH, Pca, Pooling, Postprocess, load_pca, normalized, pool
 from torch_zoo.models.vggish.weights import PCA_PARAMS, VARIABLES, WEIGHTS
-from torch_zoo.utils import checkpoints, windows
+from torch_zoo.utils import checkpoints, cpu, windows
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.digests import fingerprint
 from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
@@ -54,6 +54,8 @@ class VGGishExtractor:
             raise UsageError(
                 f"hop_seconds={self.hop_seconds:g} is not a multiple of 0.01 s; the nearest is {nearest:g}"
             )
+        if self.pca_params != "pretrained" and self.postprocess == "none":
+            raise UsageError(f"pca_params={self.pca_params} does nothing without postprocess; add postprocess=pca")
         if self.normalize and self.arrays[KEY].base == np.uint8:
             raise UsageError(
                 f"normalize=true: rows of unit length can't be 8-bit; with postprocess={self.postprocess} "
@@ -109,11 +111,10 @@ class VGGishExtractor:
         network = VGGish.with_weights(self.weights, final_relu=self.activation == "relu")
         self.pca  # noqa: B018 - read now: a wrong file ends the run before any work
         model: Callable[[np.ndarray], Callable[[], np.ndarray]]
-        if device == "cpu" and self.precision != "fp16" and torch.backends.mkldnn.is_available():
+        if device == "cpu" and self.precision != "fp16" and cpu.has_packed_products():
             from torch_zoo.models.vggish.cpu import CpuVGGish
 
-            dense_type = torch.bfloat16 if self.precision == "bf16" else torch.float32
-            model = CpuVGGish(network, threads, dense_type)
+            model = CpuVGGish(network, threads, self.precision)
         else:
             torch.set_num_threads(threads)
             model = DeviceModel(network, device, self.precision)

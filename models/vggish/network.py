@@ -1,7 +1,7 @@
 """The VGGish network: log-mel examples in, 128-d embeddings out.
 
-Layers and state-dict keys are those of the released PyTorch weights (harritaylor/torchvggish), which are Google's
-TensorFlow weights transposed.
+Layers and state-dict keys are those of the pretrained PyTorch weights (harritaylor/torchvggish), which are Google's
+TensorFlow weights, transposed.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,14 +45,12 @@ class Pca:
 def load_pca(path: Path) -> Pca:
     """Parameters from Google's .npz or torchvggish's .pth. Raises UsageError if the file is another."""
     try:
+        _check_shapes(path, _shapes(path))  # first: an .npz can decompress to any size
         arrays = _read(path)
+    except UsageError:
+        raise
     except Exception as error:  # NumPy and torch raise many types for damaged files
-        raise UsageError(f"pca_params: {path} is no readable .npz or .pth file ({type(error).__name__})") from error
-    for name, shapes in ((VECTORS, [(WIDTH, WIDTH)]), (MEANS, [(WIDTH,), (WIDTH, 1)])):
-        if name not in arrays:
-            raise UsageError(f"pca_params: {path} has no {name}; it is not VGGish's PCA")
-        if arrays[name].shape not in shapes:
-            raise UsageError(f"pca_params: {path}: {name} is {arrays[name].shape} instead of {shapes[0]}")
+        raise UsageError(f"pca_params: {path} is not a readable .npz or .pth file ({type(error).__name__})") from error
     return Pca(arrays[VECTORS].astype(np.float64), arrays[MEANS].astype(np.float64).reshape(WIDTH))
 
 
@@ -70,16 +69,43 @@ def normalized(rows: np.ndarray) -> np.ndarray:
     return scaled.astype(np.float32)
 
 
+def _check_shapes(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name, expected in ((VECTORS, [(WIDTH, WIDTH)]), (MEANS, [(WIDTH,), (WIDTH, 1)])):
+        if name not in shapes:
+            raise UsageError(f"pca_params: {path} has no {name}; it is not VGGish's PCA")
+        if shapes[name] not in expected:
+            raise UsageError(f"pca_params: {path}: {name} is {shapes[name]} instead of {expected[0]}")
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    if not _is_npz(path):
+        return {name: array.shape for name, array in _read(path).items()}
+    with zipfile.ZipFile(path) as file:
+        return {name.removesuffix(".npy"): _shape(file, name) for name in file.namelist()}
+
+
+def _shape(file: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    """By the header of a stored array."""
+    with file.open(name) as member:
+        first = np.lib.format.read_magic(member) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        return read(member)[0]
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
-    if zipfile.is_zipfile(path) and not _written_by_torch(path):
+    if _is_npz(path):
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: file[name] for name in (VECTORS, MEANS)}
     import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict):
         raise pickle.UnpicklingError
     return {name: np.asarray(value) for name, value in state.items()}
+
+
+def _is_npz(path: Path) -> bool:
+    return zipfile.is_zipfile(path) and not _written_by_torch(path)
 
 
 def _written_by_torch(path: Path) -> bool:

@@ -1,14 +1,17 @@
-"""Where VGGish's released weights come from, and where Google's TensorFlow checkpoint has each of them."""
+"""VGGish's pretrained weights, and the name of each in Google's TensorFlow checkpoint.
+
+Hershey et al. 2017, "CNN Architectures for Large-Scale Audio Classification" (arXiv:1609.09430).
+"""
 
 from torch_zoo.utils.checkpoints import PretrainedWeights
 from torch_zoo.utils.tensorflow_checkpoints import Variable
 
-WEIGHTS = PretrainedWeights(
+WEIGHTS = PretrainedWeights(  # Google's vggish_model.ckpt, converted by harritaylor/torchvggish
     url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
     sha256="10086976",  # the digits in the file's name, torch.hub's convention; no more are published
     license="Apache-2.0 (Google, AudioSet VGGish)",
 )
-PCA_PARAMS = PretrainedWeights(
+PCA_PARAMS = PretrainedWeights(  # of AudioSet's embeddings: 128 eigenvectors and means
     url="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
     sha256="4d878af3e306defbfb37095365aa7e5a6cecb86bad13e859e626151c4e6a8b9d",
     license="Apache-2.0 (Google, AudioSet VGGish)",

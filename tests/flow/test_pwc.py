@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import pytest
+import rounding
 import torch
 from formula import formula_state, waves
 
 from torch_zoo.models.flow.pwc import PWCNet, cost_volume, warp
-
-CLOSE = 1e-4  # pixels
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,12 @@ def network(manifests):
     return built.eval().requires_grad_(False)
 
 
+@pytest.fixture(scope="module")
+def exact(network) -> PWCNet:
+    """In float64, within `rounding.in_float64`."""
+    return deepcopy(network).double()
+
+
 def test_keys_and_shapes_are_those_of_the_released_file(manifests):
     tensors = json.loads((manifests / "pwcnet.json").read_text())["tensors"]
     with torch.device("meta"):
@@ -34,37 +40,51 @@ def test_keys_and_shapes_are_those_of_the_released_file(manifests):
     assert ours == [(tensor["key"], tensor["shape"]) for tensor in tensors]
 
 
+@pytest.mark.numerical
 def test_golden_cost_volume(golden):
     with np.load(golden / "golden_pwc_correlation.npz") as theirs:
-        ours = cost_volume(torch.from_numpy(theirs["first"]), torch.from_numpy(theirs["second"]))
-        np.testing.assert_allclose(ours, theirs["volume"], rtol=0, atol=1e-6)
+        first, second = torch.from_numpy(theirs["first"]), torch.from_numpy(theirs["second"])
+        expected = cost_volume(first.double(), second.double()).numpy()
+        assert rounding.error(theirs["volume"], expected) < 3e-7
+        assert rounding.error(cost_volume(first, second).numpy(), expected) < 3e-7
 
 
+@pytest.mark.numerical
 @pytest.mark.parametrize("size", [(100, 130), (128, 192)])
-def test_golden_flow(size, network, golden):
+def test_golden_flow(size, network, exact, golden):
     key = "flow_{}x{}".format(*size)
-    with np.load(golden / "golden_pwcnet.npz") as theirs, torch.inference_mode():
+    with np.load(golden / "golden_pwcnet.npz") as theirs, rounding.in_float64():
         if key not in theirs:
             pytest.skip(f"no golden flow of {size} is there")
-        np.testing.assert_allclose(network(waves(*size)), theirs[key], rtol=0, atol=CLOSE)
+        expected = exact(waves(*size).double()).numpy()
+        assert rounding.error(theirs[key], expected) < rounding.PWC
+    assert rounding.error(network(waves(*size)).numpy(), expected) < rounding.PWC
 
 
-def test_golden_flow_of_every_level(network, golden):
-    levels = {
-        f"module{name}": network.get_submodule(f"module{name}.moduleSix") for name in "Two Thr Fou Fiv Six".split()
-    }
-    found: dict[str, torch.Tensor] = {}
+@pytest.mark.numerical
+def test_golden_flow_of_every_level(network, exact, golden):
+    ours = flow_of_every_level(network, waves(100, 130))
+    with rounding.in_float64():
+        expected = flow_of_every_level(exact, waves(100, 130).double())
+    with np.load(golden / "golden_pwcnet.npz") as theirs:
+        for name, flow in expected.items():
+            assert rounding.error(theirs[f"{name}_flow_100x130"], flow) < rounding.PWC
+            assert rounding.error(ours[name], flow) < rounding.PWC
+
+
+def flow_of_every_level(network: PWCNet, frames: torch.Tensor) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    names = [f"module{level}" for level in "Two Thr Fou Fiv Six".split()]
     hooks = [
-        layer.register_forward_hook(lambda layer, given, flow, name=name: found.update({name: flow}))
-        for name, layer in levels.items()
+        network.get_submodule(f"{name}.moduleSix").register_forward_hook(
+            lambda layer, given, flow, name=name: found.update({name: flow.numpy()})
+        )
+        for name in names
     ]
-    with torch.inference_mode():
-        network(waves(100, 130))
+    network(frames)
     for hook in hooks:
         hook.remove()
-    with np.load(golden / "golden_pwcnet.npz") as theirs:
-        for name in levels:
-            np.testing.assert_allclose(found[name], theirs[f"{name}_flow_100x130"], rtol=0, atol=1e-5)
+    return found
 
 
 def test_warping_by_whole_pixels_moves_the_maps_and_leaves_zeros_where_nothing_is_known():
@@ -76,10 +96,13 @@ def test_warping_by_whole_pixels_moves_the_maps_and_leaves_zeros_where_nothing_i
     assert not warped[:, :, :, -2:].any()
 
 
-def test_clips_give_the_flow_of_each_of_their_pairs(network):
+@pytest.mark.numerical
+def test_clips_give_the_flow_of_each_of_their_pairs(network, exact):
     frames = waves(64, 128, frames=4)
-    with torch.inference_mode():
-        pairs = network(torch.stack([frames[:-1], frames[1:]], dim=1))  # (3, 2, ...) -> (3, 1, ...)
-        torch.testing.assert_close(network(frames), pairs[:, 0], rtol=0, atol=CLOSE)
-        clips = network(torch.stack([frames[:3], frames[1:]]))
-    torch.testing.assert_close(clips, torch.stack([pairs[:2, 0], pairs[1:, 0]]), rtol=0, atol=CLOSE)
+    with rounding.in_float64():
+        expected = exact(frames.double()).numpy()
+    pairs = network(torch.stack([frames[:-1], frames[1:]], dim=1))  # (3, 2, ...) -> (3, 1, ...)
+    assert rounding.error(pairs[:, 0].numpy(), expected) < rounding.PWC
+    assert rounding.error(network(frames).numpy(), expected) < rounding.PWC
+    clips = network(torch.stack([frames[:3], frames[1:]]))
+    assert rounding.error(clips.numpy(), np.stack([expected[:2], expected[1:]])) < rounding.PWC

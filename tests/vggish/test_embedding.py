@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import command
 import numpy as np
 import pytest
 import soundfile
@@ -20,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 SPEECH, MUSIC = ROOT / "sample/speech.mp4", ROOT / "sample/music.mp4"
 RANDOM = {"checkpoint": "random", "device": "cpu", "progress": False}
 RAW = {**RANDOM, "pooling": None, "normalize": False}
-ROUNDING = 2e-4  # absolute, of values up to 20
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def plain(network: VGGish, path: Path) -> np.ndarray:
 
 def test_rows_are_those_of_the_plain_network(network):
     for medium in (SPEECH, str(SPEECH)):
-        np.testing.assert_allclose(embed(medium, **RAW), plain(network, SPEECH), rtol=0, atol=ROUNDING)
+        np.testing.assert_allclose(embed(medium, **RAW), plain(network, SPEECH), rtol=0, atol=command.ROUNDING)
 
 
 def test_by_default_one_row_of_unit_length_in_the_direction_of_the_mean(network):
@@ -92,7 +92,7 @@ def test_a_waveform_is_as_good_as_its_file(tmp_path):
     samples, rate = soundfile.read(tmp_path / "sound.wav", dtype="int16")
     expected = embed(tmp_path / "sound.wav", **RAW)
     for waveform in (samples.T, samples.T / 32768, torch.from_numpy(samples.T.copy()), samples.mean(axis=1) / 32768):
-        np.testing.assert_allclose(embed(waveform, rate, **RAW), expected, rtol=0, atol=ROUNDING)
+        np.testing.assert_allclose(embed(waveform, rate, **RAW), expected, rtol=0, atol=command.ROUNDING)
 
 
 def test_any_iterable_of_paths_is_a_list():
