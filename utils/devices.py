@@ -116,7 +116,7 @@ class DeviceModel:
             inputs = torch.from_numpy(batch)
             outputs = self.compute(inputs if inputs.is_pinned() else inputs.pin_memory())
             host = torch.empty(outputs.shape, dtype=outputs.dtype, pin_memory=True).copy_(outputs, non_blocking=True)
-            done = torch.cuda.Event(blocking=True)  # waiting for it leaves the core to the decode threads
+            done = torch.cuda.Event(blocking=True)  # waiting for it leaves the core to others
             done.record(torch.cuda.current_stream(self._device))
 
         def wait() -> np.ndarray:
