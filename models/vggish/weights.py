@@ -1,11 +1,11 @@
-"""Where VGGish's released weights come from, and where Google's TensorFlow checkpoint has each of them."""
+"""VGGish's pretrained weights, and the variables of Google's TensorFlow checkpoint that they correspond to."""
 
 from torch_zoo.utils.checkpoints import PretrainedWeights
 from torch_zoo.utils.tensorflow_checkpoints import Variable
 
 WEIGHTS = PretrainedWeights(
     url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
-    sha256="10086976",  # the digits in the file's name, torch.hub's convention; no more are published
+    sha256="10086976",  # the digits in the file name, by torch.hub's convention; the rest is not published
     license="Apache-2.0 (Google, AudioSet VGGish)",
 )
 PCA_PARAMS = PretrainedWeights(
@@ -14,7 +14,7 @@ PCA_PARAMS = PretrainedWeights(
     license="Apache-2.0 (Google, AudioSet VGGish)",
 )
 
-_LAYERS = {  # of the network: scope in TensorFlow, shape of its kernel there
+_LAYERS = {  # layer -> TensorFlow scope, TensorFlow kernel shape
     "features.0": ("conv1", (3, 3, 1, 64)),
     "features.3": ("conv2", (3, 3, 64, 128)),
     "features.6": ("conv3/conv3_1", (3, 3, 128, 256)),

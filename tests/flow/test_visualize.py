@@ -144,7 +144,7 @@ def test_a_clip_without_flow_is_named_and_leaves_nothing(kind: str, clip: Path, 
         (["--smaller-edge", "64"], "--smaller-edge 64: must be 128 or more"),
         (["--longest", "0"], "--longest 0: must be above 0"),
         (["--fps", "0"], "--extraction-fps=0: must be from 0.001"),
-        (["--start", "2", "--end", "1"], "the start must be 0 or more, the end later"),
+        (["--start", "2", "--end", "1"], "the start must be 0 or more, and the end after the start"),
         (["--sped", "2"], "unrecognized arguments: --sped 2"),
     ],
 )

@@ -85,7 +85,7 @@ def test_samples_that_are_not_numbers(value, decoder, name, tmp_path):
     soundfile.write(tmp_path / "x.wav", samples, 16000, subtype="FLOAT")
     if name != "x.wav":
         ffmpeg("-i", tmp_path / "x.wav", "-c", "copy", tmp_path / name)
-    with pytest.raises(MediaError, match="its samples are not all numbers: NaN or infinity is among them"):
+    with pytest.raises(MediaError, match="the audio contains NaN or infinity"):
         decode(tmp_path / name, decoder)
 
 

@@ -107,7 +107,7 @@ def test_missing_file_is_named_before_any_work():
 
 @pytest.mark.parametrize("postprocess", ["pca_8bit", "pca_8bit_rounded"])
 def test_8_bits_have_no_unit_length(postprocess):
-    with pytest.raises(UsageError, match="normalize=true: rows of unit length can't be 8-bit"):
+    with pytest.raises(UsageError, match="normalize=true: 8-bit rows can't be L2-normalized"):
         VGGishExtractor(postprocess=postprocess, normalize=True)
 
 

@@ -136,7 +136,7 @@ def test_scores_are_the_mean_of_the_sigmoid_over_windows(frozen, synthetic):
 def test_files_that_are_no_model_are_refused(tmp_path, formula_checkpoint):
     (tmp_path / "text.pt").write_text("hello")
     for path in (tmp_path / "text.pt", formula_checkpoint):
-        with pytest.raises(UsageError, match="not a classifier that training saved"):
+        with pytest.raises(UsageError, match="not a model.pt that training saved"):
             Classifier.load(path)
     with pytest.raises(UsageError, match="no such file"):
         Classifier.load(tmp_path / "none.pt")
@@ -185,7 +185,7 @@ def test_commands_train_save_and_predict(tmp_path):
 
     again = warm_start("train", sounds, *options)
     assert again.returncode == 2
-    assert "already exists; --overwrite replaces it" in again.stderr
+    assert "already exists; replace it with --overwrite" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_commands_train_save_and_predict(tmp_path):
         (("train", "synthetic", "--checkpoint", "nowhere.pth"), "--checkpoint=nowhere.pth: no such file"),
         (("train", "synthetic", "--checkpoint", "LICENSE"), "LICENSE: not a readable PyTorch file"),
         (("train", "synthetic", "--device", "cuda", "--checkpoint", "random"), "no CUDA device is visible"),
-        (("train", "synthetic", "--steps", "0"), "0: must be a number, 1 or more"),
-        (("train", "synthetic", "--learning_rate", "nan"), "nan: must be a number, 0 or more"),
+        (("train", "synthetic", "--steps", "0"), "0: must be a finite number, 1 or more"),
+        (("train", "synthetic", "--learning_rate", "nan"), "nan: must be a finite number, 0 or more"),
         (("train", "synthetic", "--output_path", "LICENSE"), "--output_path LICENSE: "),
-        (("predict", "LICENSE", "clip.mp4"), "LICENSE: not a classifier that training saved"),
+        (("predict", "LICENSE", "clip.mp4"), "LICENSE: not a model.pt that training saved"),
     ],
 )
 def test_wrong_options_end_with_one_line(arguments, said, tmp_path):

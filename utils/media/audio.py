@@ -92,7 +92,7 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
         return samples
     if samples.dtype.kind == "f":
         if not np.isfinite(samples).all():
-            raise MediaError("its samples are not all numbers: NaN or infinity is among them")
+            raise MediaError("the audio contains NaN or infinity")
         scaled = samples * 32768
         return np.rint(scaled, out=scaled).clip(-32768, 32767, out=scaled).astype(np.int16)
     if samples.dtype == np.uint8:
