@@ -14,7 +14,7 @@ from torch import nn
 
 from torch_zoo.utils import tensorflow_checkpoints
 from torch_zoo.utils.checkpoints import PretrainedWeights, resolve
-from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable, recognise
+from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable, recognize
 from torch_zoo.utils.types import UsageError
 
 NOWHERE = PretrainedWeights("http://127.0.0.1:9/none.pth", "00", "none")
@@ -52,21 +52,21 @@ def prefix(tmp_path: Path) -> Path:
 def test_the_old_format_is_one_file(tmp_path: Path) -> None:
     path = tmp_path / "vggish_model.ckpt"
     path.write_bytes(TABLE)
-    assert recognise(path) == TensorFlowCheckpoint(path, (path,))
+    assert recognize(path) == TensorFlowCheckpoint(path, (path,))
 
 
 def test_the_new_format_is_named_by_its_prefix_or_its_index(prefix: Path) -> None:
     parts = ("index", "data-00000-of-00002", "data-00001-of-00002")
     whole = TensorFlowCheckpoint(prefix, tuple(Path(f"{prefix}.{part}") for part in parts))
-    assert recognise(prefix) == whole
-    assert recognise(Path(f"{prefix}.index")) == whole
+    assert recognize(prefix) == whole
+    assert recognize(Path(f"{prefix}.index")) == whole
 
 
 @pytest.mark.parametrize("content", [b"", b"short", TABLE + b"\n", bytes(1000)])
 def test_other_files_are_not_mistaken_for_one(content: bytes, tmp_path: Path) -> None:
     for name in ("some.ckpt", "some.index"):
         (tmp_path / name).write_bytes(content)
-        assert recognise(tmp_path / name) is None
+        assert recognize(tmp_path / name) is None
         assert resolve(str(tmp_path / name), NOWHERE, 0, VARIABLES).path == tmp_path / name
 
 
@@ -78,17 +78,17 @@ def test_a_path_that_is_not_there(name: str) -> None:
 
 def test_parts_that_are_missing_are_named(prefix: Path) -> None:
     data = [Path(f"{prefix}.data-0000{number}-of-00002") for number in range(2)]
-    with pytest.raises(UsageError, match=rf"{data[0]}: a part of .* name the whole of it: checkpoint={prefix}$"):
-        recognise(data[0])
+    with pytest.raises(UsageError, match=rf"{data[0]}: only one file of .* give its prefix: checkpoint={prefix}$"):
+        recognize(data[0])
     for file in data:
         file.rename(f"{file}.away")
     for named in (prefix, Path(f"{prefix}.index")):
         with pytest.raises(UsageError, match=rf"{prefix}\.data-00000-of-00001: missing"):
-            recognise(named)
+            recognize(named)
     Path(f"{data[0]}.away").rename(data[0])
     Path(f"{prefix}.index").unlink()
-    with pytest.raises(UsageError, match=rf"{prefix}\.index: missing; .* {data[0].name} .* needs it"):
-        recognise(prefix)
+    with pytest.raises(UsageError, match=rf"{prefix}\.index: missing; .* TensorFlow checkpoint as {data[0].name}"):
+        recognize(prefix)
 
 
 def test_without_tensorflow_the_message_names_the_extra(

@@ -69,7 +69,7 @@ def test_column_is_chosen_by_name(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         np.abs(read_points(path).positions), np.abs(read_points(path, column="flow").positions), atol=1e-9
     )
-    with pytest.raises(UsageError, match="no vectors in the column depth; it has rgb, flow"):
+    with pytest.raises(UsageError, match="no column of vectors named 'depth'; available: rgb, flow"):
         read_points(path, column="depth")
 
 

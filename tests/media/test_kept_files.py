@@ -17,7 +17,7 @@ from torch_zoo.utils.media.audio import keep_wav, open_audio
 from torch_zoo.utils.media.images import keep_frames
 from torch_zoo.utils.types import Source
 
-NOT_OURS = "no earlier run kept it here, so it is not replaced; choose another tmp_path"
+NOT_OURS = "it was not kept by an earlier run and is not replaced; choose another tmp_path"
 
 
 def keep(path: Path, kept: Path, start: float = 0.0) -> None:

@@ -40,7 +40,7 @@ def test_flac_in_ogg(tmp_path):
     np.testing.assert_array_equal(decode(tmp_path / "ogg.flac"), samples)
 
 
-UNKNOWN_LENGTH = r"does not tell how many samples there are; decoder=pyav reads them"
+UNKNOWN_LENGTH = r"does not state the number of samples; use decoder=pyav"
 
 
 def test_flac_from_a_pipe_states_no_length(tmp_path):

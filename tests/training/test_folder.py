@@ -85,11 +85,11 @@ def test_files_that_cannot_be_read_are_left_out_with_a_warning(media, caplog):
     empty = write(media / "dog" / "empty.wav")
     task = folder(media)
     assert len(training_set(task).labels) + len(task.validation.labels) == 25
-    assert caplog.messages == [f"{empty}: left out: no example in it"]
+    assert caplog.messages == [f"{empty}: skipped: no example in it"]
 
 
 def test_a_folder_without_classes_is_refused(media):
-    with pytest.raises(UsageError, match="1 folders inside; at least two are needed, one per class"):
+    with pytest.raises(UsageError, match="1 subfolders; at least two are needed, one per class"):
         folder(media / "cat")
     with pytest.raises(UsageError, match="no such folder"):
         folder(media / "bird")

@@ -136,7 +136,7 @@ def test_scores_are_the_mean_of_the_sigmoid_over_windows(frozen, synthetic):
 def test_files_that_are_no_model_are_refused(tmp_path, formula_checkpoint):
     (tmp_path / "text.pt").write_text("hello")
     for path in (tmp_path / "text.pt", formula_checkpoint):
-        with pytest.raises(UsageError, match="not a model.pt that training saved"):
+        with pytest.raises(UsageError, match=r"not a model\.pt that training saved"):
             Classifier.load(path)
     with pytest.raises(UsageError, match="no such file"):
         Classifier.load(tmp_path / "none.pt")

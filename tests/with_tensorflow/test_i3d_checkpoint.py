@@ -77,5 +77,5 @@ def test_features_are_those_of_the_transposed_variables(saved: Path, values: Arr
 
 
 def test_a_checkpoint_of_the_other_stream_is_named(saved: Path) -> None:
-    with pytest.raises(UsageError, match=r"another network's; Flow/inception_i3d/Conv3d_1a_7x7/conv_3d/w is missing"):
+    with pytest.raises(UsageError, match=r"another network: Flow/inception_i3d/Conv3d_1a_7x7/conv_3d/w is missing"):
         read(str(saved), variables("flow"))

@@ -13,40 +13,40 @@ from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
 from torch_zoo.utils.types import UsageError
 
-MOST_LABELS = 60  # sources whose names are shown
-MOST_COLOURS = 10  # sources that can be told apart by colour
+MOST_LABELS = 60  # with more sources, their names are not shown
+MOST_COLORS = 10  # with more sources, all points have the same color
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m torch_zoo.utils.maps.picture", description="A map of sounds as a PNG."
     )
-    parser.add_argument("table", type=Path, help="the Parquet file of on_extraction=save_table")
-    parser.add_argument("picture", type=Path, help="the .png to write")
-    parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")
-    parser.add_argument("--column", default="", help="of the vectors [the first one that holds any]")
+    parser.add_argument("table", type=Path, help="Parquet file from on_extraction=save_table")
+    parser.add_argument("image", type=Path, help="the .png to write")
+    parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="projection to 2D [%(default)s]")
+    parser.add_argument("--column", default="", help="column of the vectors [the first one]")
     options = parser.parse_args()
     try:
-        draw(read_points(options.table, options.projection, options.column), options.picture)
+        draw(read_points(options.table, options.projection, options.column), options.image)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    print(f"the map is in {options.picture}", file=sys.stderr)
+    print(f"map saved to {options.image}", file=sys.stderr)
 
 
 def draw(points: Points, path: Path) -> None:
-    """A dot a point; those of a source share a colour, and its name where there are few. Raises UsageError."""
+    """Draw one dot per point, colored and labeled by source unless there are too many. Raises UsageError."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError(f"the picture is drawn by Matplotlib: {INSTALL}") from error
+        raise UsageError(f"the image requires Matplotlib: {INSTALL}") from error
     sources = {name: index for index, name in enumerate(dict.fromkeys(points.names))}
     figure = Figure(figsize=(10, 8), layout="constrained")
     axes = figure.add_subplot()
     x, y = points.positions.T
-    told_apart = len(sources) <= MOST_COLOURS
-    colours = [f"C{sources[name] if told_apart else 0}" for name in points.names]
-    axes.scatter(x, y, c=colours, s=30 if len(x) < 1000 else 4, alpha=0.7, linewidths=0)
+    colored = len(sources) <= MOST_COLORS
+    colors = [f"C{sources[name] if colored else 0}" for name in points.names]
+    axes.scatter(x, y, c=colors, s=30 if len(x) < 1000 else 4, alpha=0.7, linewidths=0)
     if len(sources) <= MOST_LABELS:
         for name in sources:
             middle = points.positions[[each == name for each in points.names]].mean(axis=0)

@@ -1,4 +1,4 @@
-"""Decode the audio stream of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
+"""Decode the audio stream of a container with FFmpeg's libraries (PyAV), on the file's timeline."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import NEW_CLOCK_SECONDS, format_name, location, open_file, play_start, select
 from torch_zoo.utils.types import MediaError
 
-TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (channels, n) PCM of any type
+TimedBlocks = Iterator[tuple[int, np.ndarray]]  # position in samples since playback starts, (channels, n) PCM
 
-GAP_SECONDS = 0.1  # time stamps that run ahead by more are a hole in the recording; less is jitter
-PREROLL_SECONDS = 1.0  # decoded and thrown away after a seek, until overlapping frames are complete (what AAC
-# replaces by noise, it draws anew)
+GAP_SECONDS = 0.1  # a larger jump of the timestamps is a gap in the recording; a smaller one is jitter
+PREROLL_SECONDS = 1.0  # decoded and discarded after a seek, until overlapping frames are complete (noise that AAC
+# substitutes is drawn again)
 
-# Containers with an exact time stamp on each packet, so that a seek knows where it landed.
+# Containers with an exact timestamp on each packet, so that the position after a seek is known.
 SEEK_EXACTLY = {"mov", "flac", "wav"}
 
 
@@ -31,7 +31,7 @@ SEEK_EXACTLY = {"mov", "flac", "wav"}
 def open_container(
     path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
 ) -> Iterator[tuple[int, TimedBlocks]]:
-    """Sampling rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, also later."""
+    """Sampling rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, also lazily."""
     with open_file(path, container_format) as container:
         yield _AudioStream(container).open(start)
 
@@ -49,7 +49,7 @@ class _AudioStream:
         self._stream = container.streams.best("audio")
         if self._stream is None:
             if container.streams.audio:
-                raise MediaError("damaged or truncated: what is there of its audio stream can't be decoded")
+                raise MediaError("damaged or truncated: its audio stream can't be decoded")
             kinds = " and ".join(sorted({stream.type for stream in container.streams}))
             held = f"{kinds} only" if kinds else "the container is empty"
             raise MediaError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
@@ -67,13 +67,13 @@ class _AudioStream:
         if first is None:
             self.check_end(0.0)
             return self._stream.rate, iter(())
-        rate = first.sample_rate  # not the stream's, which may be half of it (HE-AAC)
+        rate = first.sample_rate  # the rate of the stream may be half of it (HE-AAC)
         return rate, self._timed(chain([first], frames), rate, from_zero=not seeks)
 
     def _timed(self, frames: Iterator[AudioFrame], rate: int, from_zero: bool) -> TimedBlocks:
-        """Frames in their places, with silence where the stream starts late or has a hole."""
+        """Blocks with their positions, and silence where the stream starts late or has a gap."""
         origin, last = play_start(self._container), self._last_pts()
-        stop = 0 if from_zero else None  # where the block before ended
+        stop = 0 if from_zero else None  # end of the previous block
         filled = False
         for frame in frames:
             if frame.sample_rate != rate:
@@ -87,9 +87,9 @@ class _AudioStream:
                 block = block.reshape(frame.samples, -1).T
             if last is not None and frame.pts is not None and frame.pts + frame.duration >= last:
                 block = block[:, : round(frame.duration * self._stream.time_base * rate)]
-            hole = due - stop
-            if hole > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(hole / rate):
-                check_jump(self._container, self._stream, due / rate, hole / rate)
+            gap = due - stop
+            if gap > (GAP_SECONDS * rate if stop else 0) and not self._is_new_clock(gap / rate):
+                check_jump(self._container, self._stream, due / rate, gap / rate)
                 filled = True
                 for position in range(stop, due, rate):
                     yield position, np.zeros((len(block), min(rate, due - position)), block.dtype)
@@ -101,7 +101,7 @@ class _AudioStream:
             check_jump(self._container, self._stream, (stop or 0) / rate)
 
     def _last_pts(self) -> int | None:
-        """Where the stream of an mp4 ends; what its last frame holds beyond was added by the encoder to fill it."""
+        """Where the stream of an mp4 ends; samples of its last frame after that are padding from the encoder."""
         stream = self._stream
         return (stream.start_time or 0) + stream.duration if self._format == "mov" and stream.duration else None
 

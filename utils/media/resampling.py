@@ -1,8 +1,8 @@
-"""Change the sampling rate of a stream of audio, chunk by chunk and without a seam.
+"""Resample a stream of audio block by block, with the same result as resampling it at once.
 
-`resampy` (JOS windowed-sinc interpolation) is linear and, for a rational ratio, periodic: its taps repeat every
-`up` outputs. So the taps are tabulated once a rate and applied as a matrix product, which gives the same numbers
-about thirty times faster.
+`resampy` (windowed-sinc interpolation by J. O. Smith) is linear and, for a rational ratio, periodic: its taps repeat
+every `up` outputs. So the taps are tabulated once per rate and applied as a matrix product, which gives the same
+numbers about thirty times faster.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Literal
 
 import numpy as np
 
-LARGEST_UP = 1280  # outputs a period; above it (e.g. 47,999 Hz -> 16 kHz) the matrix would take gigabytes
-BAND = 40  # columns multiplied at once: neighbours share most of their inputs, and what they don't share are zeros
-OUTPUTS_PER_BLOCK = 160  # columns of the matrix where the period is shorter than that
+LARGEST_UP = 1280  # outputs per period; above it (e.g. 47,999 Hz -> 16 kHz) the matrix would take gigabytes
+BAND = 40  # columns multiplied at once: neighboring columns share most of their nonzero rows
+OUTPUTS_PER_BLOCK = 160  # columns of the matrix if the period is shorter
 
 
 @dataclass(frozen=True, slots=True)
 class SincFilter:
-    """A Kaiser-windowed sinc, sampled `precision` times between two zero crossings."""
+    """A Kaiser-windowed sinc filter with `precision` samples per zero crossing."""
 
     zeros: int
     precision: int
@@ -58,12 +58,12 @@ def resample(blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Re
 
 @dataclass(frozen=True, slots=True)
 class _Taps:
-    """How x[start - before : start - before + width] makes one block of outputs."""
+    """The linear map from x[start - before : start - before + width] to one block of outputs."""
 
-    bands: list[tuple[slice, slice, np.ndarray]]  # inputs, outputs, and the matrix from one to the other
-    width: int  # inputs of a block
+    bands: list[tuple[slice, slice, np.ndarray]]  # inputs, outputs, and the matrix between them
+    width: int  # inputs per block
     outputs: int
-    late: np.ndarray  # (width of one wing pair,): taps of a whole-number phase that is reached from just below
+    late: np.ndarray  # (width of one wing pair,): taps of an integer position that the clock reaches from just below
     before: int  # inputs needed before the first output's own position
     hop: int  # inputs from one block to the next
 
@@ -76,7 +76,7 @@ def _polyphase(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincF
 
     def apply(inputs: np.ndarray, count: int) -> np.ndarray:
         windows = np.lib.stride_tricks.sliding_window_view(inputs, taps.width)[: count * taps.hop : taps.hop]
-        windows = np.ascontiguousarray(windows)  # BLAS takes no overlapping rows
+        windows = np.ascontiguousarray(windows)  # BLAS can't use overlapping rows
         blocks = np.empty((count, taps.outputs))
         for rows, columns, matrix in taps.bands:
             np.matmul(windows[:, rows], matrix, out=blocks[:, columns])
@@ -125,10 +125,10 @@ def _taps(up: int, down: int, sinc: SincFilter) -> _Taps:
     outputs, hop = up * periods, down * periods
     matrix = np.zeros((reach + hop + reach, outputs))
 
-    def place(column: np.ndarray, centre: int, fraction: float) -> None:
+    def place(column: np.ndarray, center: int, fraction: float) -> None:
         left, right = wing(fraction), wing(1.0 - fraction)
-        column[centre - len(left) + 1 : centre + 1] = left[::-1]
-        column[centre + 1 : centre + 1 + len(right)] = right
+        column[center - len(left) + 1 : center + 1] = left[::-1]
+        column[center + 1 : center + 1 + len(right)] = right
 
     for output in range(outputs):
         whole, rest = divmod(output * down, up)
@@ -147,8 +147,8 @@ def _taps(up: int, down: int, sinc: SincFilter) -> _Taps:
 class _Clock:
     """The output clock of resampy 0.2: t accumulates 1 / ratio in float64.
 
-    At whole-number times the sum lands just below or just above the whole number. Below, the left wing starts one
-    input earlier, and since the table step is truncated that is not quite the same filter: up to 3.8e-4.
+    At integer times, the sum is just below or just above the integer. If below, the left wing starts one input earlier;
+    since the table step is truncated, the filter then differs slightly: by up to 3.8e-4.
     """
 
     def __init__(self, rate: int, target: int, up: int) -> None:
@@ -158,7 +158,7 @@ class _Clock:
         self._up = up
 
     def late(self, outputs: int) -> np.ndarray:
-        """Advance by `outputs`, whole periods; for each period, does its whole-number time land just below?"""
+        """Advance by `outputs`, a multiple of the period; for each period, whether its integer time is just below."""
         steps = np.full(outputs + 1, self._increment)
         steps[0] = self._time
         times = np.add.accumulate(steps)
@@ -168,7 +168,7 @@ class _Clock:
 
 
 def _resampy(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincFilter) -> Iterator[np.ndarray]:
-    """resampy itself, a few seconds at a time; cuts lie on whole seconds, where the phase is zero for any rate."""
+    """resampy itself, a few seconds at a time; it is cut at full seconds, where the phase is zero for any rate."""
     import resampy
 
     def convert(inputs: np.ndarray) -> np.ndarray:
@@ -183,8 +183,8 @@ def _resampy(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincFil
             rolloff=sinc.rolloff,
         )
 
-    seconds, margin = 8, 1  # given out at a time; context on either side, far longer than the filter
-    pending, lead = np.zeros(0), 0  # `lead`: seconds of `pending` that were given out already
+    seconds, margin = 8, 1  # per output block; context on both sides, much longer than the filter
+    pending, lead = np.zeros(0), 0  # `lead`: seconds of `pending` that were already output
     received = emitted = 0
     for block in blocks:
         received += len(block)
