@@ -1,4 +1,4 @@
-"""What each part costs on one core: python -m benchmarks.parts [clip.mp4]."""
+"""The cost of each step on one core: python -m benchmarks.parts [clip.mp4]."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPETITIONS = 7
 
 
 def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> float:
-    """Seconds of the fastest of several calls, after one to warm up."""
+    """Seconds of the fastest of several calls, after a warm-up call."""
     function()
     times = []
     for _ in range(repetitions):
@@ -31,7 +31,7 @@ def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> floa
 
 
 def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
-    """Examples per second of the plain network, of torch's channels_last, and of ours in fp32 and bf16."""
+    """Examples per second of the plain network, the same in channels_last, and CpuVGGish in fp32 and bf16."""
     import torch
 
     from torch_zoo.models.vggish.cpu import CpuVGGish
@@ -55,7 +55,7 @@ def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
 
 
 def dsp_milliseconds(path: str) -> dict[str, float]:
-    """Milliseconds for one clip: decoding, resampling with each filter, log-mel."""
+    """Milliseconds per clip: decoding, resampling with each filter, log-mel."""
 
     def decode() -> tuple[int, list[np.ndarray]]:
         with open_audio(Source(path, "clip")) as audio:
@@ -63,7 +63,7 @@ def dsp_milliseconds(path: str) -> dict[str, float]:
 
     rate, blocks = decode()
     samples = list(mono(blocks))
-    costs = {"decode to 16 bits": best(decode), "mean of the channels": best(lambda: list(mono(blocks)))}
+    costs = {"decode to 16 bits": best(decode), "downmix": best(lambda: list(mono(blocks)))}
     resamplers: tuple[Resampler, ...] = ("resampy_0_2", "resampy", "soxr")
     for name in resamplers:
         costs[f"to 16 kHz, {name}"] = best(lambda name=name: list(resample(samples, rate, 16_000, name)))  # type: ignore[misc]

@@ -124,4 +124,4 @@ def test_without_google_s_parameters_it_says_so_and_goes_on(outputs: dict[str, l
     if PCA_PARAMS.cached.exists():
         pytest.skip(f"{PCA_PARAMS.cached.name} is there")
     [line] = printed(outputs["google"]).splitlines()
-    assert line.startswith("left out: cannot download") and PCA_PARAMS.url in line
+    assert line.startswith("skipped: cannot download") and PCA_PARAMS.url in line
