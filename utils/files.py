@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A hidden path beside `path` to write to; it takes the place of `path` if the block ends well, else it goes."""
+    """Yield a hidden path next to `path`; it replaces `path` if the block succeeds and is deleted otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -21,6 +21,6 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path, process_id: int) -> None:
-    """Clear away what a process that was killed left half-written."""
+    """Delete unfinished files left by a process that was killed."""
     for partial in folder.glob(f".*.{process_id}.part"):
         partial.unlink(missing_ok=True)

@@ -123,7 +123,7 @@ class Extractor(Protocol):
         """Decode lazily, in a process where nothing has been loaded. Raises MediaError."""
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
-        """Post-process a source: outputs of all its windows, none if it has no window, and the metadata they told."""
+        """Post-process a source: outputs of all its windows, none if it has no window, and their metadata."""
 
 
 Commit = Callable[[], None]  # does what cannot be undone; raises UsageError
@@ -146,7 +146,7 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, features: Features) -> str:
-        """Store them, whole or not at all; returns what is to be printed on stdout."""
+        """Store the features atomically; returns the text to print to stdout."""
 
     def has(self, source: Source, keys: Collection[str]) -> bool:
         """Are all outputs of the source there, complete and readable?"""

@@ -1,4 +1,4 @@
-"""PWC-Net holds the released layout and computes the original's flow."""
+"""PWC-Net has the published state-dict keys and computes the same flow as the original."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLOSE = 1e-4  # pixels
 
 @pytest.fixture(scope="module")
 def network(manifests):
-    """With the weights of the golden flows."""
+    """PWC-Net with the weights of the golden flows."""
     state = formula_state(manifests / "pwcnet.json")
     for key in state:
         if ".moduleSix.0." in key and not key.startswith("moduleExtractor"):
@@ -27,7 +27,7 @@ def network(manifests):
     return built.eval().requires_grad_(False)
 
 
-def test_keys_and_shapes_are_those_of_the_released_file(manifests):
+def test_keys_and_shapes_match_the_published_file(manifests):
     tensors = json.loads((manifests / "pwcnet.json").read_text())["tensors"]
     with torch.device("meta"):
         ours = [(key, list(tensor.shape)) for key, tensor in PWCNet().state_dict().items()]
@@ -45,11 +45,11 @@ def test_golden_flow(size, network, golden):
     key = "flow_{}x{}".format(*size)
     with np.load(golden / "golden_pwcnet.npz") as theirs, torch.inference_mode():
         if key not in theirs:
-            pytest.skip(f"no golden flow of {size} is there")
+            pytest.skip(f"no golden flow of size {size}")
         np.testing.assert_allclose(network(waves(*size)), theirs[key], rtol=0, atol=CLOSE)
 
 
-def test_golden_flow_of_every_level(network, golden):
+def test_golden_flow_of_each_level(network, golden):
     levels = {
         f"module{name}": network.get_submodule(f"module{name}.moduleSix") for name in "Two Thr Fou Fiv Six".split()
     }
@@ -67,7 +67,7 @@ def test_golden_flow_of_every_level(network, golden):
             np.testing.assert_allclose(found[name], theirs[f"{name}_flow_100x130"], rtol=0, atol=1e-5)
 
 
-def test_warping_by_whole_pixels_moves_the_maps_and_leaves_zeros_where_nothing_is_known():
+def test_warping_by_whole_pixels_shifts_the_maps_and_zeros_the_border():
     maps = torch.randn(1, 3, 6, 8)
     flow = torch.tensor([2.0, -1.0]).view(1, 2, 1, 1).expand(1, 2, 6, 8)  # 2 to the right, 1 up
     warped = warp(maps, flow)
@@ -76,7 +76,7 @@ def test_warping_by_whole_pixels_moves_the_maps_and_leaves_zeros_where_nothing_i
     assert not warped[:, :, :, -2:].any()
 
 
-def test_clips_give_the_flow_of_each_of_their_pairs(network):
+def test_flow_of_a_clip_is_that_of_its_pairs(network):
     frames = waves(64, 128, frames=4)
     with torch.inference_mode():
         pairs = network(torch.stack([frames[:-1], frames[1:]], dim=1))  # (3, 2, ...) -> (3, 1, ...)

@@ -1,4 +1,4 @@
-"""The network holds the released layout and computes the original's embeddings."""
+"""The network has the published state-dict keys and computes the same embeddings as the original."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def examples() -> torch.Tensor:
     return torch.from_numpy(values[:, None].astype(np.float32))
 
 
-def test_keys_and_shapes_are_those_of_the_released_file(manifests):
+def test_keys_and_shapes_match_the_published_file(manifests):
     with torch.device("meta"):
         ours = {key: list(tensor.shape) for key, tensor in VGGish().state_dict().items()}
     tensors = json.loads((manifests / "vggish_torch.json").read_text())["tensors"]
@@ -53,7 +53,7 @@ def test_golden_embeddings(final_relu, key, formula_weights, examples, golden):
 
 
 @pytest.mark.parametrize(("final_relu", "key"), [(True, "embedding_relu"), (False, "embedding_prerelu")])
-def test_golden_embeddings_as_the_worker_runs_it(final_relu, key, formula_weights, examples, golden):
+def test_golden_embeddings_with_channels_last(final_relu, key, formula_weights, examples, golden):
     ours = DeviceModel(network(formula_weights, final_relu), "cpu", "fp32")(examples.numpy())()
     with np.load(golden / "golden_vggish.npz") as theirs:
         # channels_last sums in another order; the golden float32 numbers themselves lie 1.9e-5 from a float64 run
@@ -61,7 +61,7 @@ def test_golden_embeddings_as_the_worker_runs_it(final_relu, key, formula_weight
         np.testing.assert_allclose(ours, theirs[key], rtol=0, atol=CLOSE * scale)
 
 
-def test_torchvggish_takes_the_same_weights_and_gives_the_same_embeddings(formula_weights, examples):
+def test_torchvggish_loads_the_same_weights_and_gives_the_same_embeddings(formula_weights, examples):
     torchvggish = pytest.importorskip("torchvggish")
     with torch.device("meta"):
         theirs = torchvggish.VGG(torchvggish.make_layers(), postprocess=False)
@@ -80,7 +80,7 @@ def test_an_embedding_does_not_depend_on_its_batch(formula_weights, examples):
     np.testing.assert_allclose(together, alone, rtol=0, atol=CLOSE * np.abs(together).max())
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones():
+def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_batches():
     class Small(torch.nn.Module):
         def forward(self, batch):
             sizes.append(len(batch))
@@ -97,7 +97,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones():
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp32"])
-def test_tf32_is_used_only_where_asked_for(precision):
+def test_tf32_is_used_only_on_request(precision):
     DeviceModel(torch.nn.Linear(2, 2), "cpu", precision)
     assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
     assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")

@@ -1,4 +1,4 @@
-"""Checkpoints that TensorFlow writes give the embeddings that TensorFlow computes with them."""
+"""Checkpoints written by TensorFlow give the same embeddings as in TensorFlow."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_every_tensor_is_read(name: str, saved: Callable[[str], str], formula_we
     assert all(np.array_equal(arrays[key], value) for key, value in formula_weights.items())
 
 
-def test_embeddings_are_those_of_tensorflow(saved: Callable[[str], str], embed: Embed) -> None:
+def test_embeddings_equal_tensorflows(saved: Callable[[str], str], embed: Embed) -> None:
     n, f, b = np.ogrid[:3, :96, :64]
     examples = np.float32(1.5 * np.sin(0.21 * f + 0.09 * b + n) + np.cos(0.05 * f - 0.33 * b + 2 * n) - 1)
     theirs = embed(examples)
@@ -144,7 +144,7 @@ def test_both_formats_and_a_torch_file_have_one_identity(
 
 
 @pytest.mark.parametrize("version", FORMATS.values(), ids=FORMATS)
-def test_what_is_missing_or_of_another_shape_is_named(version: int, tmp_path: Path) -> None:
+def test_missing_variables_and_other_shapes_are_reported(version: int, tmp_path: Path) -> None:
     kernel = {"vggish/conv1/weights": np.ones((3, 3, 1, 64), np.float32)}
     wrong = {"vggish/conv1/weights": np.ones((3, 3, 3, 64), np.float32)}
     for values, problem in (
@@ -156,7 +156,7 @@ def test_what_is_missing_or_of_another_shape_is_named(version: int, tmp_path: Pa
             read(str(tmp_path / "other.ckpt"), VARIABLES)
 
 
-def test_damage_is_one_line(tmp_path: Path) -> None:
+def test_damage_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "damaged.ckpt"
     write(path, {"vggish/conv1/weights": np.ones((3, 3, 1, 64), np.float32)}, FORMATS["v1"])
     content = path.read_bytes()
