@@ -33,7 +33,7 @@ from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
 from torch_zoo.utils.predictions import kinetics_400, report
 from torch_zoo.utils.types import Features, Source, Stage, UsageError, Windows
 
-SHORTEST_STACK = 10  # frames; with fewer, the input of the network's last pool would be empty
+SHORTEST_STACK = 10  # frames; with fewer, the input of the network's last pool is too short
 DECODE_THREADS = 2  # per source
 BYTES_PER_FRAME = 16 << 20  # of device memory per frame and stream: five times the first layer's feature maps
 

@@ -31,7 +31,7 @@ SEEK_EXACTLY = {"mov", "flac", "wav"}
 def open_container(
     path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
 ) -> Iterator[tuple[int, TimedBlocks]]:
-    """Sampling rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, also lazily."""
+    """Rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, here or while reading."""
     with open_file(path, container_format) as container:
         yield _AudioStream(container).open(start)
 

@@ -33,7 +33,7 @@ class Program:
 
 @contextmanager
 def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBlocks]]:
-    """Sampling rate and blocks of the default audio stream, always from its start. Raises MediaError, also lazily.
+    """Rate and blocks of the default audio stream, always from its start. Raises MediaError, here or while reading.
 
     (In a transport stream whose audio starts after the video, ffmpeg's time 0 is the start of the audio.)
     """

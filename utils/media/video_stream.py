@@ -85,7 +85,7 @@ class Converter:
 
 
 class VideoStream:
-    """The video stream of an open container. Raises MediaError, also lazily."""
+    """The video stream of an open container. Raises MediaError, here or while reading."""
 
     def __init__(self, container: Any, threads: int = 1, origin: Fraction | None = None) -> None:
         self._container = container
