@@ -27,7 +27,7 @@ def cut(path: Path, share: float) -> Path:
 
 @pytest.mark.parametrize("decoder", ALL)
 def test_a_clip_without_audio(bikes, decoder):
-    message = "not a sound file" if decoder == "soundfile" else "no audio stream.*choose a visual feature_type"
+    message = "not an audio file" if decoder == "soundfile" else "no audio stream.*choose a visual feature_type"
     with pytest.raises(MediaError, match=message):
         decode(bikes, decoder)
 

@@ -150,7 +150,7 @@ def _open_sound_file(path: str, start: float) -> Iterator[tuple[int, TimedBlocks
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        raise MediaError(f"not a sound file, or damaged ({error.error_string})") from error
+        raise MediaError(f"not an audio file, or damaged ({error.error_string})") from error
     with file:
         unfinished = file.frames == 0 and os.path.getsize(path) > HEADER_BYTES
         if unfinished or file.frames == UNKNOWN_FRAMES:
@@ -168,6 +168,6 @@ def _sound_file_blocks(file: soundfile.SoundFile, first: int) -> TimedBlocks:
             length = len(block)
             yield file.tell() - length, block.T
     except soundfile.LibsndfileError as error:
-        raise MediaError(f"not a sound file, or damaged ({error.error_string})") from error
+        raise MediaError(f"not an audio file, or damaged ({error.error_string})") from error
     if file.tell() < file.frames:
         raise MediaError(f"truncated: only {file.tell()} of {file.frames} samples could be read")
