@@ -1,4 +1,4 @@
-"""torch.hub: torch.hub.load(<this repository>, "vggish") and its preprocessing, "vggish_examples"."""
+"""torch.hub entry points: the network ("vggish") and its preprocessing ("vggish_examples")."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ dependencies = ["av", "filelock", "numpy", "omegaconf", "soundfile", "torch", "t
 
 
 def vggish(checkpoint: str = "pretrained", final_relu: bool = True, seed: int = 0) -> VGGish:
-    """VGGish with its released weights, a path, or random ones: examples (N, 1, 96, 64) -> embeddings (N, 128).
+    """VGGish, examples (N, 1, 96, 64) -> embeddings (N, 128), with weights that are pretrained, from a path or random.
 
-    `final_relu` as in every release before August 2020. The keys of its state dict are torchvggish's.
+    `final_relu` as in every release before August 2020. The state dict has the same keys as torchvggish's.
     """
     return VGGish.from_pretrained(checkpoint, final_relu, seed)
 
 
 def vggish_examples(medium: Medium, sample_rate: int | None = None, **others: Any) -> Tensor:
-    """A file or waveform -> log-mel examples (N, 1, 96, 64), one each 0.96 s.
+    """A file or waveform -> log-mel examples (N, 1, 96, 64), one per 0.96 s.
 
     A waveform is (samples,) or (channels, samples) at `sample_rate` Hz; `others` are options of feature_type=vggish,
     e.g. resampler, hop_seconds, last_window. Raises MediaError for a file that can't be read.

@@ -1,10 +1,10 @@
-"""Torch Zoo against the plain loop (ffmpeg to WAV, then torchvggish, file by file), measured in one run.
+"""Compare Torch Zoo with the plain loop (ffmpeg to WAV, then torchvggish, file by file).
 
-python -m benchmarks.bench                 all of it, about ten minutes on two cores
-python -m benchmarks.bench clips startup   parts of it: clips network startup workers resume hour
+python -m benchmarks.bench                 all parts, about ten minutes on two cores
+python -m benchmarks.bench clips startup   some parts: clips network startup workers resume hour
 python -m benchmarks.bench --json out.json
 
-In `clips`, ours runs before and after the plain loop, and the slower of the two counts.
+In `clips`, ours runs before and after the plain loop, and the slower run is reported.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Row:
 
 
 class Bench:
-    """The folder of the run, with weights that both sides use."""
+    """The benchmark's folder, with weights that both sides use."""
 
     def __init__(self, folder: Path, clips: int) -> None:
         import torch
@@ -68,7 +68,7 @@ class Bench:
         return run([sys.executable, "-W", "ignore", "-m", "benchmarks.plain_loop", self.weights, output, *paths])
 
     def measure_clips(self) -> list[Row]:
-        """Whole processes; and once warm, from the difference of a long and a short run."""
+        """Whole processes, and the warm rate from the difference between a long and a short run."""
         paths = corpus.clips(self.folder, self.clips)
         few = paths[: self.clips // 10]
         runs = [(each(few), each(paths)) for each in (self.ours, self.plain, self.ours)]
@@ -83,7 +83,7 @@ class Bench:
                 f"1/{plain.seconds / ours.seconds:.1f}",
                 "1/6",
             ),
-            Row("the same once warm", f"{warm[0]:.1f}/s", f"{warm[1]:.1f}/s", f"{warm[1] / warm[0]:.1f}", "24/s or 8"),
+            Row("the same when warm", f"{warm[0]:.1f}/s", f"{warm[1]:.1f}/s", f"{warm[1] / warm[0]:.1f}", "24/s or 8"),
         ]
 
     def measure_network(self) -> list[Row]:
@@ -115,7 +115,7 @@ class Bench:
         ]
 
     def measure_workers(self) -> list[Row]:
-        """Two workers on two cores against one worker on one core, once warm."""
+        """Two workers on two cores against one worker on one core, when warm."""
         paths = corpus.clips(self.folder, self.clips // 2)
         first, second, *_ = sorted(os.sched_getaffinity(0))
         rates = []
@@ -146,7 +146,7 @@ class Bench:
         four = self.ours([corpus.long_file(self.folder, 4 * 3600)])
         rows.append(
             Row(
-                "one file of an hour",
+                "one file of one hour",
                 f"{plain.seconds:.1f} s",
                 f"{ours.seconds:.1f} s",
                 f"1/{plain.seconds / ours.seconds:.1f}",
@@ -154,13 +154,13 @@ class Bench:
             )
         )
         rows.append(
-            Row("peak memory, all processes", f"{plain.peak_mb:.0f} MB", f"{ours.peak_mb:.0f} MB", "", "1500 MB")
+            Row("peak memory of all processes", f"{plain.peak_mb:.0f} MB", f"{ours.peak_mb:.0f} MB", "", "1500 MB")
         )
-        rows.append(Row("four hours: more than for one", "", f"{four.peak_mb - ours.peak_mb:+.0f} MB", "", "+100 MB"))
+        rows.append(Row("four hours: additional memory", "", f"{four.peak_mb - ours.peak_mb:+.0f} MB", "", "+100 MB"))
         return rows
 
     def _compare(self, paths: Sequence[Path]) -> None:
-        """Both sides must compute the same, but for the resampler's version and a 16-bit step."""
+        """Check that both sides compute the same, with today's resampy on our side too."""
         self.ours(paths[:4], "resampler=resampy", f"output_path={self.folder / 'parity'}")
         for path in paths[:4]:
             ours = np.load(self.folder / "parity" / "vggish" / f"{path.stem}_vggish.npy")

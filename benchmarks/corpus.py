@@ -1,4 +1,4 @@
-"""Media to measure on, made of the sample clips: 10 s clips (H.264, AAC stereo 44.1 kHz) and long files."""
+"""Media for the benchmarks, made from the sample clips: 10 s clips (H.264, AAC stereo 44.1 kHz) and long files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch_zoo.utils.media.ffmpeg_cli import ffmpeg_program
 
 SAMPLES = Path(__file__).parents[1] / "sample"
 CLIP_SECONDS = 10
-DIFFERENT_CLIPS = 12  # the others are further names of these
+DIFFERENT_CLIPS = 12  # the others are hard links to these
 
 
 def clips(folder: Path, number: int) -> list[Path]:
@@ -27,7 +27,7 @@ def clips(folder: Path, number: int) -> list[Path]:
 
 
 def long_file(folder: Path, seconds: int) -> Path:
-    """One file of this length: a clip over and over, its packets copied."""
+    """One file of this length: a clip repeated without re-encoding."""
     path = folder / f"long_{seconds}s.mp4"
     if not path.exists():
         with atomic_write(path) as partial:

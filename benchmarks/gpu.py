@@ -43,7 +43,7 @@ def network(weights: dict[str, torch.Tensor]) -> VGGish:
 
 
 def product_rate(precision: Precision, side: int = 8192) -> float:
-    """FLOP/s of a matrix product in the precision of the network that was placed last."""
+    """FLOP/s of a matrix product in the precision of the most recent DeviceModel."""
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
     a, b = (torch.randn(side, side, device=DEVICE, dtype=dtype) for _ in range(2))
 
@@ -62,7 +62,7 @@ def measure_network(weights: dict[str, torch.Tensor], batch_size: int) -> None:
             torch.from_numpy(batch[:16]).double()
         )
     print(f"\nbatch {batch_size}, examples/s")
-    print("\n| precision | error of the scale | with copies | network | limit | share |")
+    print("\n| precision | error / maximum | with copies | network | limit | network / limit |")
     print("|---|---|---|---|---|---|")
     for precision in get_args(Precision):
         start = DeviceModel(network(weights), DEVICE, precision)
@@ -110,7 +110,7 @@ def measure_runs(folder: Path, weights: Path, clips: int) -> None:
                 command = f"feature_type={feature_type} device=cuda device_ids=[0] overwrite=true {options} {flow}"
                 own = [f"checkpoint={checkpoint}", f"file_with_video_paths={listed}", f"precision={precision}"]
                 output = [f"output_path={folder / precision}", "on_extraction=save_numpy", f"num_decoders={decoders}"]
-                with busy() as shares:
+                with utilization() as shares:
                     seconds.append(run([sys.executable, "main.py", *command.split(), *own, *output]).seconds)
             at_work = [index for index, share in enumerate(shares) if share > 0]
             working = shares[at_work[0] : at_work[-1] + 1] if at_work else [0]  # without start and end
@@ -120,17 +120,17 @@ def measure_runs(folder: Path, weights: Path, clips: int) -> None:
 
 
 @contextmanager
-def busy() -> Iterator[list[int]]:
-    """Utilization of the device in percent, every 200 ms while the block runs."""
-    shares: list[int] = []
+def utilization() -> Iterator[list[int]]:
+    """GPU utilization in percent, every 200 ms while the block runs."""
+    percent: list[int] = []
     command = "nvidia-smi -i 0 --query-gpu=utilization.gpu --format=csv,noheader,nounits -lms 200"
     with subprocess.Popen(command.split(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = process.stdout
-        reader = threading.Thread(target=lambda: shares.extend(int(line) for line in lines if line.strip().isdigit()))
+        reader = threading.Thread(target=lambda: percent.extend(int(line) for line in lines if line.strip().isdigit()))
         reader.start()
         try:
-            yield shares
+            yield percent
         finally:
             process.terminate()
             reader.join()
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=2000)
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        sys.exit("no CUDA device here")
+        sys.exit("no CUDA device found")
     began = time.monotonic()
     with torch.device("meta"):
         shapes = VGGish().state_dict()

@@ -1,10 +1,10 @@
-"""What the host can feed a device: clips per second with a network that costs nothing, for 1, 2, ... decoders.
+"""How many clips per second the host can feed a device, with a network that costs nothing, for 1, 2, ... decoders.
 
     python -m benchmarks.host [--clips 200]
 
-`CPU` is what the decoders take per clip, as a multiple of FFmpeg's own decoding (and, for I3D, Pillow's resizing) of
-the same clip in process. `worker` is the time that the device worker's only thread spends per clip, as a share of the
-decoders' CPU time: it says how many decoders one worker can keep up with.
+`CPU` is the decoders' CPU time per clip, also as a multiple of decoding the same clip with FFmpeg (and, for I3D,
+resizing it with Pillow) in process. `worker` is the time per clip of the device worker's only thread, also as a
+fraction of the decoders' CPU time, which tells how many decoders one worker can keep up with.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CASES: dict[str, tuple[Extractor, Stage]] = {
 
 
 def feed(extractor: Extractor, stage: Stage, sources: Sequence[Source], decoders: int, folder: Path) -> Result:
-    """Run the sources through decoders and pipeline as a device worker does, once warm."""
+    """Run the sources through decoders and pipeline as a device worker does, after a warm-up."""
     outcomes: list[Outcome] = []
     folder.mkdir(exist_ok=True)
     pipeline = Pipeline(extractor, [stage], None, SaveNumpy(folder=str(folder)).write, outcomes.append)
@@ -99,7 +99,7 @@ def _add(decoders: Decoders, waiting: Iterator[Source]) -> None:
 
 
 def _children_seconds(server: DecoderServer) -> float:
-    """CPU seconds that the server's decoders have taken so far (Linux)."""
+    """CPU seconds used by the server's decoders so far (Linux)."""
     ticks = 0
     for task in Path(f"/proc/{server.process_id}/task").iterdir():
         for child in (task / "children").read_text().split():
@@ -109,7 +109,7 @@ def _children_seconds(server: DecoderServer) -> float:
 
 
 def floor(name: str, path: Path) -> float:
-    """CPU seconds of FFmpeg's decoding of a clip in this thread and, for frames, of Pillow's resizing."""
+    """CPU seconds to decode a clip with FFmpeg in this thread and, for video, to resize its frames with Pillow."""
     began = time.process_time()
     with av.open(str(path)) as container:
         stream = container.streams.best("audio" if name == "VGGish" else "video")
@@ -124,11 +124,11 @@ def floor(name: str, path: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=200, help="of 10 s (%(default)s); I3D gets a tenth")
-    parser.add_argument("--decoders", type=int, nargs="+", help="how many at once (1, 2, ... as many as cores)")
+    parser.add_argument("--clips", type=int, default=200, help="number of 10 s clips (%(default)s); a tenth for I3D")
+    parser.add_argument("--decoders", type=int, nargs="+", help="numbers of decoders (1, 2, 4, ..., cores)")
     arguments = parser.parse_args()
     counts = arguments.decoders or [2**power for power in range(cpu_cores().bit_length())]
-    print("| extractor | decoders | clips/s | times one | CPU per clip | of FFmpeg's | worker per clip | share |")
+    print("| extractor | decoders | clips/s | speedup | CPU per clip | of FFmpeg's | worker per clip | of CPU |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         paths = corpus.clips(Path(folder), arguments.clips)

@@ -1,7 +1,7 @@
-"""I3D against the plain way (benchmarks/plain_i3d.py), both as whole processes in one run.
+"""Compare I3D with the plain implementation (benchmarks/plain_i3d.py), both as whole processes.
 
-python -m benchmarks.i3d               rgb; rgb and TV-L1 flow of stacks that overlap; memory by length
-python -m benchmarks.i3d rgb memory    parts of it
+python -m benchmarks.i3d               rgb; rgb and TV-L1 flow of overlapping stacks; memory by length
+python -m benchmarks.i3d rgb memory    some parts
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PARTS = ("rgb", "flow", "memory")
 
 
 class Bench:
-    """The folder of the run, with weights that both sides use."""
+    """The benchmark's folder, with weights that both sides use."""
 
     def __init__(self, folder: Path) -> None:
         import torch
@@ -38,7 +38,7 @@ class Bench:
     def ours(self, paths: Sequence[Path], stack_size: int, step_size: int, *options: str) -> Run:
         common = "feature_type=i3d device=cpu overwrite=true on_extraction=save_numpy flow_type=tvl1".split()
         stacks = (f"stack_size={stack_size}", f"step_size={step_size}")
-        output = self.folder / f"{stack_size}_{step_size}"  # a folder holds features of one setting
+        output = self.folder / f"{stack_size}_{step_size}"  # an output folder holds features of one configuration
         own = (f"--checkpoint={self.folder}/{{stream}}.pth", f"--output_path={output}")
         return run([sys.executable, "main.py", *common, *stacks, *options, *own, "--video_paths", *paths])
 
@@ -57,7 +57,7 @@ class Bench:
         self._compare("rgb + TV-L1, 16-frame stacks every 4", "rgb+flow", [path], 16, 4)
 
     def measure_memory(self) -> None:
-        """Peak memory of all processes together, for a file and for one six times as long."""
+        """Peak memory of all processes, for a file and for one six times as long."""
         peaks = []
         for minutes in (1, 6):
             path = corpus.long_file(self.folder, 60 * minutes)

@@ -40,7 +40,7 @@ REPETITIONS = 7
 
 
 def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> float:
-    """Seconds of the fastest of several calls, after one to warm up."""
+    """Seconds of the fastest of several calls, after a warm-up call."""
     function()
     times = []
     for _ in range(repetitions):
@@ -51,7 +51,7 @@ def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> floa
 
 
 def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
-    """Examples per second of the plain network, of torch's channels_last, and of ours in fp32 and bf16."""
+    """Examples per second of the plain network, the same in channels_last, and CpuVGGish in fp32 and bf16."""
     import torch
 
     from torch_zoo.models.vggish.cpu import CpuVGGish

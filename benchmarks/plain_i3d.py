@@ -1,8 +1,8 @@
-"""I3D the plain way, as a process: OpenCV decodes, Pillow scales, each stack by itself through flow and network.
+"""A plain I3D implementation, as a process: OpenCV decodes, Pillow resizes, stacks are processed independently.
 
 Usage: python -m benchmarks.plain_i3d streams stack_size step_size weights_folder output_folder file...
 
-`weights_folder` has rgb.pth and flow.pth. The flow is TV-L1, of all pairs of every stack.
+`weights_folder` has rgb.pth and flow.pth. The flow is TV-L1, computed for all pairs of every stack.
 """
 
 from __future__ import annotations

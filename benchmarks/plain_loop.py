@@ -1,4 +1,4 @@
-"""What people do today, as a process: for each file, ffmpeg writes a WAV and torchvggish makes embeddings of it.
+"""The usual loop, as a process: for each file, ffmpeg writes a WAV, and torchvggish computes its embeddings.
 
 Usage: python -m benchmarks.plain_loop weights.pth output_folder file...
 """

@@ -1,4 +1,4 @@
-"""Run a command and measure it from outside: seconds, first line of output, memory of the whole process tree."""
+"""Run a command and measure it: wall time, time to the first line of output, peak memory of the process tree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Run:
 
 
 def run(command: Sequence[object], cores: set[int] | None = None) -> Run:
-    """Raises CalledProcessError, with what the command printed to stderr, if it fails."""
+    """Run and measure `command`. Raises CalledProcessError, with its stderr, if it fails."""
     began = time.monotonic()
     with (
         tempfile.TemporaryFile() as errors,

@@ -1,4 +1,4 @@
-"""Make the sample clips: speech.mp4 and music.mp4, and the list of their paths.
+"""Generate the sample clips, speech.mp4 and music.mp4, and the list of their paths.
 
 Run as `python sample/make_samples.py` from the repository root. Needs the espeak-ng program.
 """
@@ -23,11 +23,11 @@ FPS = 25
 WIDTH_PX, HEIGHT_PX = 320, 240
 SPEECH_RATE_HZ, MUSIC_RATE_HZ = 44_100, 48_000
 AUDIO_BITS_PER_S_PER_CHANNEL = 64_000
-# asm=0: libx264's AVX-512 code (core 165) gave different bytes from run to run, its C code did not.
+# asm=0: libx264's AVX-512 code (core 165) is not deterministic between runs; its C code is.
 X264_OPTIONS = {"crf": "27", "preset": "medium", "x264-params": "asm=0"}
 PEAK = 0.8  # of full scale
 PAUSE_S = 0.45
-SENTENCES = (  # (espeak-ng voice, what it says)
+SENTENCES = (  # (espeak-ng voice, text)
     ("en-us", "Torch Zoo watches a video, and listens to its sound."),
     ("en-gb+f3", "It cuts the sound into pieces, each about one second long."),
     ("en-us", "For every piece, a network called V G G ish writes one hundred and twenty eight numbers."),
@@ -40,7 +40,7 @@ BURSTS = 6
 
 
 def tone(hz: float, seconds: float, rate_hz: int) -> Floats:
-    """Plucked note with three harmonics: (n,) float32."""
+    """A plucked note with three harmonics: (n,) float32."""
     t = np.arange(round(seconds * rate_hz)) / rate_hz
     wave = sum(np.sin(2 * np.pi * hz * k * t) / k**2 for k in (1, 2, 3))
     envelope = np.minimum(t / 0.01, 1) * np.minimum((seconds - t) / 0.05, 1) * np.exp(-1.5 * t / seconds)
@@ -68,7 +68,7 @@ def say(voice: str, text: str) -> Floats:
     return np.concatenate([frame.to_ndarray()[0] for frame in [*frames, *resampler.resample(None)]])
 
 
-def speech_track(rng: np.random.Generator) -> Floats:
+def speech_audio(rng: np.random.Generator) -> Floats:
     """A chime, then sentences with pauses between them, then soft noise: (n, 1) float32, 44.1 kHz."""
     pause = np.zeros(round(PAUSE_S * SPEECH_RATE_HZ), np.float32)
     chime = [0.3 * tone(hz, 0.4, SPEECH_RATE_HZ) for hz in (659.26, 783.99)]
@@ -77,8 +77,8 @@ def speech_track(rng: np.random.Generator) -> Floats:
     return np.concatenate([*chime, pause, *spoken, hiss])[:, None]
 
 
-def music_track(rng: np.random.Generator) -> Floats:
-    """Melody left and chords right, then bursts of noise on either side: (n, 2) float32, 48 kHz."""
+def music_audio(rng: np.random.Generator) -> Floats:
+    """Melody on the left and chords on the right, then bursts of noise on alternating sides: (n, 2) float32, 48 kHz."""
     left = np.concatenate([tone(hz, NOTE_S, MUSIC_RATE_HZ) for hz in MELODY_HZ])
     right = np.concatenate([sum(tone(hz, CHORD_S, MUSIC_RATE_HZ) for hz in chord) / 2 for chord in CHORDS_HZ])
     music = np.stack([left, right], axis=1)
@@ -87,16 +87,16 @@ def music_track(rng: np.random.Generator) -> Floats:
     return np.concatenate([music, *bursts])
 
 
-def whole_frames(track: Floats, rate_hz: int) -> Floats:
-    """The track with its peak set, ended with silence, one row per picture: (frames, samples, channels)."""
+def split_by_frame(audio: Floats, rate_hz: int) -> Floats:
+    """Peak-normalize the audio, pad it with silence and split it by video frame: (frames, samples, channels)."""
     samples = rate_hz // FPS
-    padded = np.pad(track, ((0, -len(track) % samples), (0, 0)))
+    padded = np.pad(audio, ((0, -len(audio) % samples), (0, 0)))
     padded *= PEAK / np.abs(padded).max()
-    return padded.reshape(-1, samples, track.shape[1])
+    return padded.reshape(-1, samples, audio.shape[1])
 
 
 def backdrop(rng: np.random.Generator) -> Image:
-    """Soft colour clouds that tile without a seam: (240, 320, 3) uint8."""
+    """Soft clouds of color that tile seamlessly: (240, 320, 3) uint8."""
     y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
     image = np.zeros((HEIGHT_PX, WIDTH_PX, 3))
     for _ in range(12):
@@ -106,8 +106,8 @@ def backdrop(rng: np.random.Generator) -> Image:
     return np.asarray(np.clip(90 + 18 * image, 16, 200), np.uint8)
 
 
-def picture(scene: Image, index: int, level: float) -> Image:
-    """Drifting clouds and a chequered disc that grows with the level, 0 to 1: (240, 320, 3) uint8."""
+def draw_frame(scene: Image, index: int, level: float) -> Image:
+    """Drifting clouds and a checkered disc that grows with the level, 0 to 1: (240, 320, 3) uint8."""
     image = np.roll(scene, (index, 2 * index), axis=(0, 1))
     angle = 2 * np.pi * index / (5 * FPS)
     y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
@@ -118,35 +118,35 @@ def picture(scene: Image, index: int, level: float) -> Image:
     return image
 
 
-def write_clip(path: Path, make_track: Callable[[np.random.Generator], Floats], rate_hz: int) -> None:
-    """Encode a track and the moving picture that follows its level, as H.264 and AAC."""
+def write_clip(path: Path, make_audio: Callable[[np.random.Generator], Floats], rate_hz: int) -> None:
+    """Encode the audio (AAC) and an animation that follows its level (H.264)."""
     rng = np.random.default_rng(SEED)
-    blocks = whole_frames(make_track(rng), rate_hz)
+    blocks = split_by_frame(make_audio(rng), rate_hz)
     scene = backdrop(rng)
     levels = np.sqrt((blocks**2).mean(axis=(1, 2)))
     layout = "mono" if blocks.shape[2] == 1 else "stereo"
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as clip:
         video = clip.add_stream("libx264", rate=FPS, options=X264_OPTIONS)
         video.width, video.height, video.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
-        video.thread_count = 1  # the bytes do not depend on the number of cores
+        video.thread_count = 1  # so that the bytes do not depend on the number of cores
         audio = clip.add_stream("aac", rate=rate_hz, layout=layout)
         audio.bit_rate = AUDIO_BITS_PER_S_PER_CHANNEL * blocks.shape[2]
         for i, (block, level) in enumerate(zip(blocks, levels / levels.max(), strict=True)):
-            shown = av.VideoFrame.from_ndarray(picture(scene, i, float(level)), format="rgb24")
-            heard = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=layout)
-            heard.sample_rate, heard.pts = rate_hz, i * block.shape[0]
-            clip.mux(video.encode(shown))
-            clip.mux(audio.encode(heard))
+            image = av.VideoFrame.from_ndarray(draw_frame(scene, i, float(level)), format="rgb24")
+            samples = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=layout)
+            samples.sample_rate, samples.pts = rate_hz, i * block.shape[0]
+            clip.mux(video.encode(image))
+            clip.mux(audio.encode(samples))
         clip.mux(video.encode(None))
         clip.mux(audio.encode(None))
 
 
 def main() -> None:
-    """Make the files in a temporary folder, as NAME.part, then move them beside this script."""
+    """Write the files to a temporary folder, as NAME.part, then move them next to this script."""
     with tempfile.TemporaryDirectory(dir=HERE) as folder:
         made = Path(folder)
-        write_clip(made / "speech.mp4.part", speech_track, SPEECH_RATE_HZ)
-        write_clip(made / "music.mp4.part", music_track, MUSIC_RATE_HZ)
+        write_clip(made / "speech.mp4.part", speech_audio, SPEECH_RATE_HZ)
+        write_clip(made / "music.mp4.part", music_audio, MUSIC_RATE_HZ)
         paths = "# The sample clips\n./sample/speech.mp4\n./sample/music.mp4\n"
         (made / "sample_video_paths.txt.part").write_text(paths)
         for part in sorted(made.iterdir()):

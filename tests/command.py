@@ -1,4 +1,4 @@
-"""Run `python main.py ...` as a user does, and look at what it leaves behind."""
+"""Run `python main.py ...` as a user does, and inspect the results."""
 
 from __future__ import annotations
 

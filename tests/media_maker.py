@@ -16,9 +16,9 @@ import soundfile
 from torch_zoo.utils.media.audio import Decoder, open_audio
 from torch_zoo.utils.types import Source
 
-FRAME = 960  # samples given to an encoder at a time; it cuts them to what it needs
+FRAME = 960  # samples passed to an encoder at a time
 BIT_RATE = 128_000
-ONE_STEP = 1  # of 16 bits: what two versions of FFmpeg may differ by
+ONE_STEP = 1  # of 16 bits, by which FFmpeg versions may differ
 
 # name -> codec, sampling rate in Hz and video codec
 KINDS = {
@@ -41,7 +41,7 @@ KINDS = {
 
 
 def noise_and_tone(seconds: float, rate: int, channels: int = 2, seed: int = 0) -> np.ndarray:
-    """A tone of its own for each channel under soft noise, (n, channels) int16."""
+    """A different tone per channel, with soft noise: (n, channels) int16."""
     time = np.arange(round(seconds * rate))[:, None] / rate
     tones = 0.4 * np.sin(2 * np.pi * (300.0 + 170.0 * np.arange(channels)) * time)
     noise = 0.05 * np.random.default_rng(seed).standard_normal((len(time), channels))
@@ -60,9 +60,9 @@ def write_media(
     hole: tuple[float, float] = (0.0, 0.0),
     options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Samples (n, channels) int16 -> a media file, with a video stream of the codec `picture` as long as the sound.
+    """Samples (n, channels) int16 -> a media file, with a video stream as long as the audio, encoded by `picture`.
 
-    The sound starts at `start` s; at `hole[0]` s of it the clock jumps ahead by `hole[1]` s. `samples` may be empty.
+    The audio starts at `start` s; at `hole[0]` s of it, the clock jumps ahead by `hole[1]` s. `samples` may be empty.
     """
     channels = samples.shape[1]
     layout = layout or {1: "mono", 2: "stereo", 6: "5.1"}[channels]
@@ -88,7 +88,7 @@ def write_media(
 
 
 def write_kind(folder: Path, kind: str, seconds: float = 2.0) -> tuple[Path, np.ndarray, int]:
-    """One of KINDS -> the file, the samples it was made of and their rate."""
+    """One of KINDS -> the file, its original samples and their rate."""
     codec, rate, picture = KINDS[kind]
     samples = noise_and_tone(seconds, rate)
     return write_media(folder / kind, samples, rate, codec, picture=picture), samples, rate
@@ -100,7 +100,7 @@ def write_vorbis(path: Path, seconds: float = 2.0) -> Path:
 
 
 def decode(path: Path, decoder: Decoder = "auto", start: float = 0.0, end: float | None = None) -> np.ndarray:
-    """The samples (n, channels) int16 that the code under test makes of `path`."""
+    """The samples (n, channels) int16 that the code under test decodes from `path`."""
     with open_audio(Source(str(path), "x", start, end), decoder) as audio:
         return np.concatenate(list(audio.blocks), axis=1).T
 

@@ -1,4 +1,4 @@
-"""Weights with batch norms, under other names, or known by git's digest only."""
+"""Weights with batch norms, with other keys, or with only git's digest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_counters_of_batch_norms_may_be_missing(tmp_path):
         Checkpoint(tmp_path / "bad.pth", "").load(network())
 
 
-def test_names_of_a_file_are_brought_to_the_networks(tmp_path):
+def test_keys_of_a_file_are_renamed(tmp_path):
     state = saved(tmp_path / "same.pth")
     torch.save({f"module.{key}": tensor for key, tensor in state.items()}, tmp_path / "other.pth")
     ours = network()
@@ -45,7 +45,7 @@ def test_names_of_a_file_are_brought_to_the_networks(tmp_path):
     assert torch.equal(ours[0].weight, state["0.weight"])
 
 
-def test_random_batch_norms_do_nothing():
+def test_random_batch_norms_are_the_identity():
     ours = network().eval()
     resolve("random", PretrainedWeights("", "", ""), 3).load(ours)
     maps = torch.rand(2, 4, 5, 5)
@@ -57,15 +57,15 @@ def test_the_option_is_named():
         resolve("no/such.pth", PretrainedWeights("", "", ""), 0, option="flow_checkpoint")
 
 
-def test_a_file_is_known_by_gits_digest(tmp_path, monkeypatch):
+def test_a_file_is_verified_by_gits_digest(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     path = tmp_path / "hub/checkpoints/net.pth"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"weights")
-    told = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True).stdout.strip()
-    assert git_blob(path) == told
+    expected = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True).stdout.strip()
+    assert git_blob(path) == expected
     assert (
-        resolve("pretrained", PretrainedWeights("http://x/y.pth", "", "", git_blob=told, name="net.pth"), 0).path
+        resolve("pretrained", PretrainedWeights("http://x/y.pth", "", "", git_blob=expected, name="net.pth"), 0).path
         == path
     )
     with pytest.raises(UsageError, match="its digest is not that of"):

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say, on media that is what they say."""
+"""The benchmarks measure what they claim, on the media they claim."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import av
 from benchmarks import corpus, parts, process
 
 
-def test_clips_are_ten_seconds_of_picture_and_stereo_sound(tmp_path):
+def test_clips_are_ten_seconds_of_video_and_stereo_audio(tmp_path):
     paths = corpus.clips(tmp_path, 14)
     assert len(set(paths)) == 14
     assert paths[0].samefile(paths[12])
     assert not paths[0].samefile(paths[1])
     with av.open(str(paths[0])) as container:
-        (sound,), (picture,) = container.streams.audio, container.streams.video
-        assert (sound.codec_context.name, sound.rate, sound.channels) == ("aac", 44_100, 2)
-        assert picture.codec_context.name == "h264"
+        (audio,), (video,) = container.streams.audio, container.streams.video
+        assert (audio.codec_context.name, audio.rate, audio.channels) == ("aac", 44_100, 2)
+        assert video.codec_context.name == "h264"
         assert abs(container.duration / av.time_base - 10) < 0.1
 
 
@@ -48,7 +48,7 @@ def test_the_floor_decodes_all_frames(bikes):
     assert parts.ffmpeg_frames(str(bikes), "video") == 250
 
 
-def test_the_benchmark_explains_itself():
+def test_help_lists_the_parts():
     command = [sys.executable, "-m", "benchmarks.bench", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "clips network startup workers resume hour" in text

@@ -20,7 +20,7 @@ def direct_dependencies(tables: str = "dependencies|dev|map") -> list[Requiremen
     return [Requirement(entry) for table in found for entry in re.findall(r'"(.+?)"(?:,|$)', table, re.MULTILINE)]
 
 
-def test_conda_environment_takes_the_same_pins() -> None:
+def test_conda_environment_has_the_same_pins() -> None:
     environment = yaml.safe_load((REPOSITORY / "conda_env_torch_zoo.yml").read_text())
     assert environment["name"] == "torch_zoo"
     [pip] = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
@@ -43,7 +43,7 @@ def test_lock_pins_every_direct_dependency_within_its_bounds(lock: str, tables: 
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
-def test_tests_run_with_what_users_have() -> None:
+def test_tests_use_the_same_versions_as_users() -> None:
     users, tests = map(pins, LOCKS)
     assert {name: tests[name] for name in users} == users
 
@@ -53,7 +53,7 @@ def test_lock_names_no_registry_and_no_path(lock: str) -> None:
     assert not re.search(r"https?://|file:|--index|--find-links|/", lock)
 
 
-def test_bounds_admit_the_oldest_supported_torch() -> None:
+def test_bounds_allow_the_oldest_supported_torch() -> None:
     bounds = {requirement.name: requirement.specifier for requirement in direct_dependencies()}
     assert bounds["torch"].contains("2.11.0")
     assert bounds["torchvision"].contains("0.26.0")

@@ -1,4 +1,4 @@
-"""The layers of the house: who may import whom, and how large a file may grow."""
+"""The layers of the architecture: which modules may import which, and the maximum file length."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_imports_obey_the_layers(path: Path) -> None:
     assert [module for module in ours - {"torch_zoo"} if not f"{module}.".startswith(tuple(allowed))] == []
 
 
-def test_types_import_nothing_of_ours() -> None:
+def test_types_import_none_of_our_modules() -> None:
     assert [module for module in imported(ROOT / "utils/types.py") if module.split(".")[0] in OURS] == []
 
 

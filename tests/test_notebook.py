@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last on a local kernel, and what is committed of it is clean."""
+"""The notebook runs completely on a local kernel, and the committed file is clean."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTEBOOK = ROOT / "notebooks" / "vggish_colab.ipynb"
 FIGURES = ["look", "compare", "pool", "pca", "google with parameters"]  # ids of the cells that draw
 UNREACHABLE = "http://127.0.0.1:9"
 
-# Runs a cell twice, as on Colab, and says where that leads.
+# Runs a cell twice, as on Colab, and prints the final folder.
 ON_COLAB = """
 import os, sys, types
 from IPython.core.interactiveshell import InteractiveShell
@@ -42,7 +42,7 @@ def source(identity: str) -> str:
     return cell.source
 
 
-def test_what_is_committed_holds_no_results_and_no_paths_of_a_machine() -> None:
+def test_committed_notebook_has_no_outputs_and_no_local_paths() -> None:
     notebook = read()
     nbformat.validate(notebook)
     for cell in notebook.cells:
@@ -50,7 +50,7 @@ def test_what_is_committed_holds_no_results_and_no_paths_of_a_machine() -> None:
         assert not re.search(r"/(home|root|tmp|work|Users|content)/|[A-Z]:\\", cell.source)
 
 
-def test_badge_and_links_lead_to_files_of_the_repository() -> None:
+def test_badge_and_links_point_to_files_of_the_repository() -> None:
     text = NOTEBOOK.read_text()
     [repository] = re.findall(r'REPOSITORY = "https://github\.com/([\w-]+/[\w-]+)"', source("install"))
     badge = f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/{NOTEBOOK.name}"
@@ -83,7 +83,7 @@ def test_on_colab_the_repository_is_cloned_once_and_installed(tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[NotebookNode]]:
-    """What each cell shows, by its id, without network. At the end Google's PCA once more, with parameters at hand."""
+    """Outputs of each cell, by its id, offline; then of the cell with Google's PCA again, with local parameters."""
     folder = tmp_path_factory.mktemp("notebook")
     for name in ("main.py", "hubconf.py", "configs", "models", "sample", "torch_zoo", "utils"):
         (folder / name).symlink_to(ROOT / name)
@@ -116,12 +116,12 @@ def test_it_extracts_and_compares_the_sample(outputs: dict[str, list[NotebookNod
     assert re.findall(r"\((\d+), 128\) float32", printed(outputs["load"])) == ["20", "12"]  # clips of 19.8 s and 12 s
     cosines = [float(number) for number in re.findall(r"0\.\d+", printed(outputs["compare"]))]
     assert len(cosines) == 3
-    assert min(cosines[:2]) > cosines[2]  # a clip is more like itself
+    assert min(cosines[:2]) > cosines[2]  # a clip is more similar to itself
     assert "1.000" in printed(outputs["normalize"])
 
 
-def test_without_google_s_parameters_it_says_so_and_goes_on(outputs: dict[str, list[NotebookNode]]) -> None:
+def test_it_continues_without_googles_parameters(outputs: dict[str, list[NotebookNode]]) -> None:
     if PCA_PARAMS.cached.exists():
-        pytest.skip(f"{PCA_PARAMS.cached.name} is there")
+        pytest.skip(f"{PCA_PARAMS.cached.name} is cached")
     [line] = printed(outputs["google"]).splitlines()
-    assert line.startswith("left out: cannot download") and PCA_PARAMS.url in line
+    assert line.startswith("skipped: cannot download") and PCA_PARAMS.url in line

@@ -18,15 +18,15 @@ class Thing:
     number: int = 1
     size: float | None = None
     ids: list[int] | None = None
-    colour: Literal["red", "dark blue"] = "red"
+    color: Literal["red", "dark blue"] = "red"
     shade: Literal["light", "dark"] | None = None
     name: str = "x"
     free: Any = None
 
 
 def test_takes_what_bears_the_names_of_its_fields() -> None:
-    options = OmegaConf.create({"number": 2, "ids": [0, 3], "colour": "dark blue", "free": [1, "a"], "other": 5})
-    assert build(Thing, options) == Thing(number=2, ids=[0, 3], colour="dark blue", free=[1, "a"])
+    options = OmegaConf.create({"number": 2, "ids": [0, 3], "color": "dark blue", "free": [1, "a"], "other": 5})
+    assert build(Thing, options) == Thing(number=2, ids=[0, 3], color="dark blue", free=[1, "a"])
     assert type(build(Thing, options).ids) is list
 
 
@@ -45,8 +45,8 @@ def test_integers_are_numbers_and_null_is_none() -> None:
         ({"size": "big"}, "size=big: must be a number or null"),
         ({"ids": 3}, r"ids=3: must be a list of integers, e.g. \[0,1\] or null"),
         ({"ids": ["a"]}, "must be a list of integers"),
-        ({"colour": "green"}, "colour=green: must be one of red, dark blue"),
-        ({"colour": None}, "colour=null: must be one of red, dark blue"),
+        ({"color": "green"}, "color=green: must be one of red, dark blue"),
+        ({"color": None}, "color=null: must be one of red, dark blue"),
         ({"shade": "deep"}, "shade=deep: must be one of light, dark, null"),
         ({"name": None}, "name=null: must be a string"),
         ({"name": ["a"]}, "must be a string"),

@@ -39,7 +39,7 @@ print(utils.OWNER, models.OWNER, again is utils)
 
 
 def output_of(command: list[str], folder: Path, **environment: str) -> str:
-    """The stdout of a command that runs in `folder`, where nothing of the checkout is on Python's path."""
+    """The stdout of a command that runs in `folder`, without the checkout on Python's path."""
     given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(command, cwd=folder, env={**given, **environment}, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -49,7 +49,7 @@ def output_of(command: list[str], folder: Path, **environment: str) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    # in an isolated environment, pip would download what builds the wheel
+    # in an isolated environment, pip would download the build backend
     command = [*PIP, "wheel", str(ROOT), *OFFLINE, "--no-build-isolation", "--wheel-dir", str(folder)]
     subprocess.run(command, check=True)
     [built] = folder.iterdir()

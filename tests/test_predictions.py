@@ -1,4 +1,4 @@
-"""The report of the highest classes, against SciPy's softmax."""
+"""The report of the top classes, compared with SciPy's softmax."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.special import softmax
 from torch_zoo.utils.predictions import kinetics_400, report
 
 
-def test_each_window_lists_its_five_highest_classes_with_their_probabilities():
+def test_each_window_lists_its_top_5_classes_with_probabilities():
     logits = np.random.default_rng(0).normal(0, 3, (2, 8)).astype(np.float32)
     classes = [f"class {number}" for number in range(8)]
     lines = report("clip", {"rgb": logits}, np.array([[0.0, 0.4], [0.4, 0.8]]), classes).splitlines()
@@ -21,7 +21,7 @@ def test_each_window_lists_its_five_highest_classes_with_their_probabilities():
         np.testing.assert_allclose([float(share) for _, share, _ in listed], softmax(row)[order], atol=5.1e-4)
 
 
-def test_streams_are_reported_one_after_the_other():
+def test_streams_are_reported_in_order():
     logits = {"rgb": np.zeros((1, 5)), "flow": np.zeros((1, 5))}
     lines = report("clip", logits, np.array([[0.0, 1.0]]), list("abcde")).splitlines()
     assert [line for line in lines if line.startswith("clip")] == [

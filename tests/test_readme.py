@@ -1,4 +1,4 @@
-"""Every command of the README does what it says, from an empty folder with the sample clips beside it."""
+"""Every command in the README works, in an empty folder with the sample clips."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS = list(dict.fromkeys(line.partition("  #")[0].strip() for block in BLOC
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkout as a user sees it, and the files that the README tells to write."""
+    """The checkout as a user sees it, and the files that the README asks to create."""
     folder = tmp_path_factory.mktemp("readme")
     for name in ("main.py", "torch_zoo", "sample", "utils", "Makefile", "requirements.lock", "tests"):
         (folder / name).symlink_to(REPOSITORY / name)

@@ -1,4 +1,4 @@
-"""Window arithmetic against a naive loop, for any stream cut anywhere."""
+"""Window arithmetic compared with a naive loop, for any stream and any block sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOPS = st.integers(1, 10)
 
 
 def stream(sizes: list[int]) -> list[np.ndarray]:
-    """Blocks of these sizes that count 1, 2, ... on; two numbers an item."""
+    """Blocks of these sizes that count 1, 2, ... on; two numbers per item."""
     numbers = np.arange(1, sum(sizes) + 1)[:, None] * [1, -1]
     return np.split(numbers, np.cumsum(sizes)[:-1]) if sizes else []
 
@@ -28,7 +28,7 @@ def joined(blocks: list[np.ndarray]) -> np.ndarray:
 
 
 @given(SIZES, LENGTHS, HOPS)
-def test_windows_are_those_of_the_whole_stream(sizes, length, hop):
+def test_windows_equal_those_of_the_whole_stream(sizes, length, hop):
     expected = naive(joined(stream(sizes)), length, hop)
     windows = [window for block in sliding_windows(stream(sizes), length, hop) for window in block]
     assert len(windows) == len(expected) == num_windows(sum(sizes), length, hop)
@@ -37,7 +37,7 @@ def test_windows_are_those_of_the_whole_stream(sizes, length, hop):
 
 
 @given(SIZES, LENGTHS, HOPS)
-def test_padding_completes_the_last_window_and_adds_no_more(sizes, length, hop):
+def test_padding_completes_the_last_window_only(sizes, length, hop):
     items = joined(stream(sizes))
     padded = joined(list(pad_last(stream(sizes), length, hop)))
     np.testing.assert_array_equal(padded[: len(items)], items)
@@ -45,7 +45,7 @@ def test_padding_completes_the_last_window_and_adds_no_more(sizes, length, hop):
     windows = naive(padded, length, hop)
     if hop <= length:
         assert {int(item) for window in windows for item in window[:, 0]} >= set(range(1, len(items) + 1))
-    starts = range(0, len(items), hop)  # a window that begins behind the last item would hold nothing
+    starts = range(0, len(items), hop)  # a window that starts after the last item would be empty
     assert len(windows) == sum(1 for start in starts if start == 0 or start - hop + length < len(items))
 
 

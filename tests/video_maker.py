@@ -1,4 +1,4 @@
-"""Clips for the tests, each frame of one grey or a moving pattern, and what OpenCV and the ffmpeg program see."""
+"""Video files for the tests, with uniform gray frames or a moving pattern, decoded by OpenCV and the ffmpeg program."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LOSSLESS = {"codec": "ffv1", "pix_fmt": "bgr0"}  # in .mkv, .avi
 
 
 def pattern(index: int, width: int, height: int) -> np.ndarray:
-    """A colorful ramp that moves on, (H, W, 3) uint8."""
+    """A moving color pattern, (H, W, 3) uint8."""
     y, x = np.mgrid[:height, :width]
     bands = [2 * x + 3 * y + 5 * index, 255 - 3 * x + y - 4 * index, 40 * (x // 8 + y // 8) + 9 * index]
     return np.stack([band % 256 for band in bands], axis=-1).astype(np.uint8)
 
 
-def grey(index: int, width: int, height: int) -> np.ndarray:
-    """A frame that shows its number."""
+def gray(index: int, width: int, height: int) -> np.ndarray:
+    """A uniform frame whose value is its index, (H, W, 3) uint8."""
     return np.full((height, width, 3), index, np.uint8)
 
 
@@ -43,7 +43,7 @@ def write_video(
     options: Mapping[str, str] | None = None,
     muxing: Mapping[str, str] | None = None,
 ) -> Path:
-    """So many frames, or frames at these times in s."""
+    """Write this many frames, or frames at these timestamps in s."""
     times = [Fraction(k) / rate for k in range(frames)] if isinstance(frames, int) else frames
     clock = Fraction(1, 90000) if not isinstance(frames, int) else 1 / Fraction(rate)
     width, height = size
@@ -67,13 +67,13 @@ def ffmpeg(*arguments: object) -> bytes:
 
 
 def decode(path: Path, start: float = 0.0, end: float | None = None, **how: object) -> tuple[Video, list[Frame]]:
-    """What the code under test makes of a file."""
+    """Decode a file with the code under test."""
     with open_video(Source(str(path), "x", start, end), **how) as video:
         return video, list(video.frames)
 
 
 def opencv(path: Path) -> tuple[float, list[float], list[np.ndarray]]:
-    """Frame rate, times in s and RGB frames as cv2.VideoCapture has them."""
+    """Frame rate, times in s and RGB frames from cv2.VideoCapture."""
     capture = cv2.VideoCapture(str(path))
     times, images = [], []
     while True:
@@ -85,8 +85,8 @@ def opencv(path: Path) -> tuple[float, list[float], list[np.ndarray]]:
 
 
 def fps_method(path: Path, fps: str) -> list[int]:
-    """The numbers of the `grey` frames that the fps filter of the ffmpeg program lets through."""
+    """The indices of the `gray` frames that the fps filter of the ffmpeg program outputs."""
     width, height = 16, 16
-    sound_aside = ("-map", "0:v:0", "-vf", f"fps=fps={fps}", "-fps_mode", "passthrough")
-    raw = ffmpeg("-i", path, *sound_aside, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:")
+    video_only = ("-map", "0:v:0", "-vf", f"fps=fps={fps}", "-fps_mode", "passthrough")
+    raw = ffmpeg("-i", path, *video_only, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:")
     return np.frombuffer(raw, np.uint8).reshape(-1, width * height * 3)[:, 0].tolist()

@@ -110,7 +110,7 @@ def resolve(
             log.warning("DEMO: continuing with RANDOM weights; the features below are meaningless")
             return resolve("random", pretrained, seed)
     path = Path(checkpoint).expanduser()
-    if variables and (theirs := tensorflow_checkpoints.recognise(path)):
+    if variables and (theirs := tensorflow_checkpoints.recognize(path)):
         path = _converted(theirs, variables)
     if not path.is_file():
         raise UsageError(f"{option}={checkpoint}: no such file; give a path, or pretrained, demo or random")

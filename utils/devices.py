@@ -153,5 +153,5 @@ def _checked(ids: list[int]) -> list[int]:
     if not ids:
         raise UsageError("device_ids: the list is empty")
     if min(ids) < 0:
-        raise UsageError(f"device_ids: {ids} must be whole numbers from 0")
+        raise UsageError(f"device_ids: {ids} must be integers from 0")
     return ids

@@ -1,4 +1,4 @@
-"""Signs of life: whoever does long work says so, and a decoder process passes it on to those who watch it."""
+"""Heartbeats: long-running work reports progress, which a decoder process forwards to its supervisor."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _listeners: list[Callable[[], None]] = []
 
 
 def beat() -> None:
-    """Progress has been made: a frame was decoded, a pair of frames compared."""
+    """Report progress, e.g. a decoded frame or the flow of a pair of frames."""
     for listener in _listeners:
         listener()
 
 
 def listen(listener: Callable[[], None]) -> None:
-    """Call `listener` at each beat from now on."""
+    """Call `listener` on every beat from now on."""
     _listeners.append(listener)

@@ -16,7 +16,7 @@ from torch_zoo.utils.types import Source, UsageError
 
 COLUMNS = ("path", "start", "end", "name", "error")  # of a list, and of one of failures; others go to the sink
 DELIMITERS = {".csv": ",", ".tsv": "\t"}  # by suffix; other files are text
-LONGEST_SECONDS = 1e9  # of a time stamp: 32 years
+LONGEST_SECONDS = 1e9  # of a timestamp: 32 years
 
 
 def is_table(path: str) -> bool:

@@ -46,7 +46,7 @@ class Run:
 
 
 def build(target: type[T], options: Mapping[str, Any]) -> T:
-    """Construct the dataclass `target`; options it has no field for are passed over, `~/` is the user's home.
+    """Construct the dataclass `target`; options it has no field for are ignored, `~/` is the user's home.
 
     Raises UsageError.
     """

@@ -1,4 +1,4 @@
-"""The classes that a network ranks highest, as text: a report for each window of a source."""
+"""Top-k predictions as text, and the names of known label sets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ TOP_K = 5
 
 
 def report(source: str, logits: Mapping[str, np.ndarray], times: np.ndarray, classes: Sequence[str]) -> str:
-    """The five highest classes of each window of a source, with logit and softmax probability.
+    """The top 5 classes of each window of a source, with logit and softmax probability.
 
     Args:
-        source: its name.
-        logits: (T, len(classes)) of each stream or head, by its name.
+        source: name of the source.
+        logits: name of each stream or head -> its logits (T, len(classes)).
         times: start and end of each window, (T, 2) seconds.
-        classes: their names, in the order of the logits.
+        classes: class names, in the order of the logits.
     """
     lines = []
     for number, (start, end) in enumerate(times):
@@ -30,7 +30,7 @@ def report(source: str, logits: Mapping[str, np.ndarray], times: np.ndarray, cla
 
 
 def kinetics_400() -> list[str]:
-    """Names of the classes of Kinetics-400, in the order of the logits of networks trained on it."""
+    """Class names of Kinetics-400, in the order of the logits of networks trained on it."""
     from torchvision.models.video import R3D_18_Weights
 
     names: list[str] = R3D_18_Weights.DEFAULT.meta["categories"]

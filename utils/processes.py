@@ -1,4 +1,4 @@
-"""What processes of ours have in common: they end with their parent, and say why they ended."""
+"""Child processes: exit with their parent, and describe their exit codes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ KEEP_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": f"{1 << 30}", 
 
 
 def end_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent`, which started it, ends, however that happens (Linux).
+    """Have the kernel kill this process when its parent process `parent` exits for any reason (Linux).
 
-    Elsewhere a process notices when the connection to its parent closes, unless it hangs in foreign code.
+    On other systems, a process notices when the connection to its parent closes, unless it hangs in native code.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before
+        if os.getppid() != parent:  # it exited before
             os._exit(1)
 
 
 def cause_of_exit(exit_code: int | None) -> str:
-    """An exit code as multiprocessing has it (negative: a signal), for people."""
+    """Describe an exit code of multiprocessing (negative: a signal)."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""

@@ -76,7 +76,7 @@ def _expand(path: str) -> Iterator[Source]:
 
 
 def media_files(folder: str) -> list[str]:
-    """Media at any depth of a folder, sorted; hidden files and folders are passed over.
+    """Media at any depth of a folder, sorted; hidden files and folders are skipped.
 
     Linked folders are followed, after the real ones, and each folder is listed once, so that links can't loop.
     """

@@ -1,10 +1,10 @@
-"""TensorFlow checkpoints become torch files.
+"""Convert TensorFlow checkpoints to PyTorch files.
 
-TensorFlow is needed only for that. It runs in a process of its own, so that neither the driver nor the workers
-import it: python -m torch_zoo.utils.tensorflow_checkpoints
+Only the conversion requires TensorFlow. It runs in a separate process, python -m
+torch_zoo.utils.tensorflow_checkpoints, so that neither the driver nor the workers import TensorFlow.
 
-Both formats end their table of variables with the same 8 bytes: V1 is one file, V2 a table PREFIX.index beside the
-values in PREFIX.data-00000-of-00001.
+In both formats, the table of variables ends with the same 8 bytes. V1 is one file; V2 is a table PREFIX.index and
+the values in PREFIX.data-00000-of-00001.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 TABLE_END = bytes.fromhex("57fb808b247547db")
 DATA = re.compile(r"(.+)\.data-\d{5}-of-\d{5}")
-HOME = Path(torch_zoo.__file__).parents[1]  # where `import torch_zoo` finds it
+HOME = Path(torch_zoo.__file__).parents[1]  # the folder from which `import torch_zoo` works
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +42,26 @@ class Variable:
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """Its axes in torch's order: TensorFlow's kernels are (*space, in, out), torch's (out, in, *space)."""
+        """The permutation to torch's axis order: kernels are (*space, in, out) here, (out, in, *space) in torch."""
         *space, last = range(len(self.shape))
         return (last, *reversed(space[-1:]), *space[:-1])
 
 
 @dataclass(frozen=True, slots=True)
 class TensorFlowCheckpoint:
-    """One that was found."""
+    """The files of a TensorFlow checkpoint."""
 
-    prefix: Path  # what TensorFlow calls it
-    files: tuple[Path, ...]  # all that it consists of
+    prefix: Path  # the name that TensorFlow uses for it
+    files: tuple[Path, ...]
 
 
-def recognise(path: Path) -> TensorFlowCheckpoint | None:
-    """The checkpoint that a user names by its file, its .index file or its prefix; None if it is none.
+def recognize(path: Path) -> TensorFlowCheckpoint | None:
+    """The checkpoint that `path` (a V1 file, an .index file or a prefix) refers to; None if it is not a checkpoint.
 
-    Raises UsageError if a part of it is missing, or is all that was named.
+    Raises UsageError if one of its files is missing, or if `path` is one of its data files.
     """
     if part := DATA.fullmatch(str(path)):
-        raise UsageError(f"{path}: a part of a TensorFlow checkpoint; name the whole of it: checkpoint={part[1]}")
+        raise UsageError(f"{path}: only one file of a TensorFlow checkpoint; give its prefix: checkpoint={part[1]}")
     if path.is_file() and path.suffix != ".index":
         return TensorFlowCheckpoint(path, (path,)) if _is_table(path) else None
     prefix = path.with_suffix("") if path.suffix == ".index" else path
@@ -70,27 +70,30 @@ def recognise(path: Path) -> TensorFlowCheckpoint | None:
     if index.is_file() and data:
         return TensorFlowCheckpoint(prefix, (index, *data))
     if data:
-        raise UsageError(f"{index}: missing; the TensorFlow checkpoint {data[0].name} is a part of needs it")
+        raise UsageError(f"{index}: missing; it belongs to the same TensorFlow checkpoint as {data[0].name}")
     if index.is_file() and _is_table(index):
-        raise UsageError(f"{prefix}.data-00000-of-00001: missing; it has the values of the TensorFlow checkpoint")
+        raise UsageError(f"{prefix}.data-00000-of-00001: missing; it holds the values of the TensorFlow checkpoint")
     return None
 
 
 def convert(checkpoint: TensorFlowCheckpoint, variables: Mapping[str, Variable], path: Path) -> None:
-    """Write the tensors, by our names, as a torch file; what else the checkpoint holds is passed over.
+    """Write the tensors to a PyTorch file, under our keys; ignore all other variables of the checkpoint.
 
-    Raises UsageError if TensorFlow is not installed, or the checkpoint is damaged or that of another network.
+    Raises UsageError if TensorFlow is not installed, or the checkpoint is damaged or belongs to another network.
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise UsageError(
-            f"{checkpoint.prefix}: a TensorFlow checkpoint; to convert it, once, TensorFlow is needed, the extra "
-            "`tensorflow` of pyproject.toml: pip install tensorflow"
+            f"{checkpoint.prefix}: a TensorFlow checkpoint; converting it (once) requires TensorFlow, the extra "
+            "`tensorflow` in pyproject.toml: pip install tensorflow"
         )
-    log.warning("%s: converting this TensorFlow checkpoint, once", checkpoint.prefix)
+    log.warning("%s: converting this TensorFlow checkpoint (only once)", checkpoint.prefix)
     ran = subprocess.run(
         [sys.executable, "-m", "torch_zoo.utils.tensorflow_checkpoints", checkpoint.prefix.absolute(), path.absolute()],
         cwd=HOME,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # no need of a GPU, all of whose memory it would take
+        env={
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+        },  # TensorFlow would allocate all GPU memory
         input=json.dumps({key: astuple(variable) for key, variable in variables.items()}),
         capture_output=True,
         text=True,
@@ -101,7 +104,7 @@ def convert(checkpoint: TensorFlowCheckpoint, variables: Mapping[str, Variable],
 
 
 def read(prefix: str, variables: Mapping[str, Variable]) -> dict[str, np.ndarray]:
-    """The tensors by our names, in torch's order of axes; imports TensorFlow. Raises UsageError."""
+    """The tensors under our keys, in torch's axis order; imports TensorFlow. Raises UsageError."""
     import tensorflow
 
     arrays = {}
@@ -110,9 +113,9 @@ def read(prefix: str, variables: Mapping[str, Variable]) -> dict[str, np.ndarray
         shapes = reader.get_variable_to_shape_map()
         for key, variable in variables.items():
             if variable.name not in shapes:
-                raise UsageError(f"it is another network's; {variable.name} is missing")
+                raise UsageError(f"it belongs to another network: {variable.name} is missing")
             if (shape := tuple(shapes[variable.name])) != variable.shape:
-                raise UsageError(f"it is another network's; {variable.name} is {shape} instead of {variable.shape}")
+                raise UsageError(f"it belongs to another network: {variable.name} is {shape}, not {variable.shape}")
             arrays[key] = reader.get_tensor(variable.name).transpose(variable.axes)
     except (tensorflow.errors.OpError, ValueError) as error:
         raise UsageError(" ".join(f"it is damaged ({error})".split())) from error
@@ -120,7 +123,7 @@ def read(prefix: str, variables: Mapping[str, Variable]) -> dict[str, np.ndarray
 
 
 def main() -> None:
-    """PREFIX PATH, and the variables on stdin, as `convert` calls it; the last line on stderr says what is wrong."""
+    """Arguments PREFIX PATH and the variables on stdin, as `convert` passes them; stderr ends with the error."""
     variables = {key: Variable(name, tuple(shape)) for key, (name, shape) in json.load(sys.stdin).items()}
     try:
         arrays = read(sys.argv[1], variables)

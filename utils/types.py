@@ -141,7 +141,7 @@ class Extractor(Protocol):
         """Decode lazily, in a process where nothing has been loaded. Raises MediaError."""
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
-        """Post-process a source: outputs of all its windows, none if it has no window, and the metadata they told."""
+        """Post-process a source: outputs of all its windows, none if it has no window, and their metadata."""
 
 
 Commit = Callable[[], None]  # does what cannot be undone; raises UsageError

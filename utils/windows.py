@@ -1,4 +1,4 @@
-"""Window and hop arithmetic for anything that comes in order: samples, spectrogram frames, pictures.
+"""Window and hop arithmetic for any sequence: audio samples, spectrogram frames, video frames.
 
 items    0 1 2 3 4 5 6 7 8 9        length 4, hop 3
 window 0 [-----]
@@ -14,14 +14,14 @@ import numpy as np
 
 
 def num_windows(items: int, length: int, hop: int) -> int:
-    """How many whole windows fit into `items`."""
+    """The number of complete windows in `items`."""
     return max(0, (items - length) // hop + 1)
 
 
 def sliding_windows(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
-    """Blocks (n, ...) of a stream -> its windows (m, length, ...), read-only views; what fills no window is dropped."""
+    """Blocks (n, ...) of a stream -> its windows (m, length, ...), read-only views; an incomplete one is dropped."""
     pending: np.ndarray | None = None
-    skip = 0  # items still to pass over, where the hop is longer than the window
+    skip = 0  # items still to skip if the hop is longer than the window
     for block in blocks:
         pending = block if pending is None else np.concatenate([pending, block])
         pending, skip = pending[skip:], max(0, skip - len(pending))
@@ -32,19 +32,19 @@ def sliding_windows(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iter
 
 
 def pad_last(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
-    """The stream with zeros behind it, so many that the last item lies in a whole window (or in the gap behind one)."""
+    """Zero-pad the end of the stream so that its last item is in a complete window (or in the gap after one)."""
     total = 0
     for block in blocks:
         total += len(block)
         yield block
     if total:
-        last = max(0, min(-(-(total - length) // hop), (total - 1) // hop))  # reaches the end; begins before it
+        last = max(0, min(-(-(total - length) // hop), (total - 1) // hop))  # reaches the end; starts before it
         missing = last * hop + length - total
         if missing > 0:
             yield np.zeros((missing, *block.shape[1:]), block.dtype)
 
 
 def spans(first: int, number: int, length: float, hop: float, start: float = 0.0) -> np.ndarray:
-    """Start and end in seconds of the windows `first`, `first` + 1, ..., (number, 2)."""
+    """Start and end, in seconds, of the windows `first`, `first` + 1, ...: (number, 2)."""
     starts = start + hop * np.arange(first, first + number)
     return np.stack([starts, starts + length], axis=1)

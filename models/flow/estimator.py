@@ -1,4 +1,4 @@
-"""All kinds of optical flow: their weights, their networks, and flow as a plain function of frames."""
+"""Optical flow by any method: weights, networks, and flow as a plain function of frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STRIDES = {"raft": 8}  # the others need no frame of padding
 
 
 def resolve(kind: FlowType, checkpoint: str, seed: int) -> checkpoints.Checkpoint | None:
-    """Weights at hand, or None where the method has none. Raises UsageError."""
+    """The resolved checkpoint, or None for a method without weights. Raises UsageError."""
     if kind == "tvl1":
         return None
     pretrained = {"raft": RAFT_SINTEL, "pwc": PWC}[kind]
@@ -39,7 +39,7 @@ def resolve(kind: FlowType, checkpoint: str, seed: int) -> checkpoints.Checkpoin
 
 
 def load(kind: FlowType, weights: checkpoints.Checkpoint) -> FlowNetwork:
-    """The network of `raft` or `pwc`, on the CPU. Raises UsageError if the weights are those of another network."""
+    """The network for `raft` or `pwc`, on the CPU. Raises UsageError if the weights don't fit it."""
     from torch_zoo.models.flow.pwc import PWCNet
     from torch_zoo.models.flow.raft import RAFT
 
@@ -65,13 +65,13 @@ def announce_cost(kind: FlowType, network: FlowNetwork, fps: float | None) -> No
 
 
 def crop_offset(kind: FlowType, length: int, crop: int) -> int:
-    """Where the center crop of a side of `length` px begins: of the padded frames, which RAFT's flow is taken from."""
+    """Where the center crop of a side of `length` px begins. RAFT's is the center of the padded frame."""
     padding = -length % STRIDES.get(kind, 1)
     return (length + padding - crop) // 2 - padding // 2
 
 
 def flow_function(kind: FlowType, weights: checkpoints.Checkpoint | None, device: str) -> Flow:
-    """Flow of consecutive frames by any method, on any device. Raises UsageError."""
+    """A function that computes the flow between consecutive frames, on the given device. Raises UsageError."""
     if weights is None:
         return lambda frames: np.stack(PairwiseFlow()(list(frames)))
     from torch_zoo.models.flow.network import ClipFlow
@@ -81,15 +81,15 @@ def flow_function(kind: FlowType, weights: checkpoints.Checkpoint | None, device
 
 
 class PairwiseFlow:
-    """TV-L1 flow of stacks of frames on all cores; pairs that a stack shares with the one before are computed once."""
+    """TV-L1 flow for stacks of frames, on all cores; pairs shared with the previous stack are not computed again."""
 
     def __init__(self) -> None:
         import cv2
 
-        cv2.setNumThreads(1)  # pairs are spread over the pool instead
+        cv2.setNumThreads(1)  # the pool computes pairs in parallel instead
         self._pool = ThreadPoolExecutor(cpu_cores())
         self._known: dict[tuple[int, int], np.ndarray] = {}
-        self._frames: Sequence[np.ndarray] = ()  # whose identities the keys are
+        self._frames: Sequence[np.ndarray] = ()  # kept alive, since the keys are their ids
 
     def __call__(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
         """RGB frames (H, W, 3) uint8 -> flow from each to the next, (2, H, W) float32 in px, x before y."""

@@ -1,4 +1,4 @@
-"""What every flow network here has in common: clips of frames in, flow from each frame to the next out."""
+"""The interface shared by the flow networks: clips of frames in, flow from each frame to the next out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class FlowNetwork(nn.Module, ABC):
     """RGB frames (..., T + 1, 3, H, W) in 0..255 -> flow (..., T, 2, H, W) float32 in pixels, x before y.
 
-    What is computed of a single frame is computed once, though all but the first and the last are in two pairs. A
-    pair of frames is a clip of T = 1. Coordinates are float32 whatever the type of the weights.
+    Per-frame features are computed once per frame, although all frames but the first and the last are in two pairs. A
+    pair of frames is a clip with T = 1. Coordinates are float32 whatever the dtype of the weights.
     """
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ class FlowNetwork(nn.Module, ABC):
 
 
 class ClipFlow(nn.Module):
-    """Clips of frames as they are decoded, (N, T + 1, H, W, 3) uint8 -> flow (N, T, 2, H, W) float32 in pixels."""
+    """Clips of decoded frames, (N, T + 1, H, W, 3) uint8 -> flow (N, T, 2, H, W) float32 in pixels."""
 
     def __init__(self, network: FlowNetwork) -> None:
         super().__init__()
@@ -37,6 +37,6 @@ class ClipFlow(nn.Module):
 
 
 def frame_pairs(maps: Tensor, clips: int) -> tuple[Tensor, Tensor]:
-    """Maps of all frames (N * (T + 1), ...) of N clips -> those of the first and of the second frame of each pair."""
+    """Feature maps of all frames of N clips, (N * (T + 1), ...) -> maps of the first and second frame of each pair."""
     by_clip = maps.unflatten(0, (clips, -1))
     return by_clip[:, :-1].flatten(0, 1), by_clip[:, 1:].flatten(0, 1)

@@ -1,4 +1,4 @@
-"""PWC-Net (Sun et al., arXiv:1709.02371), with the keys of the weights that sniklaus/pytorch-pwc released."""
+"""PWC-Net (Sun et al., arXiv:1709.02371), with the state-dict keys of the weights published by sniklaus/pytorch-pwc."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch_zoo.models.flow.network import FlowNetwork, frame_pairs
 SLOPE = 0.1  # of the leaky ReLUs
 FLOW_SCALE = 20.0  # pixels at full resolution per unit of the network
 STRIDE = 64  # of the coarsest maps
-REACH = 4  # of the cost volume, pixels either way
+REACH = 4  # of the cost volume, pixels in each direction
 VOLUME = (2 * REACH + 1) ** 2
 
 NAMES = ("One", "Two", "Thr", "Fou", "Fiv", "Six")
 PYRAMID = dict(zip(NAMES, (16, 32, 64, 96, 128, 196), strict=True))  # channels of each level's maps
-DENSE = (128, 128, 96, 64, 32)  # channels that a level's estimator adds, one convolution after another
+DENSE = (128, 128, 96, 64, 32)  # output channels of the densely connected convolutions of a level's estimator
 CONTEXT = ((128, 1), (128, 2), (128, 4), (96, 8), (64, 16), (32, 1), (2, 1))  # channels and dilation
 
 
@@ -52,7 +52,7 @@ class PWCNet(FlowNetwork):
 
 
 class Level(nn.Module):
-    """The flow estimator of one level, 2 (finest) to 6: maps of both frames and what the coarser level found."""
+    """The flow estimator of one level, 2 (finest) to 6, from both frames' maps and the coarser level's output."""
 
     def __init__(self, level: int) -> None:
         super().__init__()
@@ -79,19 +79,19 @@ class Level(nn.Module):
 
     @staticmethod
     def inputs(level: int) -> int:
-        """Channels that its estimator starts from."""
+        """Input channels of its estimator."""
         return VOLUME if level == len(NAMES) else VOLUME + PYRAMID[NAMES[level - 1]] + 2 + 2
 
     @staticmethod
     def width(level: int) -> int:
-        """Channels of its features."""
+        """Channels of the features it outputs."""
         return Level.inputs(level) + sum(DENSE)
 
 
 def cost_volume(first: Tensor, second: Tensor) -> Tensor:
-    """Mean over the channels of first * second, moved by up to 4 pixels: (N, C, H, W) twice -> (N, 81, H, W).
+    """Channel mean of first * second, for displacements of up to 4 pixels: two (N, C, H, W) -> (N, 81, H, W).
 
-    Channel (dy + 4) * 9 + dx + 4 compares first[y, x] with second[y + dy, x + dx]; outside lie zeros.
+    Channel (dy + 4) * 9 + dx + 4 compares first[y, x] with second[y + dy, x + dx]; the maps are zero-padded.
     """
     height, width = first.shape[-2:]
     padded = functional.pad(second, [REACH] * 4)
@@ -106,7 +106,7 @@ def cost_volume(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warp(maps: Tensor, flow: Tensor) -> Tensor:
-    """Maps (N, C, H, W) as seen from where the flow (N, 2, H, W), in their pixels, starts; 0 where it leads outside."""
+    """Maps (N, C, H, W) sampled where the flow (N, 2, H, W) points, in pixels of the maps; zero outside."""
     height, width = maps.shape[-2:]
     x = torch.linspace(-1, 1, width, device=flow.device) + flow[:, 0] * (2 / (width - 1))
     y = torch.linspace(-1, 1, height, device=flow.device)[:, None] + flow[:, 1] * (2 / (height - 1))

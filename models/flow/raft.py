@@ -1,4 +1,4 @@
-"""RAFT (Teed and Deng, arXiv:2003.12039): torchvision's layers, run with no more work than the last flow needs."""
+"""RAFT (Teed and Deng, arXiv:2003.12039): torchvision's layers; only the last iteration is upsampled."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torchvision.models.optical_flow import raft_large
 
 from torch_zoo.models.flow.network import FlowNetwork, frame_pairs
 
-STRIDE = 8  # of the maps
+STRIDE = 8  # of the feature maps
 
 
 class RAFT(FlowNetwork):
-    """Keys as in torchvision's files. H and W at least 128 once they are padded to multiples of 8."""
+    """State-dict keys as in torchvision's files. H and W must be at least 128 after padding to multiples of 8."""
 
     def __init__(self, updates: int = 20) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class RAFT(FlowNetwork):
         return flow[..., top : flow.shape[-2] - bottom, left : flow.shape[-1] - right]
 
     def _updated(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Flow (N, 2, H / 8, W / 8) in maps' pixels, and the hidden state it came from."""
+        """Flow (N, 2, H / 8, W / 8) in pixels of the feature maps, and the last hidden state."""
         width = self.update_block.hidden_state_size
         state, context = torch.tanh(context[:, :width]), torch.relu(context[:, width:])
         rows, columns = (torch.arange(size, device=context.device) for size in context.shape[-2:])
@@ -51,15 +51,15 @@ class RAFT(FlowNetwork):
 
 
 def padding(height: int, width: int) -> tuple[int, int, int, int]:
-    """Left, right, top, bottom: frames in the middle of the next multiples of 8, as the authors pad Sintel's."""
+    """Left, right, top, bottom: frames are centered in the next multiples of 8, as the authors pad Sintel."""
     rows, columns = -height % STRIDE, -width % STRIDE
     return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
 
 
 def upsample(flow: Tensor, mask: Tensor) -> Tensor:
-    """Coarse flow (N, 2, h, w) -> (N, 2, 8h, 8w): each pixel a convex combination of the 3 x 3 coarse ones around.
+    """Coarse flow (N, 2, h, w) -> (N, 2, 8h, 8w): each pixel is a convex combination of its 3 x 3 coarse neighbors.
 
-    The mask (N, 9 * 8 * 8, h, w) holds the weights before their softmax.
+    The mask (N, 9 * 8 * 8, h, w) holds the weights before the softmax.
     """
     number, _, rows, columns = flow.shape
     weights = mask.view(number, 1, 9, STRIDE, STRIDE, rows, columns).softmax(dim=2)

@@ -1,6 +1,6 @@
-"""Visualize optical flow: a video of the frames, each beside its flow to the next frame in color.
+"""Visualize optical flow: a video of the frames, each beside its color-coded flow to the next frame.
 
-    python -m torch_zoo.models.flow.visualize clip.mp4 flow.mp4                       # TV-L1, which needs no weights
+    python -m torch_zoo.models.flow.visualize clip.mp4 flow.mp4                       # TV-L1; needs no weights
     python -m torch_zoo.models.flow.visualize clip.mp4 flow.mp4 --flow-type raft --start 10 --end 20
 
 The color wheel is that of Baker et al. (IJCV 2011), torchvision.utils.flow_to_image, on one scale for the whole video.
@@ -31,11 +31,11 @@ from torch_zoo.utils.media.video_writing import write_video
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import MediaError, Source, UsageError
 
-LONGEST = 20.0  # px: longer vectors are clamped for I3D
-SMALLER_EDGE = 256  # px, of the frames that I3D's flow is computed of
-SMALLEST_EDGE = 128  # px; RAFT takes no less
+LONGEST = 20.0  # px; longer vectors are clamped for I3D
+SMALLER_EDGE = 256  # px, of the frames from which I3D's flow is computed
+SMALLEST_EDGE = 128  # px; the minimum for RAFT
 PAIRS_AT_A_TIME = 16
-WHEEL_PART = 10  # its radius in the smaller edge
+WHEEL_PART = 10  # the wheel's radius is the smaller edge divided by this
 MARGIN = 4  # px
 
 FrameWithFlow = tuple[
@@ -45,19 +45,19 @@ FrameWithFlow = tuple[
 
 @dataclass(frozen=True)
 class Palette:
-    """Flow as colors: white where nothing moves, saturated at `longest` px or more."""
+    """The mapping from flow to colors: white for no motion, fully saturated at `longest` px or more."""
 
     longest: float
 
     def colors(self, flow: np.ndarray) -> np.ndarray:
         """(2, H, W) px -> (H, W, 3) uint8.
 
-        flow_to_image divides by the longest vector that is there; a further row sees to it that it is always the same.
+        flow_to_image normalizes by the longest vector in its input; an extra row fixes that length at `longest`.
         """
         import torch
         from torchvision.utils import flow_to_image
 
-        reach = self.longest * (1 - 1e-6)  # so that rounding makes no vector longer than that of the further row
+        reach = self.longest * (1 - 1e-6)  # rounding must not make any vector longer than the one in the extra row
         shortened = flow * (reach / np.maximum(np.hypot(*flow), reach))
         reference = np.zeros_like(flow[:, :1])
         reference[0] = self.longest
@@ -66,7 +66,7 @@ class Palette:
         return image
 
     def wheel(self, radius: int) -> tuple[np.ndarray, np.ndarray]:
-        """The legend: every vector from the center in its color (2r + 1, 2r + 1, 3), and which pixels are in it."""
+        """The legend: a color wheel (2r + 1, 2r + 1, 3) and the mask of the pixels inside it."""
         y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
         vectors = np.stack([x, y]) * (self.longest / radius)
         return self.colors(vectors), np.hypot(x, y) <= radius
@@ -87,18 +87,18 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def visualize(source: Source, path: Path, flow: Flow, fps: float | None, smaller_edge: int, palette: Palette) -> int:
-    """Write it, an MP4, whole or not at all; returns the number of its pictures. Raises MediaError, OSError."""
+    """Write an MP4 atomically; returns the number of its frames. Raises MediaError, OSError."""
     with open_video(source, fps, threads=0) as video, atomic_write(path) as partial:
         frames = tqdm(with_flow(video.frames, flow, smaller_edge), unit=" frames", disable=None)
         images = ((seconds, beside(image, vectors, palette)) for seconds, image, vectors in frames)
         number = write_video(images, video.fps, partial)
         if not number:
-            raise MediaError("fewer than two frames, and so no flow")
+            raise MediaError("fewer than two frames, so there is no flow")
     return number
 
 
 def with_flow(frames: Iterable[Frame], flow: Flow, smaller_edge: int) -> Iterator[FrameWithFlow]:
-    """All frames but the last, which has no next one; a few are held at a time."""
+    """All frames but the last, which has no next frame; only a few are held in memory."""
     held: list[tuple[float, np.ndarray]] = []
     for frame in frames:
         held.append((frame.pts_seconds, resize(frame.image(), smaller_edge)))
@@ -117,11 +117,11 @@ def _pairs(held: Sequence[tuple[float, np.ndarray]], flow: Flow) -> Iterator[Fra
 
 def beside(image: np.ndarray, flow: np.ndarray, palette: Palette) -> np.ndarray:
     """The frame on the left, its flow on the right, the wheel in the lower right corner: (H, 2 W, 3) uint8."""
-    picture = np.concatenate([image, palette.colors(flow)], axis=1)
+    both = np.concatenate([image, palette.colors(flow)], axis=1)
     wheel, inside = palette.wheel(min(flow.shape[1:]) // WHEEL_PART)
-    corner = picture[-len(wheel) - MARGIN : -MARGIN, -len(wheel) - MARGIN : -MARGIN]
+    corner = both[-len(wheel) - MARGIN : -MARGIN, -len(wheel) - MARGIN : -MARGIN]
     corner[inside] = wheel[inside]
-    return picture
+    return both
 
 
 class _Parser(argparse.ArgumentParser):
@@ -130,18 +130,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Options are spelled with dashes or, as for main.py, with underscores. Raises UsageError."""
+    """Options may be spelled with dashes or, as for main.py, underscores. Raises UsageError."""
     parser = _Parser(
         prog="python -m torch_zoo.models.flow.visualize",
         description=(
             "Visualize the optical flow of a clip: frames on the left, the flow to the next frame on the right. Hue is "
-            "direction, as the wheel in the corner shows: red to the right, yellow down. Saturation is magnitude, "
+            "direction (the wheel in the corner is the legend: red is right, yellow is down). Saturation is magnitude, "
             "on one scale for the whole video."
         ),
         allow_abbrev=False,
     )
     parser.add_argument("clip", help="any video that FFmpeg can read")
-    parser.add_argument("video", type=Path, help="the MP4 to write; one that is there is replaced")
+    parser.add_argument("video", type=Path, help="the MP4 to write; an existing file is replaced")
     parser.add_argument(
         "--flow-type", choices=get_args(FlowType), default="tvl1", help="raft and pwc need weights (default: tvl1)"
     )
@@ -150,7 +150,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--checkpoint",
         default="pretrained",
         metavar="FILE",
-        help="weights of raft or pwc: pretrained (default; downloaded once), a path, or random",
+        help="weights for raft or pwc: pretrained (default; downloaded once), a path, or random",
     )
     parser.add_argument(
         "--extraction-fps",
@@ -159,23 +159,23 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="FPS",
         help="resample the clip to this frame rate first",
     )
-    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="begin there, in seconds (default: 0)")
-    parser.add_argument("--end", type=float, metavar="S", help="end before that, in seconds (default: to the end)")
+    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="start time in seconds (default: 0)")
+    parser.add_argument("--end", type=float, metavar="S", help="end time in seconds (default: end of the clip)")
     parser.add_argument(
         "--smaller-edge",
         type=int,
         default=SMALLER_EDGE,
         metavar="PX",
-        help=f"the frames are scaled to it first, as for I3D (default: {SMALLER_EDGE})",
+        help=f"resize frames to this smaller edge first, as for I3D (default: {SMALLER_EDGE})",
     )
     parser.add_argument(
         "--longest",
         type=float,
         default=LONGEST,
         metavar="PX",
-        help=f"flow at full saturation; I3D clamps at {LONGEST:g} px (default)",
+        help=f"magnitude at full saturation (default: {LONGEST:g}, where I3D clamps)",
     )
-    parser.add_argument("--device", choices=get_args(DeviceKind), default="auto", help="of raft and pwc")
+    parser.add_argument("--device", choices=get_args(DeviceKind), default="auto", help="for raft and pwc")
     given = parser.parse_args([re.sub("^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in arguments])
     _check(given)
     return given
@@ -188,7 +188,7 @@ def _check(given: argparse.Namespace) -> None:
         raise UsageError(f"--longest {given.longest:g}: must be above 0")
     check_fps("--extraction-fps", given.extraction_fps)
     if not 0 <= given.start < (math.inf if given.end is None else given.end):
-        raise UsageError("--start and --end: the start must be 0 or more, the end later")
+        raise UsageError("--start and --end: the start must be 0 or more, and the end after the start")
     if given.video.is_dir():
         raise UsageError(f"{given.video}: a folder; name the video in it, e.g. {given.video / 'flow.mp4'}")
     if given.video.exists() and Path(given.clip).exists() and given.video.samefile(given.clip):

@@ -1,4 +1,4 @@
-"""Where the released weights of the flow networks come from, and how RAFT's authors name theirs."""
+"""Pretrained weights of the flow networks: URLs, digests and licenses; conversion of the RAFT authors' keys."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ from torch_zoo.utils.checkpoints import PretrainedWeights
 if TYPE_CHECKING:
     from torch import Tensor
 
-# By torchvision's names; the digits in a file's name are the first of its SHA-256, no more are published.
-RAFT_SINTEL = (
-    PretrainedWeights(  # C_T_SKHT_V1, the authors' raft-sintel.pth: the published I3D features are of its flow
-        url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V1-0b8c9e55.pth",
-        sha256="0b8c9e55",
-        license="BSD-3-Clause (Princeton Vision & Learning Lab)",
-    )
+# Names as in torchvision. The digits in a file name are the first of its SHA-256; the rest is not published.
+RAFT_SINTEL = PretrainedWeights(  # C_T_SKHT_V1, the authors' raft-sintel.pth; used for the published I3D features
+    url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V1-0b8c9e55.pth",
+    sha256="0b8c9e55",
+    license="BSD-3-Clause (Princeton Vision & Learning Lab)",
 )
-RAFT_TORCHVISION = PretrainedWeights(  # C_T_SKHT_V2, trained anew by torchvision
+RAFT_TORCHVISION = PretrainedWeights(  # C_T_SKHT_V2, retrained by torchvision
     url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
     sha256="ff5fadd5",
     license="BSD-3-Clause (torchvision)",
 )
 PWC = PretrainedWeights(
     url="http://content.sniklaus.com/github/pytorch-pwc/network-default.pytorch",
-    sha256="",  # none is published: only the network's keys and shapes tell whether the file is the right one
+    sha256="",  # none is published; only keys and shapes are checked
     license="CC BY-NC-SA 4.0 (NVIDIA, PWC-Net); not for commercial use",
 )
 
-_RENAMED = (  # RAFT's authors' names to torchvision's, each applied to what the ones above it left
+_RENAMED = (  # (pattern in the RAFT authors' keys, torchvision's replacement), applied in order
     (r"^module\.", ""),
     (r"^fnet\.", "feature_encoder."),
     (r"^cnet\.", "context_encoder."),
@@ -49,9 +47,9 @@ _RENAMED = (  # RAFT's authors' names to torchvision's, each applied to what the
 
 
 def with_torchvision_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """RAFT's state dict as its authors or torchvision name it -> as torchvision does.
+    """RAFT's state dict with the authors' or torchvision's keys -> with torchvision's keys.
 
-    The authors' has the norms of the shortcuts twice; one of them is left out.
+    The authors' state dict has the shortcut norms twice; one copy is dropped.
     """
     renamed = {}
     for key, tensor in state.items():

@@ -1,4 +1,4 @@
-"""I3D: frames of a source, and the optical flow between them -> 1024 features per stack and stream."""
+"""I3D: the frames of a source and the optical flow between them -> 1024 features per stack and stream."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
 from torch_zoo.utils.predictions import kinetics_400, report
 from torch_zoo.utils.types import Features, Source, Stage, UsageError, Windows
 
-SHORTEST_STACK = 10  # frames; with fewer, nothing is left for the network's last pool
-DECODE_THREADS = 2  # of each source
-BYTES_PER_FRAME = 16 << 20  # of device memory for each frame of a stack and stream: the first layer's maps, five times
+SHORTEST_STACK = 10  # frames; with fewer, the input of the network's last pool is too short
+DECODE_THREADS = 2  # per source
+BYTES_PER_FRAME = 16 << 20  # of device memory per frame and stream: five times the first layer's feature maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class I3DExtractor:
 
     @property
     def _flow_network(self) -> bool:
-        """Is flow computed by a network, on the device?"""
+        """Whether flow is computed by a network on the device."""
         return "flow" in self._streams and self.flow_type != "tvl1"
 
     @property
@@ -104,12 +104,12 @@ class I3DExtractor:
     @property
     def empty_message(self) -> str:
         if self.last_window == "cycle":
-            return "it holds no picture at all"
-        return f"fewer than {self.stack_size + 1} frames; a smaller stack_size, or last_window=cycle, takes it"
+            return "the video has no frames"
+        return f"fewer than {self.stack_size + 1} frames; use a smaller stack_size or last_window=cycle"
 
     @cached_property
     def _weights(self) -> Mapping[Stream, checkpoints.Checkpoint]:
-        """Found, or downloaded, when first asked for; workers get them with the extractor."""
+        """Resolved (and downloaded) on first use; pickled to the workers with the extractor."""
         if len(self._streams) > 1 and self.checkpoint not in ("pretrained", "demo", "random"):
             _check_pattern(self.checkpoint)
         return {
@@ -167,9 +167,9 @@ class I3DExtractor:
         return Stage(forward, estimator.CLIPS_PER_BATCH[device.split(":")[0]], allocate=model.allocate)
 
     def windows(self, source: Source) -> Iterator[Windows]:
-        """Stacks (1, channels, S, 224, 224) uint8 of RGB alone, else int16 with the quantized flow behind.
+        """Stacks (1, channels, S, 224, 224): uint8 for RGB alone, otherwise int16 with the quantized flow last.
 
-        For flow by a network, clips of frames instead (`stacks.clips`).
+        If a network computes the flow, clips of frames instead (`stacks.clips`).
         """
         with self._frames(source) as (fps, frames):
             yield Windows(np.zeros((0, 0)), np.zeros((0, 2)), {"fps": np.array(fps)})
@@ -194,7 +194,7 @@ class I3DExtractor:
 
     @contextmanager
     def _frames(self, source: Source) -> Iterator[tuple[float, Iterable[Frame]]]:
-        """Frame rate and frames, resized."""
+        """Frame rate and resized frames."""
         kept = Path(self.tmp_path) / f"{source.name}_new_fps.mp4" if self.keep_tmp_files else None
         with open_video(
             source,
@@ -211,7 +211,7 @@ class I3DExtractor:
             yield video.fps, frames
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
-        """Features (T, 1024) of each stream, frames a second, and the time of each stack's last frame (T,) ms."""
+        """Features (T, 1024) of each stream, the frame rate, and the timestamp of each stack's last frame (T,) ms."""
         found: dict[str, np.ndarray] = {
             stream: arrays.get(stream, np.zeros((0, FEATURES), np.float32)) for stream in self._streams
         }
@@ -226,7 +226,7 @@ class I3DExtractor:
 
 
 def _by_name(outputs: np.ndarray, streams: Sequence[Stream]) -> dict[str, np.ndarray]:
-    """Columns of TwoStreams -> features and logits of each stream."""
+    """Output columns of TwoStreams -> features and logits of each stream."""
     edges = np.cumsum([FEATURES, CLASSES] * len(streams))[:-1]
     names = [name for stream in streams for name in (stream, f"{stream}_logits")]
     return dict(zip(names, np.split(outputs, edges, axis=1), strict=True))
@@ -235,6 +235,6 @@ def _by_name(outputs: np.ndarray, streams: Sequence[Stream]) -> dict[str, np.nda
 def _check_pattern(checkpoint: str) -> None:
     if "{stream}" not in checkpoint:
         raise UsageError(
-            f"checkpoint={checkpoint}: each stream has a file of its own; write {{stream}} for rgb and flow, e.g. "
-            "checkpoint=model_{stream}.pth, or choose one with streams=rgb"
+            f"checkpoint={checkpoint}: each stream has a file of its own; write {{stream}} for rgb and flow, "
+            "e.g. checkpoint=model_{stream}.pth, or choose one stream, e.g. streams=rgb"
         )

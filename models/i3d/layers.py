@@ -1,11 +1,11 @@
-"""The sizes of I3D's Inception blocks, for the network and for the weights; nothing here imports torch."""
+"""Sizes of I3D's Inception blocks, shared by the network and the weights; does not import torch."""
 
 from __future__ import annotations
 
-# Channels out of a block's branches: 1x1x1; 1x1x1 then 3x3x3; 1x1x1 then 3x3x3; 1x1x1 after a pool.
+# Output channels of a block's branches: 1x1x1; 1x1x1 then 3x3x3; 1x1x1 then 3x3x3; pool then 1x1x1.
 Widths = tuple[int, int, int, int, int, int]
 
-MIXED: dict[str, tuple[int, Widths]] = {  # name -> channels in, channels out of its branches
+MIXED: dict[str, tuple[int, Widths]] = {  # name -> input channels, output channels of its branches
     "3b": (192, (64, 96, 128, 16, 32, 32)),
     "3c": (256, (128, 128, 192, 32, 96, 64)),
     "4b": (480, (192, 96, 208, 16, 48, 64)),

@@ -1,6 +1,6 @@
-"""The I3D network (Carreira and Zisserman, arXiv:1705.07750): Inception-v1 whose filters and pools have a time axis.
+"""The I3D network (Carreira and Zisserman, arXiv:1705.07750): Inception-v1 inflated to 3D.
 
-State-dict keys are those of hassony2/kinetics_i3d_pytorch, which holds DeepMind's weights transposed.
+The state-dict keys are those of hassony2/kinetics_i3d_pytorch, a conversion of DeepMind's weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch_zoo.models.i3d.layers import CLASSES, FEATURES, MIXED, Widths
 class I3D(nn.Sequential):
     """Clips (N, channels, T, 224, 224) in [-1, 1], T >= 10 -> features (N, 1024) and logits (N, 400).
 
-    Three channels are RGB, two are flow. Both outputs are means over time.
+    3 channels for RGB, 2 for flow. Both outputs are averaged over time.
     """
 
     def __init__(self, channels: int) -> None:
@@ -51,11 +51,11 @@ class I3D(nn.Sequential):
         for layer in body:
             maps = layer(maps)
         features = average(maps.float()).mean((2, 3, 4), keepdim=True)
-        logits = classifier(features.to(maps.dtype))  # it is linear: the mean over time may come first
+        logits = classifier(features.to(maps.dtype))  # linear, so averaging over time first gives the same
         return features.flatten(1), logits.flatten(1)
 
     def fold(self) -> I3D:
-        """Multiply the batch norms into the convolutions before them, for computing only: the keys change."""
+        """Fold the batch norms into the convolutions before them, for inference; the state-dict keys change."""
         for module in self.modules():
             if isinstance(module, Unit) and isinstance(module.batch3d, nn.BatchNorm3d):
                 module.conv3d = fuse_conv_bn_eval(module.conv3d.eval(), module.batch3d.eval())
@@ -64,7 +64,7 @@ class I3D(nn.Sequential):
 
 
 class Unit(nn.Module):
-    """Convolution, batch norm, ReLU; of the padding k - s on each axis the smaller half comes first."""
+    """Convolution, batch norm, ReLU. The padding k - s of each axis is split in two; the smaller half comes first."""
 
     def __init__(self, channels: int, width: int, kernel: int = 1, stride: int = 1) -> None:
         super().__init__()
@@ -80,9 +80,10 @@ class Unit(nn.Module):
 
 
 class HalvingPool(nn.Module):
-    """Max pool of stride 2 along the axes where the kernel is 3: n -> ceil(n / 2), as zeros after the end make it.
+    """Max pool with stride 2 along the axes where the kernel is 3, zero-padded at the end: n -> ceil(n / 2).
 
-    Maps are at least 0, so that zeros never win; an even axis needs none, the last kernel just reaches out of it.
+    Zeros don't change the maximum, since inputs are non-negative. Even axes need no padding: ceil_mode lets the last
+    window extend past the end.
     """
 
     def __init__(self, kernel: tuple[int, int, int]) -> None:
@@ -100,7 +101,7 @@ class HalvingPool(nn.Module):
 
 
 class Mixed(nn.Module):
-    """An Inception block: four branches side by side."""
+    """An Inception block: four branches, concatenated."""
 
     def __init__(self, channels: int, widths: Widths) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Frames become stacks: the arithmetic of I3D's windows, and what the network sees of them.
+"""From frames to stacks: I3D's window arithmetic, and the center crop and quantization of its inputs.
 
-On their way through a flow network on the device, stacks are cut into clips of frames (in the decoder) and put
-together again from the flow (in the device worker); each pair of frames goes through once.
+If a network computes the flow on the device, the decoder splits stacks into clips of frames, and the device worker
+assembles stacks from the flow; each pair of frames is processed once.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch_zoo.utils.types import Windows
 SMALLER_EDGE = 256  # px, of a frame after resizing
 CROP = 224  # px
 LARGEST_FLOW = 20.0  # px; longer vectors are clamped
-LEAST_REST = 0.2  # of a stack, that `cycled` completes
-CLIP_PAIRS = 8  # of frames in a clip; the first frame of a clip is the last one of the clip before
-CYCLED = "cycled_pairs"  # in the metadata: pairs that the last stack repeats
+LEAST_REST = 0.2  # of a stack; the shortest rest that `cycled` completes
+CLIP_PAIRS = 8  # pairs of frames per clip; the first frame of a clip is the last frame of the previous one
+CYCLED = "cycled_pairs"  # metadata key: the number of pairs that the last stack repeats
 
 F = TypeVar("F")
 T = TypeVar("T")
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackFrame:
-    """A frame of a stack, converted."""
+    """A converted frame of a stack."""
 
     seconds: float
     image: np.ndarray  # (H, W, 3) uint8, the smaller edge 256
@@ -44,11 +44,11 @@ class StackFrame:
 def sliding_stacks(
     frames: Iterable[F], size: int, step: int, convert: Callable[[F], T], cycled: bool = False
 ) -> Iterator[list[T]]:
-    """Stacks of `size` + 1 converted frames, `step` apart: floor((N - size - 1) / step) + 1 of N frames.
+    """Stacks of `size` + 1 converted frames, `step` apart: floor((N - size - 1) / step) + 1 stacks for N frames.
 
-    Frames that are in no stack are not converted. `cycled` is the rule of video_features before October 2020: fewer
-    frames than a stack are repeated to fill one; else, if N mod (size + 1) is a fifth of a stack or more, so are those
-    from where the next stack would begin.
+    Frames that are not part of any stack are not converted. `cycled` is the rule of video_features before October 2020:
+    if there are fewer frames than a stack, they are repeated to fill one; otherwise, if N mod (size + 1) is at least a
+    fifth of a stack, the frames from the start of the next stack on are repeated.
     """
     length = size + 1
     held: list[T] = []
@@ -68,7 +68,7 @@ def sliding_stacks(
 
 
 def clips(stacks: Iterable[Sequence[StackFrame]]) -> Iterator[Windows]:
-    """Stacks -> clips (1, T + 1, H, W, 3), with the times of their frames; each pair of frames is in one clip."""
+    """Stacks -> clips (1, T + 1, H, W, 3) with their frames' times; each pair of frames is in exactly one clip."""
     before: Sequence[StackFrame] = ()
     for stack in stacks:
         known = {(id(first), id(second)) for first, second in pairwise(before)}
@@ -85,7 +85,7 @@ def clips(stacks: Iterable[Sequence[StackFrame]]) -> Iterator[Windows]:
 
 @dataclass(eq=False, slots=True)
 class StackAssembler:
-    """Pairs of frames, in the order of `clips` -> stacks (1, channels, size, 224, 224)."""
+    """Network outputs for pairs of frames, in the order of `clips` -> stacks (1, channels, size, 224, 224)."""
 
     size: int
     step: int
@@ -93,7 +93,7 @@ class StackAssembler:
     _times: deque[tuple[float, float]] = field(default_factory=deque)
 
     def add(self, outputs: Mapping[str, np.ndarray], times: np.ndarray) -> Iterator[Windows]:
-        """`pairs` (n, T, channels, 224, 224) and the times (n, T + 1) of the frames of these clips."""
+        """Add `pairs` (n, T, channels, 224, 224) and the times (n, T + 1) of the clips' frames; yield full stacks."""
         for clip, seconds in zip(outputs["pairs"], times, strict=True):
             self._pairs.extend(clip)
             self._times.extend(pairwise(seconds.tolist()))
@@ -114,7 +114,7 @@ class StackAssembler:
 
 
 def resize_frame(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same with the smaller edge 256."""
+    """(H, W, 3) uint8 -> resized to a smaller edge of 256 px."""
     return resize(image, SMALLER_EDGE)
 
 
@@ -125,7 +125,7 @@ def center_crop(image: np.ndarray) -> np.ndarray:
 
 
 def quantize_flow(flow: np.ndarray) -> np.ndarray:
-    """Flow in px -> int16 0 ... 256: -20 px is 0, none is 128, +20 px is 256 (255.5, rounded half to even)."""
+    """Flow in px -> int16 0 ... 256: -20 px is 0, no motion is 128, +20 px is 256 (255.5, rounded half to even)."""
     clamped = np.clip(flow, -LARGEST_FLOW, LARGEST_FLOW)
     scaled: np.ndarray = np.rint(128 + 255 / (2 * LARGEST_FLOW) * clamped)
     return scaled.astype(np.int16)

@@ -1,4 +1,4 @@
-"""What I3D computes on the device: flow of clips of frames, and both streams of stacks of them."""
+"""The modules that I3D runs on the device: quantized flow for clips of frames, and both streams for stacks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch_zoo.models.i3d.weights import CHANNELS, Stream
 
 
 class TwoStreams(nn.Module):
-    """Stacks (N, channels, S, 224, 224) of 0 ... 256 -> features and logits of each stream, (N, 1424 each).
+    """Stacks (N, channels, S, 224, 224) in 0 ... 256 -> features and logits, (N, 1424) per stream, concatenated.
 
-    RGB and quantized flow have the same scale: 2 / 255 * value - 1.
+    RGB and quantized flow are scaled alike: 2 / 255 * value - 1.
     """
 
     def __init__(self, networks: Mapping[Stream, I3D]) -> None:
@@ -34,10 +34,10 @@ class TwoStreams(nn.Module):
 
 
 class QuantizedFlow(nn.Module):
-    """Clips of frames (N, T + 1, H, W, 3) uint8 -> their center crops (N, T, channels, 224, 224) int16.
+    """Clips of frames (N, T + 1, H, W, 3) uint8 -> center crops (N, T, channels, 224, 224) int16.
 
-    The channels are RGB, if wanted, and the quantized flow to the next frame, x before y: all that I3D needs, so that
-    little goes back to the host.
+    The channels are RGB (optional) and the quantized flow to the next frame, x before y. Cropping on the device keeps
+    the copy to the host small.
     """
 
     def __init__(self, network: FlowNetwork, kind: FlowType, with_rgb: bool) -> None:
@@ -51,15 +51,15 @@ class QuantizedFlow(nn.Module):
         height, width = frames.shape[-2:]
         flow = self.network(frames.to(next(self.parameters()).dtype))
         top, left = (crop_offset(self._kind, length, CROP) for length in (height, width))
-        levels = quantize_flow(flow[..., top : top + CROP, left : left + CROP])
+        quantized = quantize_flow(flow[..., top : top + CROP, left : left + CROP])
         if not self._with_rgb:
-            return levels
+            return quantized
         top, left = ((length - CROP) // 2 for length in (height, width))
         rgb = frames[:, :-1, :, top : top + CROP, left : left + CROP]
-        return torch.cat([rgb.to(levels.dtype), levels], dim=2)
+        return torch.cat([rgb.to(quantized.dtype), quantized], dim=2)
 
 
 def quantize_flow(flow: Tensor) -> Tensor:
-    """Flow in px -> int16 0 ... 256: -20 px is 0, none is 128, +20 px is 256 (255.5, rounded half to even)."""
+    """Flow in px -> int16 0 ... 256: -20 px is 0, no motion is 128, +20 px is 256 (255.5, rounded half to even)."""
     scaled = flow.float().clamp(-LARGEST_FLOW, LARGEST_FLOW) * (255 / (2 * LARGEST_FLOW))
     return (scaled + 128).round().to(torch.int16)

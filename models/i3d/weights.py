@@ -1,4 +1,4 @@
-"""Where I3D's released weights come from, and where DeepMind's TensorFlow checkpoints have each of them."""
+"""I3D's pretrained weights, and the variables of DeepMind's TensorFlow checkpoints that they correspond to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
 LICENSE = "Apache-2.0 (DeepMind, Kinetics-I3D); MIT (hassony2, their conversion)"
 
 _FILES = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
-WEIGHTS: dict[Stream, PretrainedWeights] = {  # no SHA-256 of these is published
+WEIGHTS: dict[Stream, PretrainedWeights] = {  # no SHA-256 is published for these
     "rgb": PretrainedWeights(
         f"{_FILES}/model_rgb.pth", "", LICENSE, git_blob="2a7c22e23e6c74f50a0166ce61110bccd2ab48bb", name="i3d_rgb.pth"
     ),
@@ -35,7 +35,7 @@ _ROOTS: dict[Stream, str] = {"rgb": "RGB/inception_i3d", "flow": "Flow/inception
 
 
 def variables(stream: Stream) -> dict[str, Variable]:
-    """Key in the network -> TensorFlow variable; there is none for the batch norms' weights, which are ones."""
+    """State-dict key -> TensorFlow variable. The batch norms' weights have no variable; they are ones."""
     found = {}
     for key, scope, kernel in _units(CHANNELS[stream]):
         found[f"{key}.conv3d.weight"] = Variable(f"{_ROOTS[stream]}/{scope}/conv_3d/w", kernel)
@@ -48,7 +48,7 @@ def variables(stream: Stream) -> dict[str, Variable]:
 
 
 def with_norm_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict made of a TensorFlow checkpoint, completed with the ones; any other, as it is."""
+    """Add the batch norms' weights (ones) to a state dict from a TensorFlow checkpoint; return others unchanged."""
     import torch
 
     if any(key.endswith("batch3d.weight") for key in state):
@@ -59,12 +59,12 @@ def with_norm_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _units(channels: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """Key, TensorFlow scope and kernel there of each convolution that a batch norm follows."""
+    """State-dict key, TensorFlow scope and TensorFlow kernel shape of each convolution with a batch norm."""
     yield "conv3d_1a_7x7", "Conv3d_1a_7x7", (7, 7, 7, channels, 64)
     yield "conv3d_2b_1x1", "Conv3d_2b_1x1", (1, 1, 1, 64, 64)
     yield "conv3d_2c_3x3", "Conv3d_2c_3x3", (3, 3, 3, 64, 192)
     for name, (width, (alone, before_1, after_1, before_2, after_2, pooled)) in MIXED.items():
-        last = "0a_3x3" if name == "5b" else "0b_3x3"  # named so in DeepMind's release
+        last = "0a_3x3" if name == "5b" else "0b_3x3"  # as named in DeepMind's checkpoints
         for ours, theirs, kernel in (
             ("0", "0/Conv3d_0a_1x1", (1, 1, 1, width, alone)),
             ("1.0", "1/Conv3d_0a_1x1", (1, 1, 1, width, before_1)),

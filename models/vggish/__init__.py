@@ -1,4 +1,4 @@
-"""VGGish for Python: `from torch_zoo.models.vggish import VGGish, embed`. Each is imported when it is asked for."""
+"""VGGish's Python API: `from torch_zoo.models.vggish import VGGish, embed`. Both are imported lazily."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""VGGish as the lower layers of a classifier of sounds.
+"""An audio classifier on top of VGGish.
 
-The layers on top are those of Google's training demo (tensorflow/models, research/audioset/vggish).
+The head is that of Google's training demo (tensorflow/models, research/audioset/vggish).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Classifier(nn.Module):
 
     @classmethod
     def start(cls, weights: Checkpoint, classes: Sequence[str], seed: int) -> Classifier:
-        """A frozen VGGish with `weights` under a new head: Xavier-uniform weights by the seed, zero biases.
+        """A frozen VGGish with `weights` and a new head: Xavier-uniform weights from `seed`, zero biases.
 
-        Raises UsageError if the weights are of another network.
+        Raises UsageError if the weights don't fit VGGish.
         """
         model = cls(VGGish.with_weights(weights, final_relu=True), classes)
         generator = torch.Generator().manual_seed(seed)
@@ -54,7 +54,7 @@ class Classifier(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> Classifier:
-        """What `save` wrote, on the CPU. Raises UsageError if it is something else."""
+        """Load a model that `save` wrote, on the CPU. Raises UsageError if the file is not one."""
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             with torch.device("meta"):
@@ -63,11 +63,11 @@ class Classifier(nn.Module):
         except FileNotFoundError as error:
             raise UsageError(f"{path}: no such file; give the model.pt that training saved") from error
         except Exception as error:  # torch raises a different type for each way a file can be wrong
-            raise UsageError(f"{path}: not a classifier that training saved, or damaged") from error
+            raise UsageError(f"{path}: not a model.pt that training saved, or damaged") from error
         return model.requires_grad_(False).eval()
 
     def save(self, path: Path) -> None:
-        """All weights, VGGish's too, and the names of the classes in one file."""
+        """Write all weights, including VGGish's, and the class names to one file."""
         weights = {key: tensor.cpu().contiguous() for key, tensor in self.state_dict().items()}
         with atomic_write(path) as partial:
             torch.save({"classes": list(self.classes), "weights": weights}, partial)
@@ -80,6 +80,6 @@ class Classifier(nn.Module):
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *computed])
 
     def scores(self, examples: np.ndarray, device: str = "cpu") -> dict[str, float]:
-        """Score of each class, 0 to 1, for a whole source: the mean over its examples (n, 1, 96, 64), n > 0."""
+        """Score of each class, 0 to 1, for one source: the mean over its examples (n, 1, 96, 64), n > 0."""
         scores = torch.from_numpy(self.logits(examples, device)).sigmoid().mean(0)
         return dict(zip(self.classes, scores.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Embeddings for Python and notebooks: files or waveforms in, one array out, in this process."""
+"""Embeddings from Python and notebooks: files or waveforms in, one array out, in this process."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from torch_zoo.utils.engines.inline import Inline
 from torch_zoo.utils.sources import media_files
 from torch_zoo.utils.types import MediaError, Source, Stage, UsageError, Windows
 
-Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; tensors are waveforms as well
+Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; a waveform may also be a tensor
 
-PUBLISHED = ("pretrained", "demo")  # these weights don't change
+PUBLISHED = ("pretrained", "demo")  # checkpoints whose weights don't change
 
 
 @overload
@@ -45,26 +45,27 @@ def embed(
     progress: bool = True,
     **others: Any,
 ) -> np.ndarray | list[np.ndarray]:
-    """VGGish embeddings of a file or waveform, or of many.
+    """Compute VGGish embeddings of one or several files or waveforms.
 
     Args:
-        media: a path (anything FFmpeg can read), or a waveform (samples,) or (channels, samples), integers or floats in
-            [-1, 1]; or a list of these; or a folder, which stands for the list of the media files in it, sorted.
-        sample_rate: of waveforms, Hz.
-        pooling: `mean`, `sum` or `max` over time; None leaves a row for each 0.96 s.
-        normalize: divide each row by its Euclidean length.
+        media: a path (anything FFmpeg can read); a waveform (samples,) or (channels, samples), integers or floats in
+            [-1, 1]; a list of these; or a folder, which stands for the sorted list of the media files in it.
+        sample_rate: sampling rate of the waveforms, Hz.
+        pooling: `mean`, `sum` or `max` over time; None for one row per 0.96 s.
+        normalize: L2-normalize each row.
         postprocess: `none`, `pca`, `pca_8bit`, `pca_8bit_rounded`.
         device: `auto`, `cpu` or `cuda`.
-        progress: show a bar over a list.
-        **others: further options of feature_type=vggish, e.g. checkpoint, activation, hop_seconds (but no preset).
+        progress: show a progress bar for a list.
+        **others: further options of feature_type=vggish, e.g. checkpoint, activation, hop_seconds (but not preset).
 
     Returns:
-        Of one medium (128,), or (T, 128) with pooling=None. Of a list (n, 128), or a list of (T, 128) with
-        pooling=None; what can't be read or is shorter than a window is then warned of, and its row is NaN, or (0, 128).
+        For one file or waveform, (128,), or (T, 128) with pooling=None. For a list, (n, 128), or a list of (T, 128)
+        with pooling=None; if an item can't be read or is shorter than one window, a warning is issued, and its row is
+        NaN, or its array (0, 128).
 
     Raises:
-        UsageError: an option or the weights are wrong.
-        MediaError: the one medium can't be read or, with pooling, is shorter than a window.
+        UsageError: an option or a checkpoint is wrong.
+        MediaError: the only file can't be read or, with pooling, is shorter than one window.
     """
     if isinstance(media, str | os.PathLike) and os.path.isdir(media):
         media = media_files(os.fspath(media)) or media
@@ -86,7 +87,7 @@ def embed(
 
 
 def extractor_of(**given: Any) -> VGGishExtractor:
-    """The extractor with these of its options. Raises TypeError for an unknown one, UsageError for a wrong value."""
+    """An extractor with these options. Raises TypeError for an unknown option, UsageError for an invalid value."""
     if unknown := sorted(set(given) - set(options.fields(VGGishExtractor))):
         raise TypeError(f"feature_type=vggish has no option {unknown[0]}")
     return options.build(VGGishExtractor, given)
@@ -95,8 +96,8 @@ def extractor_of(**given: Any) -> VGGishExtractor:
 def _embeddings(
     extractor: VGGishExtractor, media: Sequence[Medium], sample_rate: int | None, device: str, bar: bool
 ) -> list[np.ndarray | MediaError]:
-    """Of each medium its rows, or what is wrong with it. While a batch is computed, the next one is decoded."""
-    extractor.pca  # noqa: B018 - read now: a wrong file is no reason to have worked for nothing
+    """The rows of each item, or its error. The next batch is decoded while one is computed."""
+    extractor.pca  # noqa: B018 - read now, so that a wrong file fails before any work is done
     base = VGGishExtractor(
         checkpoint=extractor.checkpoint,
         seed=extractor.seed,
@@ -122,7 +123,7 @@ def _embeddings(
 
 
 def windows_of(extractor: VGGishExtractor, medium: Medium, sample_rate: int | None) -> Iterator[Windows]:
-    """The windows of a file or waveform, lazily. Raises UsageError for what is neither, MediaError as they are read."""
+    """The windows of a file or waveform, lazily. Raises UsageError if it is neither, MediaError while reading."""
     if isinstance(medium, str | os.PathLike):
         return extractor.windows(_source(medium))
     if sample_rate is None:
@@ -131,7 +132,7 @@ def windows_of(extractor: VGGishExtractor, medium: Medium, sample_rate: int | No
     channels = np.atleast_2d(np.asarray(tensor.detach().cpu() if _is_tensor(medium) else medium))
     if channels.ndim > 2 or channels.shape[0] > channels.shape[1] or channels.dtype.kind not in "if":
         raise UsageError(
-            "a waveform is (samples,) or (channels, samples), signed integers or floats, "
+            "a waveform must be (samples,) or (channels, samples), signed integers or floats, "
             f"not {channels.shape} {channels.dtype}"
         )
     full_scale = -float(np.iinfo(channels.dtype).min) if channels.dtype.kind == "i" else 1.0
@@ -139,7 +140,7 @@ def windows_of(extractor: VGGishExtractor, medium: Medium, sample_rate: int | No
 
 
 def _is_one(media: Any) -> bool:
-    """A path or a waveform; else it is an iterable of these."""
+    """Whether `media` is one path or waveform, not an iterable of these."""
     if isinstance(media, str | os.PathLike) or _is_tensor(media):
         return True
     return isinstance(media, np.ndarray) and media.dtype.kind not in "OUST"
@@ -156,10 +157,10 @@ def _source(medium: Medium) -> Source:
 
 @lru_cache(maxsize=2)
 def _stages(extractor: VGGishExtractor, weights: Checkpoint | None, device: str) -> list[Stage]:
-    """Stay loaded from one call to the next, unless the file of weights has changed."""
+    """Cached between calls, until the checkpoint file changes."""
     import torch
 
     threads = torch.get_num_threads()
     stages = extractor.load(device, cpu_cores())
-    torch.set_num_threads(threads)  # loading shares the cores out as a worker process wants them
+    torch.set_num_threads(threads)  # undo what loading set for a worker process
     return stages

@@ -1,4 +1,4 @@
-"""VGGish: the sound of a source -> one 128-d embedding every 0.96 s."""
+"""VGGish: the audio of a source -> one 128-d embedding per 0.96 s."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from torch_zoo.utils.types import Features, MediaError, Source, Stage, UsageErro
 Activation = Literal["relu", "none"]
 
 KEY = "vggish"
-BYTES_PER_WINDOW = 8 << 20  # of device memory: the first layer's maps in fp32 four times over, and what cuDNN works in
+BYTES_PER_WINDOW = 8 << 20  # of device memory: four times the first layer's maps in fp32, and cuDNN's workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class VGGishExtractor:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.hop_seconds):
-            raise UsageError(f"hop_seconds={self.hop_seconds} is no length of time")
+            raise UsageError(f"hop_seconds={self.hop_seconds}: must be a finite number of seconds")
         nearest = max(1, self._hop_frames) * logmel.HOP_SECONDS
         if abs(self.hop_seconds - nearest) > 1e-6:
             raise UsageError(
@@ -58,8 +58,8 @@ class VGGishExtractor:
             raise UsageError(f"pca_params={self.pca_params} does nothing without postprocess; add postprocess=pca")
         if self.normalize and self.arrays[KEY].base == np.uint8:
             raise UsageError(
-                f"normalize=true: rows of unit length can't be 8-bit; with postprocess={self.postprocess} "
-                "leave normalize out, pool the rows (pooling=mean), or choose postprocess=pca"
+                f"normalize=true: 8-bit rows can't be L2-normalized; with postprocess={self.postprocess}, "
+                "omit normalize, pool the rows (pooling=mean), or choose postprocess=pca"
             )
 
     @property
@@ -85,12 +85,12 @@ class VGGishExtractor:
     @property
     def empty_message(self) -> str:
         if self.last_window == "pad":
-            return "it holds no sound at all"
-        return f"shorter than one window of {logmel.EXAMPLE_SECONDS} s; last_window=pad completes it with silence"
+            return "the audio stream has no samples"
+        return f"shorter than one window of {logmel.EXAMPLE_SECONDS} s; last_window=pad pads it with silence"
 
     @cached_property
     def weights(self) -> checkpoints.Checkpoint:
-        """Found, or downloaded, when first asked for; workers get it with the extractor."""
+        """Resolved (and downloaded) on first use; pickled to the workers with the extractor."""
         return checkpoints.resolve(self.checkpoint, WEIGHTS, self.seed, VARIABLES)
 
     @cached_property
@@ -109,7 +109,7 @@ class VGGishExtractor:
         from torch_zoo.models.vggish.network import VGGish
 
         network = VGGish.with_weights(self.weights, final_relu=self.activation == "relu")
-        self.pca  # noqa: B018 - read now: a wrong file ends the run before any work
+        self.pca  # noqa: B018 - read now, so that a wrong file fails before any work is done
         model: Callable[[np.ndarray], Callable[[], np.ndarray]]
         if device == "cpu" and self.precision != "fp16" and cpu.has_packed_products():
             from torch_zoo.models.vggish.cpu import CpuVGGish
@@ -135,12 +135,12 @@ class VGGishExtractor:
             yield from self.windows_of(mono(blocks), audio.rate, source.start)
 
     def windows_of(self, blocks: Iterable[np.ndarray], rate: int, start: float = 0.0) -> Iterator[Windows]:
-        """Mono blocks (n,) in [-1, 1] at `rate` Hz -> windows (m, 1, 96, 64) of log-mel, the first one at `start` s."""
+        """Mono blocks (n,) in [-1, 1] at `rate` Hz -> log-mel windows (m, 1, 96, 64), the first one at `start` s."""
         samples = resample(blocks, rate, logmel.SAMPLE_RATE, self.resampler)
         first = 0
         for examples in logmel.examples(samples, self._hop_frames, pad=self.last_window == "pad"):
             if not np.isfinite(examples).all():
-                raise MediaError("its samples are not all numbers: NaN or infinity is among them")
+                raise MediaError("the audio contains NaN or infinity")
             spans = windows.spans(first, len(examples), logmel.EXAMPLE_SECONDS, self.hop_seconds, start)
             yield Windows(examples[:, None], spans)
             first += len(examples)
@@ -150,7 +150,7 @@ class VGGishExtractor:
         return round(self.hop_seconds / logmel.HOP_SECONDS)
 
     def features(self, source: Source, arrays: Mapping[str, np.ndarray], times: np.ndarray) -> Features:
-        """Embeddings, by PCA if asked for, one a window (T, 128) or, pooled, one in all (1, 128)."""
+        """Embeddings after `postprocess`, one per window (T, 128) or, pooled, one per source (1, 128)."""
         rows = arrays.get(KEY, np.zeros((0, WIDTH), np.float32))
         if self.pca:
             rows = self.pca.apply(rows, self.postprocess)

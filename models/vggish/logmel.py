@@ -1,7 +1,7 @@
 """VGGish's log-mel front end in NumPy: 16 kHz samples -> frames of 64 bands -> 96 x 64 examples.
 
-Procedure and constants of Google's release (tensorflow/models, research/audioset/vggish): periodic Hann window,
-magnitude (not power) spectrum, HTK mel scale with triangles that are linear in mel, natural logarithm.
+Procedure and constants as in Google's code (tensorflow/models, research/audioset/vggish): periodic Hann window,
+magnitude (not power) spectrum, HTK mel scale with triangular filters that are linear in mel, natural logarithm.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BANDS_AT_ONCE = 16
 def examples(samples: Iterable[np.ndarray], hop_frames: int, pad: bool = False) -> Iterator[np.ndarray]:
     """Blocks (n,) of 16 kHz samples in [-1, 1] -> log-mel examples (m, 96, 64) float32, `hop_frames` * 10 ms apart.
 
-    The last incomplete example is dropped, or completed with silence if `pad`.
+    The incomplete last example is dropped, or padded with silence if `pad`.
     """
     if pad:
         span = (EXAMPLE_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES
@@ -62,20 +62,20 @@ def log_mel(frames: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def hann() -> np.ndarray:
-    """The periodic Hann window, (400,): its period is 400, where the symmetric one's is 399."""
+    """The periodic Hann window, (400,): its period is 400 samples, that of the symmetric window 399."""
     return 0.5 - 0.5 * np.cos(2 * np.pi / WINDOW_SAMPLES * np.arange(WINDOW_SAMPLES))
 
 
 @lru_cache(maxsize=1)
 def mel_matrix() -> np.ndarray:
-    """Weights of the 257 FFT bins in the 64 bands, (257, 64)."""
+    """The mel filter bank, (257, 64): FFT bins to bands."""
     bins = mel(np.linspace(0.0, SAMPLE_RATE / 2, FFT_LENGTH // 2 + 1))[:, None]
     edges = np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), BANDS + 2)
-    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bins - lower) / (centre - lower)
-    falling = (upper - bins) / (upper - centre)
+    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins - lower) / (center - lower)
+    falling = (upper - bins) / (upper - center)
     weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights[0] = 0.0  # no constant part
+    weights[0] = 0.0  # ignore DC
     return weights
 
 
@@ -92,5 +92,5 @@ def _mel_blocks() -> list[tuple[slice, slice, np.ndarray]]:
 
 
 def mel(hertz: float | np.ndarray) -> np.ndarray:
-    """HTK mel."""
+    """Hertz to HTK mel."""
     return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)

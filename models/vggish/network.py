@@ -38,7 +38,7 @@ class VGGish(nn.Module):
 
     @classmethod
     def with_weights(cls, weights: checkpoints.Checkpoint, final_relu: bool = True) -> VGGish:
-        """On the CPU, without gradients. Raises UsageError if the weights are of another network."""
+        """On the CPU, without gradients. Raises UsageError if the weights don't fit."""
         with torch.device("meta"):
             network = cls(final_relu)
         weights.load(network)
@@ -46,7 +46,7 @@ class VGGish(nn.Module):
 
     @classmethod
     def from_pretrained(cls, checkpoint: str = "pretrained", final_relu: bool = True, seed: int = 0) -> VGGish:
-        """`checkpoint` as the option of that name: pretrained (downloaded once), a path, or random (of `seed`)."""
+        """`checkpoint` as for main.py: pretrained (downloaded once), a path, or random (from `seed`)."""
         return cls.with_weights(checkpoints.resolve(checkpoint, WEIGHTS, seed, VARIABLES), final_relu)
 
     def forward(self, examples: Tensor) -> Tensor:

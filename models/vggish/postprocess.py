@@ -1,4 +1,4 @@
-"""What follows the network: Google's PCA and 8 bits, pooling over time, unit length."""
+"""Postprocessing of embeddings: Google's PCA and 8-bit quantization, pooling over time, L2 normalization."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Pooling = Literal["mean", "sum", "max"]
 
 WIDTH = 128
 VECTORS, MEANS = "pca_eigen_vectors", "pca_means"
-LIMIT = 2.0  # 8 bits span [-LIMIT, LIMIT]
+LIMIT = 2.0  # values are clipped to [-LIMIT, LIMIT] and quantized to 8 bits
 
 
 @dataclass(frozen=True, slots=True)
 class Pca:
-    """Projection that was learned on AudioSet, with whitening."""
+    """A PCA projection with whitening, learned on AudioSet."""
 
-    vectors: np.ndarray  # (128, 128) float64, a row each component
+    vectors: np.ndarray  # (128, 128) float64, one row per component
     means: np.ndarray  # (128,) float64
 
     def project(self, embeddings: np.ndarray) -> np.ndarray:
@@ -34,16 +34,16 @@ class Pca:
         return projected
 
     def apply(self, embeddings: np.ndarray, postprocess: Postprocess) -> np.ndarray:
-        """(n, 128) float32 -> (n, 128), float32 for `pca`, else uint8."""
+        """(n, 128) float32 -> (n, 128), float32 for `pca`, otherwise uint8."""
         projected = self.project(embeddings)
         if postprocess == "pca":
             return projected.astype(np.float32)
-        levels = (np.clip(projected, -LIMIT, LIMIT) + LIMIT) * (255 / (2 * LIMIT))
-        return (np.round(levels) if postprocess == "pca_8bit_rounded" else levels).astype(np.uint8)
+        scaled = (np.clip(projected, -LIMIT, LIMIT) + LIMIT) * (255 / (2 * LIMIT))
+        return (np.round(scaled) if postprocess == "pca_8bit_rounded" else scaled).astype(np.uint8)
 
 
 def load_pca(path: Path) -> Pca:
-    """Parameters from Google's .npz or torchvggish's .pth. Raises UsageError if the file is another."""
+    """PCA parameters from Google's .npz or torchvggish's .pth. Raises UsageError if the file is neither."""
     try:
         _check_shapes(path, _shapes(path))  # first: an .npz can decompress to any size
         arrays = _read(path)
@@ -55,7 +55,7 @@ def load_pca(path: Path) -> Pca:
 
 
 def pool(rows: np.ndarray, pooling: Pooling) -> np.ndarray:
-    """(n, 128) -> (1, 128) float32, or (0, 128) of none."""
+    """(n, 128) -> (1, 128) float32, or (0, 128) if n = 0."""
     if not len(rows):
         return np.zeros((0, rows.shape[1]), np.float32)
     pooled: np.ndarray = getattr(rows.astype(np.float64), pooling)(axis=0, keepdims=True)
@@ -63,7 +63,7 @@ def pool(rows: np.ndarray, pooling: Pooling) -> np.ndarray:
 
 
 def normalized(rows: np.ndarray) -> np.ndarray:
-    """Each row divided by its Euclidean length; a row of zeros stays."""
+    """L2-normalize each row; rows of zeros stay zeros."""
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     scaled: np.ndarray = rows / np.where(lengths > 0, lengths, 1.0)
     return scaled.astype(np.float32)

@@ -1,9 +1,9 @@
-"""Are these VGGish's weights, and is this its front end? A known sine, against all published figures.
+"""Smoke test of VGGish's weights and front end: a known sine, compared with all published figures.
 
-    python -m torch_zoo.models.vggish.smoke_test                    # the released weights and PCA
+    python -m torch_zoo.models.vggish.smoke_test                    # pretrained weights and PCA
     python -m torch_zoo.models.vggish.smoke_test --checkpoint my.pth --pca-params my.npz
 
-Google's vggish_smoke_test.py had three generations; each number may be off by a tenth, as there.
+There are three generations of Google's vggish_smoke_test.py. As there, each value must be within 10 %.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from torch_zoo.utils import checkpoints
 from torch_zoo.utils.terminal.exit_codes import command
 
 SECONDS, HERTZ = 3, 1000.0
-TOLERANCE = 0.1  # of each number
+TOLERANCE = 0.1  # relative
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A published smoke test: its signal, whether the embedding has a ReLU, and (mean, deviation) of the outcome."""
+    """A published smoke test: its signal, its activation, and (mean, standard deviation) of the results."""
 
     years: str
     sample_rate: int  # Hz
-    endpoint: bool  # is the last sample at 3 s, or one step before?
+    endpoint: bool  # whether the last sample is at 3 s, or one step before
     activation: Activation
     embedding: tuple[float, float]
     eight_bit: tuple[float, float]
 
     def sine(self) -> np.ndarray:
-        """Three seconds of 1 kHz."""
+        """A 1 kHz sine of 3 s, (n,) float64."""
         time = np.linspace(0.0, SECONDS, SECONDS * self.sample_rate, endpoint=self.endpoint)
         return np.sin(2 * np.pi * HERTZ * time)
 
@@ -53,7 +53,7 @@ GENERATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One published number and ours."""
+    """A published value and ours."""
 
     years: str
     what: str
@@ -66,7 +66,7 @@ class Comparison:
 
 
 def compare(checkpoint: str, pca_file: Path | None, seed: int = 0) -> Iterator[Comparison]:
-    """Run all generations; without a PCA only the embeddings. Raises UsageError if the weights can't be had."""
+    """Run all generations; without `pca_file`, only the embeddings. Raises UsageError without weights."""
     pca = load_pca(pca_file) if pca_file else None
     for generation in GENERATIONS:
         embeddings = embed(
@@ -91,7 +91,7 @@ def compare(checkpoint: str, pca_file: Path | None, seed: int = 0) -> Iterator[C
 def main(arguments: Sequence[str]) -> int:
     """Prints the table and a verdict; 0 if all numbers agree (or are random anyway), 1 if not, 2 without weights."""
     parser = argparse.ArgumentParser(
-        description="A known sine through VGGish, against the figures of Google's three smoke tests."
+        description="Run a known sine through VGGish and compare with the figures of Google's three smoke tests."
     )
     parser.add_argument("--checkpoint", default="pretrained", help="pretrained, a path, or random (proves nothing)")
     parser.add_argument("--pca-params", default="pretrained", help="pretrained, or a path to .npz or .pth")
@@ -105,14 +105,14 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{each.years:<22}{each.what:<24}{each.published:>10.6g}{each.ours:>12.6g}{mark}")
     wrong = sum(not each.agrees for each in results)
     if random:
-        print("RANDOM weights: front end and network run, but this proves nothing about values.")
+        print("RANDOM weights: the front end and the network run, but this proves nothing about values.")
         return 0
     if wrong:
         print(
-            f"FAILED: {wrong} of {len(results)} numbers are more than a tenth off. Other weights, or another front end?"
+            f"FAILED: {wrong} of {len(results)} values are off by more than 10 %; the weights or the front end differ."
         )
         return 1
-    print(f"PASSED: all {len(results)} numbers are within a tenth of the published ones. These are VGGish's weights.")
+    print(f"PASSED: all {len(results)} values are within 10 % of the published ones. These are VGGish's weights.")
     return 0
 
 

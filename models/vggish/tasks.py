@@ -1,4 +1,4 @@
-"""What a classifier on VGGish learns from: Google's sine, ramp and noise, or the windows of sounds."""
+"""Training data for a classifier on VGGish: Google's synthetic sine, ramp and noise, or the windows of files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SIGNAL_SECONDS = 5.0
 
 
 class Synthetic:
-    """Google's three classes, fresh signals for every batch; an epoch is a hundred batches.
+    """Google's three classes, with new signals for every batch; an epoch is 100 batches.
 
-    The validation set is twenty batches from a generator of its own.
+    The validation set is 20 batches from a separate random generator.
     """
 
     classes = ("sine", "ramp", "noise")
@@ -47,7 +47,7 @@ class Synthetic:
 
 
 def signals(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three times (220500,): a sine of 100 ... 1000 Hz, a ramp to -5 ... 5, noise of mean -1 and deviation 1."""
+    """Three arrays (220500,): a sine of 100 ... 1000 Hz, a ramp to -5 ... 5, noise with mean -1 and deviation 1."""
     time = np.arange(round(SIGNAL_SECONDS * SIGNAL_RATE)) / SIGNAL_RATE
     sine = np.sin(2 * np.pi * random.uniform(100.0, 1000.0) * time)
     ramp = random.uniform(-1.0, 1.0) * time
@@ -62,7 +62,7 @@ def front_end(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def examples_of(path: str | Path, extractor: VGGishExtractor) -> np.ndarray:
-    """A media file -> examples (n, 1, 96, 64), n > 0: 24 KiB each. Raises MediaError, also if it is too short."""
+    """A media file -> examples (n, 1, 96, 64), n > 0, 24 KiB each. Raises MediaError, also if it is too short."""
     parts = [windows.data for windows in extractor.windows(Source(str(path), Path(path).stem))]
     if not parts:
         raise MediaError(f"shorter than one window of {logmel.EXAMPLE_SECONDS} s")

@@ -1,7 +1,7 @@
-"""How a classifier on VGGish learns: all of it, or only the layers above a frozen VGGish.
+"""Train a classifier on VGGish: all of it, or only the head of a frozen VGGish.
 
-A frozen VGGish gives the same embeddings whenever it sees an example, so these are computed once and the layers on
-top learn from them alone: thousands of steps in seconds.
+A frozen VGGish always gives the same embedding for an example, so embeddings are computed once, and the head trains on
+them alone: thousands of steps in seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch_zoo.utils.training.steps import Step, steps
 
 
 def train_all(model: Classifier, task: Task, learning_rate: float, random: np.random.Generator) -> Iterator[Step]:
-    """Train all layers, epoch after epoch, one batch per step."""
+    """Train all layers indefinitely, one batch per step."""
     model.requires_grad_(True).train()
     batches = chain.from_iterable(task.epoch(random) for _ in repeat(None))
     return steps(model, batches, learning_rate)
@@ -30,15 +30,15 @@ def train_all(model: Classifier, task: Task, learning_rate: float, random: np.ra
 def train_head(
     model: Classifier, embeddings: Labeled, learning_rate: float, random: np.random.Generator
 ) -> Iterator[Step]:
-    """Train the layers above a frozen VGGish, epoch after epoch, one batch of its embeddings per step."""
+    """Train the head of a frozen VGGish indefinitely, one batch of embeddings per step."""
     model.vggish.requires_grad_(False)
-    torch.set_num_threads(1)  # so small a product takes longer on several
+    torch.set_num_threads(1)  # the head is so small that more threads are slower
     batches = chain.from_iterable(shuffled(embeddings, random, BATCH_SIZE) for _ in repeat(None))
     return steps(model.head, batches, learning_rate)
 
 
 def embed(epoch: Iterable[Labeled], extractor: VGGishExtractor, device: str, threads: int) -> Labeled:
-    """The embeddings (n, 128) of all examples of an epoch, with bars of progress on a terminal."""
+    """The embeddings (n, 128) of all examples of an epoch, with progress bars on a terminal."""
     examples, labels = concatenated(tqdm(epoch, desc="collecting windows", unit="batch", disable=None))
     [stage] = extractor.load(device, threads)
     parts = tqdm(range(0, len(examples), stage.batch_size), desc="embedding windows", unit="batch", disable=None)

@@ -1,6 +1,6 @@
-"""Train a classifier of sounds on top of VGGish, and use it: python -m torch_zoo.models.vggish.warm_start --help.
+"""Train and run an audio classifier on top of VGGish: python -m torch_zoo.models.vggish.warm_start --help.
 
-Exit codes are those of main.py: 0 done; 1 a clip could not be read; 2 the options are wrong; 130 interrupted.
+Exit codes are those of main.py: 0 success; 1 a clip could not be read; 2 wrong options; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -36,19 +36,20 @@ if TYPE_CHECKING:
 MODEL, CURVE = "model.pt", "loss.csv"
 STEPS_FROZEN, STEPS_TRAINING_VGGISH = 10_000, 60
 STEPS_HELP = (
-    f"batches of {BATCH_SIZE} windows to learn from ({STEPS_FROZEN}; with --train_vggish {STEPS_TRAINING_VGGISH})"
+    f"training steps, one batch of {BATCH_SIZE} windows each (default: {STEPS_FROZEN}; with --train_vggish: "
+    f"{STEPS_TRAINING_VGGISH})"
 )
-REPORTS = 10  # lines of progress in a run, each with the accuracy on what is held out
+REPORTS = 10  # progress lines per run, each with the validation accuracy
 VALIDATION_BATCH = 64
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 60  # characters
 
 EXAMPLES = """examples:
-  the classes of Google's demo, learned from random weights in less than a minute:
+  train on the classes of Google's demo, from random weights, in less than a minute:
     python -m torch_zoo.models.vggish.warm_start train synthetic --checkpoint random
-  your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
+  train on your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
     python -m torch_zoo.models.vggish.warm_start train my_sounds
-  which of the classes a clip sounds like:
+  score a clip for each class:
     python -m torch_zoo.models.vggish.warm_start predict output/warm_start/model.pt clip.mp4
 """
 
@@ -65,7 +66,7 @@ def train(options: argparse.Namespace) -> int:
     (device, *_), threads = devices(options.device, None), cpu_cores()
     path = Path(options.output_path) / "warm_start" / MODEL
     if path.exists() and not options.overwrite:
-        raise UsageError(f"{path} already exists; --overwrite replaces it, --output_path puts the new one elsewhere")
+        raise UsageError(f"{path} already exists; replace it with --overwrite, or choose another --output_path")
     extractor = VGGishExtractor(checkpoint=options.checkpoint, seed=options.seed)
     task = _task(options.task, extractor)
     try:
@@ -88,19 +89,19 @@ def train(options: argparse.Namespace) -> int:
         total, network, held_out = options.steps or STEPS_TRAINING_VGGISH, model, task.validation
         learning = training.train_all(model, task, options.learning_rate, random)
     else:
-        _say("VGGish is frozen: its embeddings are computed once, and the layers above learn from them")
+        _say("VGGish is frozen: its embeddings are computed once, and only the head is trained")
         embeddings = training.embed(task.epoch(random), extractor, device, threads)
         held_out = training.embed([task.validation], extractor, device, threads)
         total, network = options.steps or STEPS_FROZEN, model.head
         learning = training.train_head(model, embeddings, options.learning_rate, random)
-        _say(f"{len(embeddings.labels)} embeddings to learn from, {len(held_out.labels)} held out")
+        _say(f"{len(embeddings.labels)} embeddings for training, {len(held_out.labels)} for validation")
     validation = partial(validate, network, held_out, VALIDATION_BATCH)
     history = list(_reported(islice(learning, total), total, validation))
 
     model.save(path)
     _write(history, path.with_name(CURVE))
     _say(f"loss {curve(history)} (log scale)")
-    _say(f"{path} is the model, {path.with_name(CURVE)} the loss of each step; {time.monotonic() - started:.0f} s")
+    _say(f"model: {path}; loss of each step: {path.with_name(CURVE)}; {time.monotonic() - started:.0f} s")
     return 0
 
 
@@ -130,7 +131,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def curve(history: Sequence[Step]) -> str:
-    """The loss from first step to last, as characters whose height is its logarithm."""
+    """A sparkline of the loss, from first step to last, on a log scale."""
     parts = np.array_split([step.loss for step in history], min(CURVE_WIDTH, len(history)))
     means = np.array([part.mean() for part in parts])
     logs = np.log(np.maximum(means, 1e-12))
@@ -139,11 +140,11 @@ def curve(history: Sequence[Step]) -> str:
 
 
 def _reported(steps: Iterable[Step], total: int, validation: Callable[[], float]) -> Iterator[Step]:
-    """Pass the steps on; after each tenth of the run, validate and report. Raises UsageError if they diverge."""
+    """Pass the steps on; after each tenth of the run, validate and report. Raises UsageError if training diverges."""
     part: list[Step] = []
     for number, step in enumerate(steps, 1):
         if not math.isfinite(step.loss):
-            raise UsageError(f"the loss is not finite at step {number}; choose a smaller --learning_rate")
+            raise UsageError(f"the loss is not finite at step {number}; use a smaller --learning_rate")
         part.append(step)
         if number * REPORTS // total > (number - 1) * REPORTS // total:
             loss, accuracy = np.mean([(each.loss, each.accuracy) for each in part], axis=0)
@@ -172,26 +173,28 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m torch_zoo.models.vggish.warm_start",
-        description="A classifier of sounds: VGGish, 100 units with ReLU, and one logit per class.",
+        description="An audio classifier: VGGish, 100 units with ReLU, and one logit per class.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="train | predict")
 
-    learn = commands.add_parser("train", help="learn to tell classes of sounds apart")
-    learn.add_argument("task", help="synthetic (sine, ramp and noise), or a folder that holds a folder per class")
-    learn.add_argument("--train_vggish", action="store_true", help="fine-tune VGGish too; without it VGGish is frozen")
+    learn = commands.add_parser("train", help="train a classifier")
+    learn.add_argument("task", help="synthetic (sine, ramp and noise), or a folder with one subfolder per class")
+    learn.add_argument("--train_vggish", action="store_true", help="fine-tune VGGish too (default: frozen)")
     learn.add_argument(
-        "--checkpoint", default="pretrained", help="VGGish's weights: pretrained (default), random, a path"
+        "--checkpoint", default="pretrained", help="VGGish's weights: pretrained (default), random, or a path"
     )
     learn.add_argument("--steps", type=_number(int, 1), help=STEPS_HELP)
-    learn.add_argument("--learning_rate", type=_number(float, 0), default=1e-4, help="of Adam (%(default)s)")
-    learn.add_argument("--seed", type=_number(int, 0), default=0, help="of everything random (%(default)s)")
-    learn.add_argument("--output_path", default="./output", help=f"for warm_start/{MODEL}, {CURVE} (%(default)s)")
+    learn.add_argument("--learning_rate", type=_number(float, 0), default=1e-4, help="of Adam (default: %(default)s)")
+    learn.add_argument("--seed", type=_number(int, 0), default=0, help="random seed (default: %(default)s)")
+    learn.add_argument(
+        "--output_path", default="./output", help=f"where to save warm_start/{MODEL} and {CURVE} (default: %(default)s)"
+    )
     learn.add_argument("--overwrite", action="store_true", help="replace an existing model")
 
-    use = commands.add_parser("predict", help="print the score of each class for clips")
-    use.add_argument("model", help=f"the {MODEL} that training saved")
+    use = commands.add_parser("predict", help="print the score of each class for each clip")
+    use.add_argument("model", help=f"a {MODEL} that training saved")
     use.add_argument("clips", nargs="+", help="anything FFmpeg can read")
     for each in (learn, use):
         each.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
@@ -199,15 +202,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
-    """A type for argparse: finite numbers, `least` or more."""
+    """A type for argparse: finite numbers, at least `least`."""
 
     def read(text: str) -> float:
         number = kind(text)
         if not least <= number < math.inf:
-            raise argparse.ArgumentTypeError(f"{text}: must be a number, {least} or more")
+            raise argparse.ArgumentTypeError(f"{text}: must be a finite number, {least} or more")
         return number
 
-    read.__name__ = "number"  # for argparse's message about other strings
+    read.__name__ = "number"  # used in argparse's message for other strings
     return read
 
 

@@ -8,7 +8,7 @@ from torch_zoo.utils.tensorflow_checkpoints import Variable
 
 WEIGHTS = PretrainedWeights(  # Google's vggish_model.ckpt, converted by harritaylor/torchvggish
     url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
-    sha256="10086976",  # the digits in the file's name, torch.hub's convention; no more are published
+    sha256="10086976",  # the digits in the file name, by torch.hub's convention; the rest is not published
     license="Apache-2.0 (Google, AudioSet VGGish)",
 )
 PCA_PARAMS = PretrainedWeights(  # of AudioSet's embeddings: 128 eigenvectors and means
@@ -17,7 +17,7 @@ PCA_PARAMS = PretrainedWeights(  # of AudioSet's embeddings: 128 eigenvectors an
     license="Apache-2.0 (Google, AudioSet VGGish)",
 )
 
-_LAYERS = {  # of the network: scope in TensorFlow, shape of its kernel there
+_LAYERS = {  # layer -> TensorFlow scope, TensorFlow kernel shape
     "features.0": ("conv1", (3, 3, 1, 64)),
     "features.3": ("conv2", (3, 3, 64, 128)),
     "features.6": ("conv3/conv3_1", (3, 3, 128, 256)),

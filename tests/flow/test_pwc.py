@@ -1,4 +1,4 @@
-"""PWC-Net holds the released layout and computes the original's flow."""
+"""PWC-Net has the published state-dict keys and computes the same flow as the original."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch_zoo.models.flow.pwc import PWCNet, cost_volume, warp
 
 @pytest.fixture(scope="module")
 def network(manifests):
-    """With the weights of the golden flows."""
+    """PWC-Net with the weights of the golden flows."""
     state = formula_state(manifests / "pwcnet.json")
     for key in state:
         if ".moduleSix.0." in key and not key.startswith("moduleExtractor"):
@@ -87,7 +87,7 @@ def flow_of_every_level(network: PWCNet, frames: torch.Tensor) -> dict[str, np.n
     return found
 
 
-def test_warping_by_whole_pixels_moves_the_maps_and_leaves_zeros_where_nothing_is_known():
+def test_warping_by_whole_pixels_shifts_the_maps_and_zeros_the_border():
     maps = torch.randn(1, 3, 6, 8)
     flow = torch.tensor([2.0, -1.0]).view(1, 2, 1, 1).expand(1, 2, 6, 8)  # 2 to the right, 1 up
     warped = warp(maps, flow)

@@ -1,4 +1,4 @@
-"""RAFT loads the authors' and torchvision's weights, and computes the flow that torchvision's own loop does."""
+"""RAFT loads the authors' and torchvision's weights, and computes the same flow as torchvision."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from torch_zoo.models.flow.weights import RAFT_SINTEL, RAFT_TORCHVISION, with_to
 
 
 @pytest.fixture(scope="module")
-def released(manifests):
-    """Weights of the golden flows, under the authors' names."""
+def authors_state(manifests):
+    """Weights of the golden flows, with the authors' keys."""
     state = formula_state(manifests / "raft.json")
     for key in state:
         if key.startswith("update_block.flow_head.conv2"):
@@ -30,10 +30,10 @@ def released(manifests):
 
 
 @pytest.fixture(scope="module")
-def network(released):
+def network(authors_state):
     with torch.device("meta"):
         built = RAFT(updates=1)
-    built.load_state_dict(with_torchvision_keys(released), assign=True)
+    built.load_state_dict(with_torchvision_keys(authors_state), assign=True)
     return built.eval().requires_grad_(False)
 
 
@@ -57,13 +57,13 @@ def test_the_authors_keys_become_torchvisions(manifests):
     assert with_torchvision_keys(ours) == ours
 
 
-def test_keys_and_shapes_are_those_of_torchvisions_files():
+def test_keys_and_shapes_match_torchvision():
     with torch.device("meta"):
         ours, theirs = RAFT().state_dict(), raft_large(weights=None).state_dict()
     assert {key: tensor.shape for key, tensor in ours.items()} == {key: tensor.shape for key, tensor in theirs.items()}
 
 
-def test_urls_are_torchvisions_and_name_their_digest():
+def test_urls_are_torchvisions_and_contain_the_digest():
     for record, theirs in (
         (RAFT_SINTEL, Raft_Large_Weights.C_T_SKHT_V1),
         (RAFT_TORCHVISION, Raft_Large_Weights.C_T_SKHT_V2),
@@ -92,7 +92,7 @@ def test_odd_sizes_are_padded_and_the_flow_cut_to_the_frame(network, golden):
     ("size", "expected"),
     [((256, 344), (0, 0, 0, 0)), ((256, 341), (1, 2, 0, 0)), ((130, 150), (1, 1, 3, 3)), ((255, 257), (3, 4, 0, 1))],
 )
-def test_padding_is_as_even_as_can_be_and_the_odd_pixel_is_last(size, expected):
+def test_padding_is_symmetric_with_an_odd_pixel_last(size, expected):
     assert padding(*size) == expected
 
 
@@ -120,7 +120,7 @@ def test_clips_give_the_flow_of_each_of_their_pairs(network, exact):
     assert rounding.error(clips.numpy(), np.stack([expected[:2], expected[1:]])) < rounding.RAFT
 
 
-def test_a_flow_that_is_the_same_everywhere_stays_so_when_upsampled():
+def test_upsampling_keeps_uniform_flow_uniform():
     flow = torch.tensor([1.5, -0.25]).view(1, 2, 1, 1).expand(1, 2, 4, 5)
     fine = upsample(flow, torch.randn(1, 9 * 64, 4, 5))
     torch.testing.assert_close(fine[..., 8:-8, 8:-8], 8 * flow[..., :1, :1].expand(1, 2, 16, 24))

@@ -1,4 +1,4 @@
-"""TV-L1 finds a known motion, from any thread."""
+"""TV-L1 recovers a known motion, from any thread."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def test_flow_is_the_shift_of_the_texture(frames):
     assert np.abs(inside - np.array([2, -1]).reshape(2, 1, 1)).mean() < 0.1
 
 
-def test_colours_count_by_their_luma(frames):
+def test_colors_are_weighted_by_luma(frames):
     red, blue = np.zeros_like(frames), np.zeros_like(frames)
     red[..., 0], blue[..., 2] = frames[..., 0], frames[..., 2]
-    grey = [np.repeat(np.rint(weight * frames[..., :1].astype(float)), 3, axis=3) for weight in (0.299, 0.114)]
-    for colour, expected in zip((red, blue), grey, strict=True):
-        np.testing.assert_allclose(tvl1(colour), tvl1(expected.astype(np.uint8)), atol=0.2)
+    gray = [np.repeat(np.rint(weight * frames[..., :1].astype(float)), 3, axis=3) for weight in (0.299, 0.114)]
+    for color, expected in zip((red, blue), gray, strict=True):
+        np.testing.assert_allclose(tvl1(color), tvl1(expected.astype(np.uint8)), atol=0.2)
 
 
 def test_one_frame_has_no_flow(frames):
     assert tvl1(frames[:1]).shape == (0, 2, 96, 128)
 
 
-def test_threads_do_not_disturb_each_other(frames):
+def test_it_is_thread_safe(frames):
     work = [frames[[first, second]] for first, second in ((0, 1), (1, 2), (1, 0), (0, 2))]
     alone = [tvl1(pair) for pair in work]
     with ThreadPoolExecutor(4) as threads:

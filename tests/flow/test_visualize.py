@@ -1,4 +1,4 @@
-"""Flow as a video: colors that mean the same in every frame, frames and times as in the clip."""
+"""Flow videos: a fixed color scale, and the frames and timestamps of the clip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL = ("--smaller-edge", "128")
 
 
 def texture(index: int, width: int, height: int) -> np.ndarray:
-    """Smooth, moving 3 px to the right and 2 px down each frame."""
+    """A smooth texture that moves 3 px to the right and 2 px down per frame."""
     return wave(height, width, 2 * index, 3 * index).transpose(1, 2, 0).astype(np.uint8)
 
 
@@ -30,12 +30,12 @@ def uniform(x: float, y: float, size: int = 4) -> np.ndarray:
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    """Six frames, shown at uneven times."""
+    """Six frames with uneven timestamps."""
     times = [Fraction(tick, 100) for tick in (0, 4, 8, 20, 24, 28)]
     return write_video(tmp_path / "clip.mkv", times, size=(160, 128), picture=texture, **LOSSLESS)
 
 
-def test_a_flow_has_one_colour_whatever_else_moves_in_the_picture() -> None:
+def test_color_of_a_vector_does_not_depend_on_the_others() -> None:
     alone = Palette(20).colors(uniform(3, -4))
     for other in (0.0, 7.5, 20.0, 400.0):
         flow = uniform(3, -4).copy()
@@ -43,52 +43,54 @@ def test_a_flow_has_one_colour_whatever_else_moves_in_the_picture() -> None:
         np.testing.assert_array_equal(Palette(20).colors(flow)[1:], alone[1:])
 
 
-def test_colours_are_those_of_torchvision_where_the_longest_vector_is_there() -> None:
+def test_colors_equal_torchvisions_if_the_longest_vector_is_at_the_limit() -> None:
     flow = np.random.default_rng(0).uniform(-9, 9, (2, 40, 50)).astype(np.float32)
     flow[:, 5, 7] = 12, -16
     theirs = flow_to_image(torch.from_numpy(flow)).permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(Palette(20).colors(flow)[:5], theirs[:5])
-    assert np.abs(Palette(20).colors(flow).astype(int) - theirs).max() <= 1  # the longest one, shortened by a millionth
+    assert (
+        np.abs(Palette(20).colors(flow).astype(int) - theirs).max() <= 1
+    )  # the longest vector is shortened by a millionth
 
 
 def test_longer_vectors_keep_their_direction() -> None:
     np.testing.assert_allclose(Palette(20).colors(uniform(90, -120)), Palette(20).colors(uniform(12, -16)), atol=1)
 
 
-def test_the_wheel_shows_each_vector_where_it_leads() -> None:
+def test_the_wheel_shows_each_vector_at_its_position() -> None:
     wheel, inside = Palette(20).wheel(10)
     assert (wheel.shape, inside.sum()) == ((21, 21, 3), 317)  # Gauss's circle of radius 10
     for x, y in ((0, 0), (20, 0), (-8, 6), (0, -14)):
         np.testing.assert_array_equal(wheel[10 + y // 2, 10 + x // 2], Palette(20).colors(uniform(x, y))[0, 0])
     assert wheel[10, 10].tolist() == [255, 255, 255]
-    assert wheel[10, 20].tolist() == [255, 0, 0]  # to the right is red, as in the paper
+    assert wheel[10, 20].tolist() == [255, 0, 0]  # right is red, as in the paper
 
 
-def test_film_shows_frames_and_their_flow_at_their_times(clip: Path, tmp_path: Path) -> None:
+def test_video_shows_frames_and_their_flow_at_the_right_times(clip: Path, tmp_path: Path) -> None:
     assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *SMALL]) == 0
-    _, times, pictures = opencv(tmp_path / "flow.mp4")
+    _, times, images = opencv(tmp_path / "flow.mp4")
     np.testing.assert_allclose(times, [0, 0.04, 0.08, 0.2, 0.24], atol=1e-4)
-    moved = torch.tensor([[[3.0, 20.0]], [[2.0, 0.0]]])  # beside it the vector that sets the scale
-    colour = flow_to_image(moved).numpy()[:, 0, 0]
+    moved = torch.tensor([[[3.0, 20.0]], [[2.0, 0.0]]])  # and the vector that sets the scale
+    color = flow_to_image(moved).numpy()[:, 0, 0]
     frames = [frame.image().astype(int) for frame in decode(clip)[1]]
-    assert (len(pictures), len(frames)) == (5, 6)
-    for picture, frame, following in zip(pictures, frames, frames[1:], strict=False):
-        assert picture.shape == (128, 320, 3)
-        lost = np.abs(picture[:, :160] - frame).mean()  # by the encoding
-        assert lost < 5 < np.abs(picture[:, :160] - following).mean()
-        np.testing.assert_allclose(np.median(picture[16:-40, 176:-16], axis=(0, 1)), colour, atol=5)
+    assert (len(images), len(frames)) == (5, 6)
+    for image, frame, following in zip(images, frames, frames[1:], strict=False):
+        assert image.shape == (128, 320, 3)
+        lost = np.abs(image[:, :160] - frame).mean()  # to the encoding
+        assert lost < 5 < np.abs(image[:, :160] - following).mean()
+        np.testing.assert_allclose(np.median(image[16:-40, 176:-16], axis=(0, 1)), color, atol=5)
 
 
-def test_another_rate_and_a_segment(clip: Path, tmp_path: Path) -> None:
+def test_another_frame_rate_and_a_segment(clip: Path, tmp_path: Path) -> None:
     """Options may be spelled as for main.py; an odd height loses a row."""
     options = ("--extraction_fps=50", "--start", "0.04", "--end", "0.12", "--smaller_edge", "129")
     assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 0
-    fps, times, pictures = opencv(tmp_path / "flow.mp4")
-    assert (fps, len(pictures), pictures[0].shape) == (50, 3, (128, 322, 3))
+    fps, times, images = opencv(tmp_path / "flow.mp4")
+    assert (fps, len(images), images[0].shape) == (50, 3, (128, 322, 3))
     np.testing.assert_allclose(times, [0, 0.02, 0.04], atol=1e-4)
 
 
-def test_few_frames_are_held_and_each_pair_is_computed_once(clip: Path) -> None:
+def test_memory_is_bounded_and_each_pair_is_computed_once(clip: Path) -> None:
     _, [frame, *_] = decode(clip)
     read = 0
     pairs = []
@@ -103,16 +105,16 @@ def test_few_frames_are_held_and_each_pair_is_computed_once(clip: Path) -> None:
         pairs.append(len(images) - 1)
         return np.zeros((len(images) - 1, 2, *images.shape[1:3]), np.float32)
 
-    seen = with_flow(frames(), flow, 128)
-    next(seen)
+    paired = with_flow(frames(), flow, 128)
+    next(paired)
     assert read < 20
-    assert sum(1 for _ in seen) == 98
+    assert sum(1 for _ in paired) == 98
     assert sum(pairs) == 99
 
 
 @pytest.mark.parametrize("kind", ["sound", "single frame", "truncated", "missing", "no folder"])
-def test_a_clip_without_flow_is_named_and_leaves_nothing(kind: str, clip: Path, tmp_path: Path, capsys) -> None:
-    path, target = tmp_path / "bad.mp4", tmp_path / "films" / "flow.mp4"
+def test_a_clip_without_flow_is_reported_and_leaves_no_file(kind: str, clip: Path, tmp_path: Path, capsys) -> None:
+    path, target = tmp_path / "bad.mp4", tmp_path / "videos" / "flow.mp4"
     if kind == "sound":
         soundfile.write(path, np.zeros(8000), 8000, format="WAV")
     elif kind == "single frame":
@@ -144,18 +146,20 @@ def test_a_clip_without_flow_is_named_and_leaves_nothing(kind: str, clip: Path, 
         (["--smaller-edge", "64"], "--smaller-edge 64: must be 128 or more"),
         (["--longest", "0"], "--longest 0: must be above 0"),
         (["--fps", "0"], "--extraction-fps=0: must be from 0.001"),
-        (["--start", "2", "--end", "1"], "the start must be 0 or more, the end later"),
+        (["--start", "2", "--end", "1"], "the start must be 0 or more, and the end after the start"),
         (["--sped", "2"], "unrecognized arguments: --sped 2"),
     ],
 )
-def test_wrong_options_are_one_line(options: list[str], message: str, clip: Path, tmp_path: Path, capsys) -> None:
+def test_wrong_options_are_reported_in_one_line(
+    options: list[str], message: str, clip: Path, tmp_path: Path, capsys
+) -> None:
     assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *options]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and message in line
     assert not (tmp_path / "flow.mp4").exists()
 
 
-def test_a_clip_or_folder_is_not_replaced_by_the_film(clip: Path, capsys) -> None:
+def test_a_clip_or_folder_is_not_overwritten(clip: Path, capsys) -> None:
     before = clip.read_bytes()
     assert visualize.main([str(clip), str(clip.parent)]) == 2
     assert "a folder; name the video in it" in capsys.readouterr().err
@@ -164,7 +168,7 @@ def test_a_clip_or_folder_is_not_replaced_by_the_film(clip: Path, capsys) -> Non
     assert clip.read_bytes() == before
 
 
-def test_released_weights_that_cannot_be_had_are_one_line(clip: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+def test_failed_download_is_reported_in_one_line(clip: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch_zoo.utils.checkpoints.TIMEOUT_SECONDS", 0.001)
     assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), "--flow-type", "raft"]) == 2

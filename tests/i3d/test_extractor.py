@@ -1,4 +1,4 @@
-"""The whole extractor: pictures in; stacks, features and their times out."""
+"""The whole extractor: video in; stacks, features and timestamps out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Flow = Callable[[np.ndarray], np.ndarray]
 
 
 def texture(index: int, width: int, height: int) -> np.ndarray:
-    """Smooth, moving 3 px to the right and 2 px down each frame."""
+    """A smooth texture that moves 3 px to the right and 2 px down per frame."""
     y, x = np.mgrid[:height, :width]
     waves = [np.sin(0.11 * (x - 3 * index) + 0.05 * (y - 2 * index) + c) for c in range(3)]
     waves = [wave + np.cos(0.07 * (x - 3 * index) - 0.13 * (y - 2 * index) + c) for c, wave in enumerate(waves)]
@@ -32,13 +32,13 @@ def texture(index: int, width: int, height: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """25 frames at 25 a second, lossless."""
+    """25 frames at 25 fps, lossless."""
     path = tmp_path_factory.mktemp("clip") / "clip.mkv"
     return Source(str(write_video(path, 25, size=(344, 256), codec="ffv1", pix_fmt="bgr0", picture=texture)), "clip")
 
 
 class FakeFlow(torch.nn.Module):
-    """Flow of clips by a function of NumPy frames (T + 1, H, W, 3)."""
+    """A flow network that applies a function to NumPy frames (T + 1, H, W, 3)."""
 
     def __init__(self, flow: Flow) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class FakeFlow(torch.nn.Module):
 
 
 def windows(extractor: I3DExtractor, source: Source, flow: Flow | None = None) -> tuple[np.ndarray, np.ndarray, float]:
-    """Stacks as the network gets them, their times, and the frame rate; `flow` takes the place of the real one."""
+    """The network's input stacks, their times, and the frame rate; `flow` replaces the real flow."""
     with pytest.MonkeyPatch.context() as patch:
         if flow:
             patch.setattr(tvl1, "tvl1", flow)
@@ -79,7 +79,7 @@ def extract(extractor: I3DExtractor, source: Source) -> Features:
     return features
 
 
-def test_the_sample_is_prepared_as_published(shared_sample, golden):
+def test_preprocessing_of_the_sample_is_as_published(shared_sample, golden):
     extractor = I3DExtractor(checkpoint="random", streams="rgb")
     data, times, fps = windows(extractor, Source(str(shared_sample), "x"))
     scaled = 2 * data[0].astype(np.float64) / 255 - 1
@@ -89,12 +89,12 @@ def test_the_sample_is_prepared_as_published(shared_sample, golden):
     with np.load(golden / "preproc_i3d_sample.npz") as arrays:
         for frame in (0, 63):
             theirs = arrays[f"rgb_input_stack0_t{frame}_sub8"]
-            np.testing.assert_allclose(scaled[:, frame, ::8, ::8], theirs, rtol=0, atol=2.01 / 255)  # a level
+            np.testing.assert_allclose(scaled[:, frame, ::8, ::8], theirs, rtol=0, atol=2.01 / 255)  # one level
     assert fps == 19.62
     np.testing.assert_allclose(1000 * times[:, 1], 3261.977573904 * np.arange(1, 6), rtol=1e-9)
 
 
-def test_times_at_another_rate_are_the_published_ones(shared_sample):
+def test_timestamps_at_another_frame_rate_are_as_published(shared_sample):
     extractor = I3DExtractor(
         checkpoint="random", streams="rgb", stack_size=24, step_size=12, extraction_fps=15, show_pred=False
     )
@@ -104,12 +104,12 @@ def test_times_at_another_rate_are_the_published_ones(shared_sample):
 
 
 @pytest.mark.parametrize("flow_type", ["tvl1", "pwc"])
-def test_rgb_and_flow_are_of_the_same_place_and_time(flow_type, clip):
-    """Each frame moves by a flow that tells its number and place: it must lie beside that frame's picture."""
+def test_rgb_and_flow_are_aligned_in_space_and_time(flow_type, clip):
+    """The fake flow encodes the frame itself, so both streams must have the same values."""
 
     def marked(frames: np.ndarray) -> np.ndarray:
         red = frames[:-1, :, :, 0].astype(np.float32)
-        return np.stack([red, red], axis=1) * (40 / 255) - 20  # px; the level is the red one plus a half
+        return np.stack([red, red], axis=1) * (40 / 255) - 20  # px; quantized to the red value plus a half
 
     extractor = I3DExtractor(checkpoint="random", flow_type=flow_type, stack_size=10, step_size=10)
     data, times, _ = windows(extractor, clip, marked)
@@ -117,11 +117,11 @@ def test_rgb_and_flow_are_of_the_same_place_and_time(flow_type, clip):
     assert data.shape == (2, 5, 10, 224, 224)
     np.testing.assert_allclose(data[:, 3], data[:, 0], atol=1)
     np.testing.assert_array_equal(data[:, 3], data[:, 4])
-    assert np.abs(np.diff(data[:, 0].astype(int), axis=1)).max() > 10  # another frame would be seen
+    assert np.abs(np.diff(data[:, 0].astype(int), axis=1)).max() > 10  # another frame would be noticed
 
 
-def test_of_rafts_padded_frames_the_middle_is_taken_as_published(tmp_path):
-    """341 px become 344, and the middle of these lies one pixel further to the right."""
+def test_raft_crops_the_center_of_the_padded_frame_as_published(tmp_path):
+    """341 px are padded to 344, whose center is one pixel further to the right."""
     path = write_video(tmp_path / "odd.mkv", 11, size=(341, 256), codec="ffv1", pix_fmt="bgr0")
     column = np.broadcast_to(np.arange(341, dtype=np.float32) / 10 - 17, (10, 2, 256, 341))
     starts = {}
@@ -135,17 +135,17 @@ def test_of_rafts_padded_frames_the_middle_is_taken_as_published(tmp_path):
 
 @pytest.mark.parametrize("flow_type", ["tvl1", "raft"])
 @pytest.mark.parametrize("step", [1, 3, 10, 12])
-def test_flow_of_a_pair_is_computed_once_and_of_skipped_frames_never(step, flow_type, clip):
-    seen: list[bytes] = []
+def test_flow_is_computed_once_per_pair_and_never_for_skipped_frames(step, flow_type, clip):
+    processed: list[bytes] = []
 
     def counted(frames: np.ndarray) -> np.ndarray:
-        seen.extend(frame.tobytes() for frame in frames[:-1])
+        processed.extend(frame.tobytes() for frame in frames[:-1])
         return np.zeros((len(frames) - 1, 2, *frames.shape[1:3]), np.float32)
 
     extractor = I3DExtractor(checkpoint="random", flow_type=flow_type, stack_size=10, step_size=step)
     data, _, _ = windows(extractor, clip, counted)
     pairs = {first + k for first in range(0, 25 - 10, step) for k in range(10)}
-    assert len(seen) == len(set(seen)) == len(pairs)
+    assert len(processed) == len(set(processed)) == len(pairs)
     assert len(data) == len(range(0, 25 - 10, step))
 
 
@@ -157,7 +157,7 @@ def test_a_segment_has_the_stacks_of_its_frames(clip):
     np.testing.assert_allclose(segment_times, times[5:7], atol=1e-9)
 
 
-def test_fewer_frames_than_a_stack_are_no_stack_or_repeated(tmp_path):
+def test_too_few_frames_make_no_stack_or_are_repeated(tmp_path):
     source = Source(str(write_video(tmp_path / "short.mp4", 7)), "x")
     features = extract(I3DExtractor(**RGB), source)
     assert {key: array.shape for key, array in features.arrays.items()} == {
@@ -171,13 +171,13 @@ def test_fewer_frames_than_a_stack_are_no_stack_or_repeated(tmp_path):
 
 
 @pytest.mark.parametrize(("frames", "step"), [(7, 10), (1, 10), (14, 10), (13, 3), (11, 10), (20, 10)])
-def test_a_last_stack_of_repeated_frames_is_the_same_with_every_kind_of_flow(frames, step, tmp_path):
+def test_a_cycled_last_stack_is_the_same_on_host_and_device(frames, step, tmp_path):
     source = Source(str(write_video(tmp_path / "x.mkv", frames, size=(344, 256), picture=texture, **LOSSLESS)), "x")
 
     def between(frames: np.ndarray) -> np.ndarray:
-        """Which tells both frames of a pair."""
-        grey = frames[..., 0].astype(np.float32)
-        return np.stack([grey[:-1], grey[1:]], axis=1) / 8 - 16
+        """A fake flow that encodes both frames of a pair."""
+        gray = frames[..., 0].astype(np.float32)
+        return np.stack([gray[:-1], gray[1:]], axis=1) / 8 - 16
 
     options = {"checkpoint": "random", "stack_size": 10, "step_size": step, "last_window": "cycle"}
     host, device = (windows(I3DExtractor(**options, flow_type=kind), source, between) for kind in ("tvl1", "pwc"))
@@ -202,7 +202,7 @@ def test_features_are_those_of_the_network(clip):
     assert list(features.arrays) == list(extractor.arrays)
 
 
-def test_predictions_are_of_each_stream_and_their_sum(clip):
+def test_predictions_of_each_stream_and_of_their_sum(clip):
     extractor = I3DExtractor(**{**RGB, "streams": None}, flow_type="tvl1", show_pred=True)
     rgb, flow = np.zeros((1, 400)), np.zeros((1, 400))
     rgb[0, 5], flow[0, 5], flow[0, 7] = 3.0, 1.0, 2.0
@@ -215,7 +215,7 @@ def test_predictions_are_of_each_stream_and_their_sum(clip):
     assert len(report.splitlines()) == 3 * 6
 
 
-def test_a_file_without_pictures_is_named(tmp_path):
+def test_a_file_without_video_is_reported(tmp_path):
     import soundfile
 
     soundfile.write(tmp_path / "sound.wav", np.zeros(16000), 16000)
@@ -231,13 +231,15 @@ def test_kept_frames_are_all_that_were_looked_at(clip, tmp_path):
 
 
 @pytest.mark.pretrained
-@pytest.mark.skipif(not all(each.cached.exists() for each in WEIGHTS.values()), reason="no released weights here")
+@pytest.mark.skipif(
+    not all(each.cached.exists() for each in WEIGHTS.values()), reason="no pretrained weights in the cache"
+)
 @pytest.mark.parametrize("flow_type", ["raft", "pwc"])
-def test_released_weights_give_the_published_features(flow_type, shared_sample, golden):
+def test_pretrained_weights_give_the_published_features(flow_type, shared_sample, golden):
     features = extract(I3DExtractor(flow_type=flow_type), Source(str(shared_sample), "x"))
     stem = f"v_GGSY1Qvo990_None_{flow_type}_None_None_None"
     with np.load(golden / "real_weights_i3d.npz") as theirs:
         for key, atol in (("rgb", 5e-3), ("flow", 5e-2), ("fps", 0), ("timestamps_ms", 1e-6)):
             if (flow_type, key) == ("pwc", "flow"):
-                continue  # theirs is of pwc_net_sintel, which is nowhere to be downloaded
+                continue  # theirs is from pwc_net_sintel, which is not available for download
             np.testing.assert_allclose(features.arrays[key], theirs[f"{stem}_{key}"], rtol=0, atol=atol)

@@ -1,4 +1,4 @@
-"""The network holds the released layout and computes the original's features and logits."""
+"""The network has the published state-dict keys and computes the same features and logits as the original."""
 
 from __future__ import annotations
 
@@ -59,25 +59,25 @@ def clip(stream: str, frames: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_keys_and_shapes_are_the_originals(stream, manifests):
+def test_keys_and_shapes_match_the_original(stream, manifests):
     ours = [(key, list(tensor.shape)) for key, tensor in empty(stream).state_dict().items()]
     assert ours == [(tensor["key"], tensor["shape"]) for tensor in listed(manifests, stream)]
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_the_released_file_loads_though_it_has_no_counters(stream, manifests):
-    released = {
+def test_the_published_file_loads_without_batch_norm_counters(stream, manifests):
+    published = {
         tensor["key"]: torch.zeros(tensor["shape"])
         for tensor in listed(manifests, stream)
         if tensor["in_released_file"]
     }
-    assert len(released) == 287
+    assert len(published) == 287
     network = empty(stream)
-    network.load_state_dict(released, assign=True)
+    network.load_state_dict(published, assign=True)
     assert not any(tensor.is_meta for tensor in network.state_dict().values())
-    released.pop("mixed_4e.branch_2.1.batch3d.running_var")
+    published.pop("mixed_4e.branch_2.1.batch3d.running_var")
     with pytest.raises(RuntimeError, match=r"mixed_4e\.branch_2\.1\.batch3d\.running_var"):
-        empty(stream).load_state_dict(released, assign=True)
+        empty(stream).load_state_dict(published, assign=True)
 
 
 @pytest.mark.numerical
@@ -111,14 +111,14 @@ def test_rounding_error_of_the_folded_network_is_that_of_float32(stream, manifes
 
 
 @pytest.mark.parametrize(("frames", "lengths"), [(10, (5, 3, 2)), (16, (8, 4, 2)), (25, (12, 6, 3)), (64, (32, 16, 8))])
-def test_the_time_axis_shrinks_as_in_the_original(frames, lengths):
+def test_temporal_sizes_match_the_original(frames, lengths):
     network = empty("flow")
-    seen: list[tuple[int, ...]] = []
+    sizes: list[tuple[int, ...]] = []
     for name in ("conv3d_1a_7x7", "maxPool3d_4a_3x3", "maxPool3d_5a_2x2"):
-        network.get_submodule(name).register_forward_hook(lambda layer, given, maps: seen.append(maps.shape[2:]))
+        network.get_submodule(name).register_forward_hook(lambda layer, given, maps: sizes.append(maps.shape[2:]))
     features, logits = network(torch.empty(1, 2, frames, 224, 224, device="meta"))
     assert (features.shape, logits.shape) == ((1, 1024), (1, 400))
-    assert seen == [(length, size, size) for length, size in zip(lengths, (112, 14, 7), strict=True)]
+    assert sizes == [(length, size, size) for length, size in zip(lengths, (112, 14, 7), strict=True)]
 
 
 @pytest.mark.numerical
@@ -131,7 +131,7 @@ def test_bf16_features_are_within_two_percent_of_the_scale(manifests, exact):
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_tensorflow_variables_are_those_of_deepminds_checkpoints(stream, manifests):
+def test_tensorflow_variables_match_deepminds_checkpoints(stream, manifests):
     expected = json.loads((manifests / f"i3d_{stream}_tf_to_torch.json").read_text())["map"]
     ours = {
         key: (variable.name, list(variable.shape), [variable.shape[axis] for axis in variable.axes])
@@ -148,7 +148,7 @@ def test_tensorflow_variables_are_those_of_deepminds_checkpoints(stream, manifes
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_tensorflow_variables_and_ones_are_all_that_the_network_has(stream):
+def test_tensorflow_variables_and_ones_complete_the_network(stream):
     converted = {
         key: torch.empty([variable.shape[axis] for axis in variable.axes])
         for key, variable in variables(stream).items()
@@ -159,10 +159,10 @@ def test_tensorflow_variables_and_ones_are_all_that_the_network_has(stream):
     assert (completed["mixed_5b.branch_2.1.batch3d.weight"] == 1).all()
 
 
-def test_a_file_that_lacks_some_of_the_norms_weights_is_not_completed():
+def test_a_file_with_some_batch_norm_weights_is_not_completed():
     partial = {"a.batch3d.weight": torch.zeros(1), "b.batch3d.running_var": torch.zeros(1)}
     assert with_norm_weights(partial) == partial
 
 
-def test_each_stream_has_a_file_of_its_own():
+def test_each_stream_has_its_own_file():
     assert WEIGHTS["rgb"].cached != WEIGHTS["flow"].cached

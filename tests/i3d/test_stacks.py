@@ -1,4 +1,4 @@
-"""Which frames make a stack, and what the network sees of them."""
+"""Which frames make a stack, and their preprocessing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def chosen(frames: int, size: int, step: int, cycled: bool = False) -> list[list
 
 
 @given(frames=st.integers(0, 200), size=SIZES, step=st.integers(1, 90))
-def test_whole_stacks_are_those_of_brute_force(frames, size, step):
+def test_stacks_match_brute_force(frames, size, step):
     every = [list(range(first, first + size + 1)) for first in range(0, frames, step) if first + size < frames]
     assert chosen(frames, size, step) == every
     assert len(every) == max(0, (frames - size - 1) // step + 1 if frames > size else 0)
 
 
 @given(frames=st.integers(1, 200), size=SIZES, step=st.integers(1, 90))
-def test_the_early_rule_is_that_of_brute_force(frames, size, step):
+def test_cycled_stacks_match_brute_force(frames, size, step):
     length = size + 1
     if frames < length:
         expected = [[position % frames for position in range(length)]]
@@ -41,7 +41,7 @@ def test_the_early_rule_is_that_of_brute_force(frames, size, step):
 
 
 @pytest.mark.parametrize(("frames", "size", "stacks_made"), [(355, 64, 6), (420, 64, 7), (452, 24, 18)])
-def test_published_examples_of_the_early_rule(frames, size, stacks_made):
+def test_published_examples_of_cycled_stacks(frames, size, stacks_made):
     assert len(chosen(frames, size, size, cycled=True)) == stacks_made
 
 
@@ -52,16 +52,16 @@ def test_published_numbers_of_stacks(frames, size, step, stacks_made):
     assert len(chosen(frames, size, step)) == stacks_made
 
 
-def test_levels_and_their_scale_are_those_of_the_published_table(golden):
-    table = json.loads((golden / "preproc_values.json").read_text())["flow_quantisation_table"]
+def test_quantized_flow_and_its_scale_match_the_published_table(golden):
+    table = json.loads((golden / "preproc_values.json").read_text())["flow_quantization_table"]
     flow = np.array([row["flow"] for row in table], np.float32)
-    np.testing.assert_array_equal(quantize_flow(flow), [row["quantised"] for row in table])
+    np.testing.assert_array_equal(quantize_flow(flow), [row["quantized"] for row in table])
     scaled = 2 * torch.from_numpy(quantize_flow(flow)).float() / 255 - 1
     np.testing.assert_allclose(scaled, [row["scaled"] for row in table], rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 341), (455, 256), (256, 256)])
-def test_the_middle_is_cut_out_with_the_odd_pixel_at_the_end(height, width):
+def test_center_crop_leaves_the_odd_pixel_at_the_end(height, width):
     rows, columns = np.mgrid[:height, :width]
     crop = center_crop(np.stack([rows, columns, rows], axis=-1))
     assert crop.shape == (224, 224, 3)

@@ -1,4 +1,4 @@
-"""The map in a real browser: its points are there, and a click on one offers its sound."""
+"""The map in a real browser: it shows the points, and a click on one offers its audio."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLAGS = (  # WebGL without a graphics card; --no-sandbox, since root can't have 
     "--headless=new --no-sandbox --disable-dev-shm-usage --window-size=1400,900 "
     "--use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist"
 )
-SECONDS = 30  # for what the page is to do
+SECONDS = 30  # to wait for the page
 PLAYERS = "return document.querySelectorAll('audio').length"
 LOADED = """
 const players = [...document.querySelectorAll('audio')], tell = arguments[0];
@@ -33,13 +33,15 @@ if (player.readyState > 0) answer(); else { player.onloadedmetadata = answer; pl
 pytest.importorskip("embedding_atlas", reason="the extra `map` is not installed")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here: apt-get install chromium chromium-driver"),
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="Chromium is not installed: apt-get install chromium chromium-driver"
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the sample clips, one row a window."""
+    """A table of the sample clips, one row per window."""
     folder = tmp_path_factory.mktemp("map")
     ran = command.run(*command.SAMPLES, "feature_type=vggish", "on_extraction=save_table", f"output_path={folder}")
     assert ran.code == 0, ran.stderr
@@ -58,7 +60,7 @@ def address(table: Path) -> Iterator[str]:
             server.terminate()
 
 
-def test_points_are_there_and_a_click_on_one_offers_its_sound(address: str, table: Path, tmp_path: Path) -> None:
+def test_clicking_a_point_offers_its_audio(address: str, table: Path, tmp_path: Path) -> None:
     from PIL import Image
     from selenium import webdriver
     from selenium.webdriver.common.action_chains import ActionChains
@@ -75,10 +77,10 @@ def test_points_are_there_and_a_click_on_one_offers_its_sound(address: str, tabl
         browser.get(address)
 
         def dots() -> np.ndarray:
-            """(n, 2) places in the page that are coloured, in the canvas below its controls and above its legend."""
+            """(n, 2) positions of colored pixels in the canvas, between its controls and its legend."""
             canvas = browser.find_element(By.TAG_NAME, "canvas").rect
-            picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("HSV")
-            saturation = np.asarray(picture)[:, :, 1] > 100
+            screenshot = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("HSV")
+            saturation = np.asarray(screenshot)[:, :, 1] > 100
             top, left = int(canvas["y"]) + 50, int(canvas["x"]) + 10
             area = saturation[top : int(canvas["y"] + canvas["height"]) - 40, left : int(left + canvas["width"] - 250)]
             return np.argwhere(area) + np.array([top, left])
@@ -106,7 +108,7 @@ def test_points_are_there_and_a_click_on_one_offers_its_sound(address: str, tabl
 
 
 def _in_the_middle(places: np.ndarray) -> tuple[int, int]:
-    """Of a dot: the row and column of the place with most others nearby."""
+    """The center of a dot: row and column of the position with the most others nearby."""
     near = np.abs(places[:, None] - places[None]).max(axis=2) < 4
     row, column = places[near.sum(axis=1).argmax()].tolist()
     return row, column

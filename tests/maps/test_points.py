@@ -1,4 +1,4 @@
-"""Points of a map lie as an independent projection lays them; a point's sound is that of its window."""
+"""Projections match independent implementations; the audio of a point is that of its window."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def table(folder: Path, vectors: np.ndarray, names: str = "ab", second: bool = F
 
 
 def run(module: str, *arguments: object, without: str = "") -> subprocess.CompletedProcess[str]:
-    """`python -m torch_zoo.utils.maps.<module>`, as if the package `without` were not installed."""
+    """`python -m torch_zoo.utils.maps.<module>`, as if the package `without` was not installed."""
     start = f"import sys, runpy; sys.modules[{without!r}] = None; " if without else "import runpy; "
     code = f"{start}runpy.run_module('torch_zoo.utils.maps.{module}', run_name='__main__', alter_sys=True)"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=command.ROOT,
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},  # UMAP's compiling takes longer than its work here
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},  # compiling UMAP takes longer than running it here
         capture_output=True,
         text=True,
     )
 
 
-def test_pca_is_scikit_learns() -> None:
+def test_pca_equals_scikit_learns() -> None:
     decomposition = pytest.importorskip("sklearn.decomposition")
     vectors = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32) * np.arange(1, 9)
     expected = decomposition.PCA(2).fit_transform(vectors.astype(np.float64))
@@ -50,7 +50,7 @@ def test_pca_is_scikit_learns() -> None:
     np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-5, atol=1e-6)
 
 
-def test_pca_of_one_number_a_point_is_a_line() -> None:
+def test_pca_of_one_dimension_is_a_line() -> None:
     np.testing.assert_allclose(pca(np.array([[1.0], [2.0], [6.0]])), [[-2, 0], [-1, 0], [3, 0]])
 
 
@@ -62,18 +62,18 @@ def test_points_are_the_rows_of_the_table(tmp_path: Path) -> None:
     np.testing.assert_allclose(points.positions, pca(np.concatenate([vectors, vectors])))
 
 
-def test_column_is_chosen_by_name(tmp_path: Path) -> None:
+def test_column_is_selected_by_name(tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).normal(size=(4, 5))
     vectors[:, 4] *= 9
     path = table(tmp_path, vectors, second=True)
     np.testing.assert_allclose(
         np.abs(read_points(path).positions), np.abs(read_points(path, column="flow").positions), atol=1e-9
     )
-    with pytest.raises(UsageError, match="no vectors in the column depth; it has rgb, flow"):
+    with pytest.raises(UsageError, match="no column of vectors named 'depth'; available: rgb, flow"):
         read_points(path, column="depth")
 
 
-def test_table_that_makes_no_map_is_named(tmp_path: Path) -> None:
+def test_unsuitable_table_is_reported(tmp_path: Path) -> None:
     path = table(tmp_path, np.ones((1, 4)))
     with pytest.raises(UsageError, match="has 2 rows; a map needs three or more"):
         read_points(path)
@@ -95,7 +95,7 @@ def test_excerpt_is_the_window_of_the_file(start: float, end: float, seconds: fl
 
 
 @pytest.mark.parametrize("projection", ["pca", "umap"])
-def test_picture_of_a_map(projection: str, tmp_path: Path) -> None:
+def test_image_of_a_map(projection: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     if projection == "umap":
         pytest.importorskip("umap")
@@ -105,11 +105,11 @@ def test_picture_of_a_map(projection: str, tmp_path: Path) -> None:
     ran = run("picture", path, tmp_path / "new" / "map.png", "--projection", projection)
     assert ran.returncode == 0, ran.stderr
     picture = np.asarray(Image.open(tmp_path / "new" / "map.png").convert("HSV"))
-    assert (picture[:, :, 1] > 100).sum() > 500  # of coloured dots
+    assert (picture[:, :, 1] > 100).sum() > 500  # colored dots
 
 
 @pytest.mark.parametrize(("module", "without"), [("picture", "matplotlib"), ("atlas", "embedding_atlas")])
-def test_without_the_extra_one_line_names_it(module: str, without: str, tmp_path: Path) -> None:
+def test_a_missing_extra_is_reported_in_one_line(module: str, without: str, tmp_path: Path) -> None:
     path = table(tmp_path, np.random.default_rng(0).normal(size=(3, 5)))
     ran = run(module, path, *([tmp_path / "map.png"] if module == "picture" else []), without=without)
     assert ran.returncode == 2

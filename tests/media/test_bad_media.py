@@ -1,4 +1,4 @@
-"""What can't be decoded raises MediaError with a line that says what is wrong."""
+"""Files that can't be decoded raise MediaError with a one-line reason."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def cut(path: Path, share: float) -> Path:
 
 
 @pytest.mark.parametrize("decoder", ALL)
-def test_a_clip_without_sound(bikes, decoder):
-    message = "not a sound file" if decoder == "soundfile" else "no audio stream.*choose a visual feature_type"
+def test_a_clip_without_audio(bikes, decoder):
+    message = "not an audio file" if decoder == "soundfile" else "no audio stream.*choose a visual feature_type"
     with pytest.raises(MediaError, match=message):
         decode(bikes, decoder)
 
@@ -108,7 +108,7 @@ def test_a_folder_and_a_file_that_is_not_there(decoder, tmp_path):
 
 
 @pytest.mark.parametrize("decoder", ALL)
-def test_a_file_one_may_not_read(decoder, tmp_path, monkeypatch):
+def test_a_file_without_read_permission(decoder, tmp_path, monkeypatch):
     path, _, _ = write_kind(tmp_path, "16bit.wav", 0.1)
     path.chmod(0)
     if os.access(path, os.R_OK):  # root may read anything

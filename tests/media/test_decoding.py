@@ -1,4 +1,4 @@
-"""Every container and codec gives the samples that the ffmpeg program gives."""
+"""Every container and codec gives the same samples as the ffmpeg program."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch_zoo.utils.types import MediaError, Source
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_samples_and_rate_are_those_of_the_ffmpeg_program(kind, tmp_path):
+def test_samples_and_rate_equal_the_ffmpeg_programs(kind, tmp_path):
     path, _, rate = write_kind(tmp_path, kind)
-    # WMA's time stamps begin two frames late, which the program ignores where it need not keep time
+    # WMA's timestamps start two frames late; the program ignores this unless it has to keep time
     theirs = by_program(path, *(("-af", "aresample=async=1:first_pts=0") if kind == "wma.wma" else ()))
     assert len(theirs) >= 1.9 * rate
     for decoder in ("auto", "pyav", "ffmpeg"):
@@ -50,7 +50,7 @@ def test_the_shared_sample_is_what_earlier_ffmpegs_made_of_it(shared_sample, gol
     ("subtype", "suffix"),
     [("PCM_16", "wav"), ("PCM_24", "wav"), ("PCM_U8", "wav"), ("FLOAT", "wav"), ("PCM_24", "flac")],
 )
-def test_soundfile_and_ffmpeg_quantise_alike(subtype, suffix, tmp_path):
+def test_soundfile_and_ffmpeg_quantize_alike(subtype, suffix, tmp_path):
     path = tmp_path / f"x.{suffix}"
     loud = np.random.default_rng(1).uniform(-1.2, 1.2, (8000, 2))
     soundfile.write(path, loud, 16000, subtype=subtype)
@@ -59,7 +59,7 @@ def test_soundfile_and_ffmpeg_quantise_alike(subtype, suffix, tmp_path):
         np.testing.assert_array_equal(decode(path, decoder), theirs)
 
 
-def test_wav_keeps_its_samples_bit_by_bit(tmp_path):
+def test_wav_samples_are_unchanged(tmp_path):
     path, samples, _ = write_kind(tmp_path, "16bit.wav")
     np.testing.assert_array_equal(decode(path), samples)
 
@@ -90,7 +90,7 @@ def test_a_kept_wav_holds_the_decoded_samples(tmp_path):
     np.testing.assert_array_equal(decode(path), passed)
 
 
-def test_an_interrupted_wav_leaves_nothing(tmp_path):
+def test_an_interrupted_wav_leaves_no_file(tmp_path):
     def broken():
         yield noise_and_tone(0.1, 8000)
         raise MediaError("truncated")

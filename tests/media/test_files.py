@@ -1,4 +1,4 @@
-"""What no decoder should open is refused in one line, at once."""
+"""Files that no decoder should open are refused immediately, in one line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_pipe_with_media_in_it(tmp_path):
         os.write(writing, path.read_bytes()[:4096])
         with pytest.raises(MediaError, match=r"not a regular file"):
             check_readable(f"/dev/fd/{reading}")
-        assert os.read(reading, 4) == b"RIFF"  # nothing of it was swallowed
+        assert os.read(reading, 4) == b"RIFF"  # nothing was consumed
     finally:
         os.close(reading)
         os.close(writing)
@@ -36,7 +36,7 @@ def test_a_device():
 
 
 @pytest.mark.parametrize("name", ["x.mp3", "x.ac3", "x.wav"])
-def test_a_download_of_which_only_the_room_is_there(name, tmp_path):
+def test_a_preallocated_but_empty_download(name, tmp_path):
     (tmp_path / name).touch()
     os.truncate(tmp_path / name, 50 << 20)  # sparse
     with pytest.raises(MediaError, match=r"nothing but zeros.*fetch the file again"):

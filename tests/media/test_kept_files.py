@@ -1,4 +1,4 @@
-"""keep_tmp_files replaces what an earlier run kept, and never anything else."""
+"""keep_tmp_files replaces only files that an earlier run kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch_zoo.utils.media.audio import keep_wav, open_audio
 from torch_zoo.utils.media.images import keep_frames
 from torch_zoo.utils.types import Source
 
-NOT_OURS = "no earlier run kept it here, so it is not replaced; choose another tmp_path"
+NOT_OURS = "it was not kept by an earlier run and is not replaced; choose another tmp_path"
 
 
 def keep(path: Path, kept: Path, start: float = 0.0) -> None:
@@ -83,7 +83,7 @@ def test_an_mp4_is_replaced_by_the_next_run_and_another_never(tmp_path):
     assert (other.read_bytes(), kept.read_bytes()) == (content, first)
 
 
-def test_a_copy_of_what_was_kept_counts_as_ours_only_with_its_comment(tmp_path):
+def test_a_kept_file_is_recognized_by_its_comment(tmp_path):
     path, _, _ = write_kind(tmp_path, "16bit.wav", 0.5)
     keep(path, tmp_path / "kept.wav")
     ffmpeg("-i", tmp_path / "kept.wav", "-map_metadata", "-1", tmp_path / "mine.wav")
@@ -91,7 +91,7 @@ def test_a_copy_of_what_was_kept_counts_as_ours_only_with_its_comment(tmp_path):
         keep(path, tmp_path / "mine.wav")
 
 
-def test_frames_take_the_place_of_an_earlier_runs(tmp_path):
+def test_frames_replace_those_of_an_earlier_run(tmp_path):
     folder = tmp_path / "frames"
     assert frames_of(write_video(tmp_path / "x.mp4", 12), folder) == 12
     assert frames_of(write_video(tmp_path / "y.mp4", 5), folder) == 5
@@ -103,7 +103,7 @@ def test_frames_take_the_place_of_an_earlier_runs(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["000002.jpg", "holiday.jpg", "notes.txt", "subfolder"])
-def test_a_folder_with_other_things_in_it_is_left_alone(name, tmp_path):
+def test_a_folder_with_other_files_is_left_unchanged(name, tmp_path):
     folder = tmp_path / "frames"
     frames_of(write_video(tmp_path / "x.mp4", 3), folder)
     if name == "subfolder":
@@ -137,7 +137,7 @@ def full_disk():
         (lambda path: write_video(path, 50, size=(320, 240)), reencode, "kept.mp4"),
     ],
 )
-def test_a_write_that_fails_names_the_kept_file(made, keeping, kept, tmp_path):
+def test_a_failed_write_reports_the_kept_file(made, keeping, kept, tmp_path):
     path = tmp_path / "h264+aac.mp4"
     made(path)
     with pytest.raises(OSError, match="cannot be written") as caught, full_disk():
@@ -147,7 +147,7 @@ def test_a_write_that_fails_names_the_kept_file(made, keeping, kept, tmp_path):
 
 
 @pytest.mark.parametrize("keeping", [keep, frames_of])
-def test_a_folder_that_cannot_be_made_is_said_so(keeping, tmp_path):
+def test_a_folder_that_cannot_be_created_is_reported(keeping, tmp_path):
     path, _, _ = write_kind(tmp_path, "h264+aac.mp4", 0.2)
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OSError, match=r"cannot be written|Not a directory|File exists") as caught:

@@ -1,4 +1,4 @@
-"""Cut files, damaged time stamps, and good files that look like either."""
+"""Truncated files, damaged timestamps, and intact files that look like either."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from video_maker import ffmpeg
 
 from torch_zoo.utils.types import MediaError
 
-# Containers that announce the length of their longest stream only, or one for each.
+# Containers that state only the duration of their longest stream, or of each stream.
 CODECS = {
     "x.flv": ("flv1", "libmp3lame", 44100),
     "x.webm": ("libvpx", "libopus", 48000),
@@ -32,7 +32,7 @@ def write(path: Path, audio_seconds: float = 4.0, video_seconds: float = 4.0) ->
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.8])
 @pytest.mark.parametrize("name", CODECS)
-def test_a_file_cut_anywhere(name, share, tmp_path):
+def test_a_file_truncated_anywhere(name, share, tmp_path):
     path = write(tmp_path / name)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
@@ -48,7 +48,7 @@ def test_a_file_cut_anywhere(name, share, tmp_path):
         *((name, *lengths) for name in ("x.flv", "x.webm", "x.mkv") for lengths in ((2.0, 4.0), (4.0, 2.0))),
     ],
 )
-def test_a_whole_file_also_where_one_stream_is_shorter(name, audio_seconds, video_seconds, tmp_path):
+def test_a_complete_file_even_if_one_stream_is_shorter(name, audio_seconds, video_seconds, tmp_path):
     path = write(tmp_path / name, audio_seconds, video_seconds)
     samples = decode(path)
     assert_same(samples, by_program(path))
@@ -57,7 +57,7 @@ def test_a_whole_file_also_where_one_stream_is_shorter(name, audio_seconds, vide
 
 
 def flv_with_a_flipped_bit(folder: Path, bit: int, kind: int) -> Path:
-    """In the time stamp, in ms, of the tag in the middle of those of one kind (8 audio, 9 video)."""
+    """Flip a bit in the timestamp, in ms, of the middle tag of one kind (8 audio, 9 video)."""
     path = write(folder / "x.flv")
     content = bytearray(path.read_bytes())
     at, tags = 13, []
@@ -72,7 +72,7 @@ def flv_with_a_flipped_bit(folder: Path, bit: int, kind: int) -> Path:
 
 
 def mka_with_a_flipped_bit(folder: Path, bit: int, *options: object) -> Path:
-    """In the time stamp, in ms, of a cluster; none where `bit` is negative."""
+    """Flip a bit in the timestamp, in ms, of a cluster; none if `bit` is negative."""
     sound = write_media(folder / "sound.wav", noise_and_tone(4.0, 8000), 8000, "pcm_s16le")
     path = folder / "x.mka"
     ffmpeg("-i", sound, "-c:a", "flac", "-cluster_time_limit", 1000, *options, path)
@@ -88,18 +88,18 @@ def mka_with_a_flipped_bit(folder: Path, bit: int, *options: object) -> Path:
     return path
 
 
-DAMAGED = r"damaged: its time stamps lead to [\d.]+ s of (audio|video), 4\.\d\d s are announced"
+DAMAGED = r"damaged: its timestamps reach [\d.]+ s of (audio|video), 4\.\d\d s are announced"
 
 
 @pytest.mark.parametrize("bit", [11, 12, 18, 22, 30])
-def test_a_flipped_bit_in_a_time_stamp_of_audio(bit, tmp_path):
+def test_a_flipped_bit_in_an_audio_timestamp(bit, tmp_path):
     with pytest.raises(MediaError, match=DAMAGED):
         decode(flv_with_a_flipped_bit(tmp_path, bit, kind=8))
 
 
 @pytest.mark.parametrize("bit", [12, 18, 22, 30])
 @pytest.mark.parametrize("fps", [None, 25])
-def test_a_flipped_bit_in_a_time_stamp_of_video(bit, fps, tmp_path):
+def test_a_flipped_bit_in_a_video_timestamp(bit, fps, tmp_path):
     with pytest.raises(MediaError, match=DAMAGED):
         decode_video(flv_with_a_flipped_bit(tmp_path, bit, kind=9), fps=fps)
 
@@ -110,9 +110,9 @@ def test_a_flipped_bit_in_matroska(bit, tmp_path):
         decode(mka_with_a_flipped_bit(tmp_path, bit))
 
 
-def test_without_an_announced_length_a_hole_is_at_most_an_hour(tmp_path):
+def test_without_a_stated_duration_a_gap_is_at_most_an_hour(tmp_path):
     live = ("-live", 1)
-    with pytest.raises(MediaError, match=r"damaged: its time stamps leave out 4194 s before"):
+    with pytest.raises(MediaError, match=r"damaged: its timestamps skip 4194 s before"):
         decode(mka_with_a_flipped_bit(tmp_path, 22, *live))
     flipped = decode(mka_with_a_flipped_bit(tmp_path, 16, *live))
     assert np.ptp(np.flatnonzero(flipped.any(axis=1))) >= 65 * 8000  # 65.5 s of silence within

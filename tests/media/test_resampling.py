@@ -1,4 +1,4 @@
-"""The polyphase resampler gives the numbers of resampy, old and new, and never depends on how the stream is cut."""
+"""The polyphase resampler equals resampy, old and new, and does not depend on the block sizes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_golden_samples_of_both_generations(resampler, key, golden):
         samples, theirs = metadata["pcm_first_8192"] / 32768.0, metadata[key]
     sinc = FILTERS[resampler]
     reach = sinc.zeros * sinc.precision // int(TARGET / 44100 * sinc.precision) + 2
-    complete = (len(samples) - reach) * 160 // 441  # outputs that later samples don't touch
+    complete = (len(samples) - reach) * 160 // 441  # outputs that later samples don't affect
     assert complete > 2500
     ours = resampled(samples, 44100, resampler)[:complete]
     np.testing.assert_allclose(ours, theirs[:complete], rtol=0, atol=1e-7)  # stored as float32
@@ -100,7 +100,7 @@ def test_the_filter_is_the_one_resampy_carries():
     st.sampled_from([44100, 48000, 22050, 8000]),
     st.sampled_from(["resampy_0_2", "resampy", "soxr"]),
 )
-def test_cuts_leave_no_trace(cuts, rate, resampler):
+def test_result_does_not_depend_on_the_blocks(cuts, rate, resampler):
     samples = noise(6000 / rate, rate)
     at_once, in_pieces = resampled(samples, rate, resampler), resampled(samples, rate, resampler, sorted(cuts))
     assert in_pieces.shape == at_once.shape
@@ -108,7 +108,7 @@ def test_cuts_leave_no_trace(cuts, rate, resampler):
 
 
 @pytest.mark.parametrize("resampler", ["resampy_0_2", "resampy"])
-def test_a_long_stream_in_uneven_pieces_keeps_the_clock(resampler):
+def test_a_long_stream_in_uneven_blocks_keeps_the_clock(resampler):
     samples = noise(11.0, 44100)
     pieces = [1, 441, 44100, 44101, 300_000, 300_001]
     ours = resampled(samples, 44100, resampler, pieces)
@@ -119,7 +119,7 @@ def test_a_long_stream_in_uneven_pieces_keeps_the_clock(resampler):
 
 
 @pytest.mark.parametrize("rate", [47_999, 12_345])
-def test_odd_rates_go_through_resampy_itself_piece_by_piece(rate):
+def test_odd_rates_go_through_resampy_itself_block_by_block(rate):
     samples = noise(19.0, rate)
     ours = resampled(samples, rate, pieces=list(range(0, len(samples), 5 * rate)))
     theirs = resampy.resample(samples, rate, TARGET, filter="kaiser_best")
@@ -140,11 +140,11 @@ def test_odd_rates_with_the_old_filter():
 
 @pytest.mark.parametrize("resampler", ["resampy_0_2", "resampy"])
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 160, 440, 441, 442, 5000])
-def test_lengths_are_whole_samples_of_the_ratio(length, resampler):
+def test_output_length_is_the_truncated_product(length, resampler):
     assert len(resampled(np.ones(length), 44100, resampler)) == int(length * (TARGET / 44100))
 
 
-def test_16_khz_passes_untouched():
+def test_16_khz_passes_unchanged():
     samples = noise(0.1, TARGET)
     np.testing.assert_array_equal(resampled(samples, TARGET, "resampy_0_2", [100, 101]), samples)
 
@@ -168,7 +168,7 @@ def test_soxr_keeps_length_and_level(rate):
         ("soxr", 7400, -0.01),
     ],
 )
-def test_the_level_of_a_high_tone_tells_the_filters_apart(resampler, hertz, decibels):
+def test_the_filters_differ_in_the_level_of_a_high_tone(resampler, hertz, decibels):
     tone = np.sin(2 * math.pi * hertz * np.arange(44100) / 44100)
     ours = resampled(tone, 44100, resampler)[2000:-2000]
     assert 20 * math.log10(math.sqrt(2 * np.mean(ours**2))) == pytest.approx(decibels, abs=0.01)

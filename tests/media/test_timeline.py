@@ -1,4 +1,4 @@
-"""Samples lie where the file plays them: after priming, late starts and holes, and in segments."""
+"""Samples have the right times: after priming, late starts and gaps, and in segments."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def clicks(*seconds: float, length: float = 2.0) -> np.ndarray:
 
 
 def first_loud(samples: np.ndarray) -> int:
-    """Where the loudest sample of a stream with one click lies."""
+    """Position of the loudest sample, in a stream with one click."""
     return int(np.abs(samples.astype(int)).max(axis=1).argmax())
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "m4a", "mp3"])
-def test_a_click_stays_at_its_time(suffix, decoder, tmp_path):
+def test_a_click_keeps_its_time(suffix, decoder, tmp_path):
     codec = "libmp3lame" if suffix == "mp3" else "aac"
     picture = None if suffix in ("mp3", "m4a") else "mpeg4"
     path = write_media(tmp_path / f"click.{suffix}", clicks(0.7), RATE, codec, picture=picture)
@@ -35,7 +35,7 @@ def test_a_click_stays_at_its_time(suffix, decoder, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "m4a"])
-def test_what_the_encoder_added_at_the_end_is_left_out(suffix, tmp_path):
+def test_encoder_padding_at_the_end_is_dropped(suffix, tmp_path):
     samples = noise_and_tone(1.0, RATE)
     path = write_media(tmp_path / f"x.{suffix}", samples, RATE, "aac")
     assert len(decode(path)) == len(samples)
@@ -44,7 +44,7 @@ def test_what_the_encoder_added_at_the_end_is_left_out(suffix, tmp_path):
 
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_sound_that_starts_after_the_video_is_preceded_by_silence(suffix, decoder, tmp_path):
+def test_audio_that_starts_after_the_video_is_preceded_by_silence(suffix, decoder, tmp_path):
     path = write_media(tmp_path / f"late.{suffix}", clicks(0.5), RATE, "aac", picture="mpeg4", start=1.0)
     samples = decode(path, decoder)
     assert abs(first_loud(samples) - round(1.5 * RATE)) <= IN_PLACE
@@ -60,7 +60,7 @@ def test_a_late_start_in_a_transport_stream_is_silence_too(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
-def test_a_hole_in_the_time_stamps_is_filled_with_silence(suffix, tmp_path):
+def test_a_gap_in_the_timestamps_is_filled_with_silence(suffix, tmp_path):
     picture = "mpeg2video" if suffix == "ts" else "mpeg4"
     sound = clicks(1.5, length=2.5)
     path = write_media(tmp_path / f"hole.{suffix}", sound, RATE, "aac", picture=picture, hole=(1.0, 0.7))
@@ -98,12 +98,12 @@ def test_a_segment_by_the_program_is_the_same(tmp_path):
 
 @pytest.mark.parametrize("kind", ["16bit.wav", "flac.flac", "h264+aac.mp4", "mpeg4+aac.mkv", "lame.mp3"])
 @pytest.mark.parametrize("decoder", ["auto", "pyav", "ffmpeg"])
-def test_a_segment_behind_the_end_fails_and_says_where_the_end_is(kind, decoder, tmp_path):
+def test_a_segment_after_the_end_fails_and_states_the_end(kind, decoder, tmp_path):
     path, _, _ = write_kind(tmp_path, kind, seconds=2.0)
     with pytest.raises(MediaError, match=r"segment starts at 7 s, but the audio ends at 2\.0"):
         decode(path, decoder, start=7.0)
 
 
-def test_a_segment_behind_the_end_of_ogg_fails(tmp_path):
+def test_a_segment_after_the_end_of_ogg_fails(tmp_path):
     with pytest.raises(MediaError, match="segment starts at 7 s"):
         decode(write_vorbis(tmp_path / "x.ogg"), start=7.0, end=8.0)

@@ -1,4 +1,4 @@
-"""What has no video, or damaged video, raises MediaError with a line that says what is wrong."""
+"""Files without video, or with damaged video, raise MediaError with a one-line reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media_maker import noise_and_tone, write_media
 from PIL import Image
-from video_maker import decode, ffmpeg, grey, pattern, write_video
+from video_maker import decode, ffmpeg, gray, pattern, write_video
 
 from torch_zoo.utils.media import video_stream
 from torch_zoo.utils.types import MediaError
@@ -42,7 +42,7 @@ def test_a_cover_image_is_no_video(name, how, tmp_path):
         decode(tmp_path / name, **how)
 
 
-def test_of_a_cover_and_a_video_the_video_is_taken(how, tmp_path):
+def test_a_video_is_preferred_to_a_cover_image(how, tmp_path):
     write_video(tmp_path / "film.mp4", 24, rate=12)
     Image.fromarray(pattern(0, 640, 480)).save(tmp_path / "cover.png")
     both = ("-i", tmp_path / "film.mp4", "-i", tmp_path / "cover.png", "-map", "0", "-map", "1", "-c", "copy")
@@ -51,7 +51,7 @@ def test_of_a_cover_and_a_video_the_video_is_taken(how, tmp_path):
     assert (frames[0].image().shape, len(frames)) == ((48, 64, 3), 24)
 
 
-def test_of_several_streams_the_default_one_is_taken(how, tmp_path):
+def test_the_default_stream_is_preferred(how, tmp_path):
     for name, size in {"a.mp4": (64, 48), "b.mp4": (32, 32)}.items():
         write_video(tmp_path / name, 12, rate=12, size=size)
     both = ("-i", tmp_path / "a.mp4", "-i", tmp_path / "b.mp4", "-map", "0", "-map", "1", "-c", "copy")
@@ -91,7 +91,7 @@ def test_a_transport_stream_without_a_frame(how, tmp_path):
     [("x.mp4", {}), ("x.mkv", {"codec": "mpeg4"}), ("x.ts", {"codec": "mpeg2video"})],
 )
 @pytest.mark.parametrize("threads", [1, 2])
-def test_damage_inside(name, made, threads, tmp_path):
+def test_damage_in_the_middle(name, made, threads, tmp_path):
     def noisy(index, width, height):
         noise = np.random.default_rng(index).integers(-40, 40, (height, width, 3))
         return np.clip(pattern(index, width, height) + noise, 0, 255).astype(np.uint8)
@@ -105,7 +105,7 @@ def test_damage_inside(name, made, threads, tmp_path):
         decode(path, threads=threads)
 
 
-def test_an_empty_file_a_folder_text_and_nothing(how, tmp_path):
+def test_an_empty_file_a_folder_text_and_a_missing_file(how, tmp_path):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "letter.mp4").write_text("Dear reader, this is no video at all.\n" * 100)
     for name, message in {
@@ -119,7 +119,7 @@ def test_an_empty_file_a_folder_text_and_nothing(how, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x.mp4", "x.mkv"])
-def test_a_video_of_no_length(name, how, tmp_path):
+def test_a_video_of_zero_length(name, how, tmp_path):
     ffmpeg(*"-f lavfi -i testsrc2=s=64x48 -t 0 -c:v libx264".split(), tmp_path / name)
     with pytest.raises(MediaError, match=r"has no frames|no video stream|not a media file"):
         decode(tmp_path / name, **how)
@@ -129,14 +129,14 @@ def test_one_frame_is_a_video(tmp_path):
     assert len(decode(write_video(tmp_path / "x.mp4", 1))[1]) == 1
 
 
-def test_what_the_program_says_is_passed_on(tmp_path):
+def test_the_programs_error_is_reported(tmp_path):
     path = write_video(tmp_path / "odd.mkv", 5, size=(63, 47), codec="ffv1")
     with pytest.raises(MediaError, match=r"ffmpeg: .*not divisible by 2"):
         decode(path, fps=12, fps_method="reencode")
 
 
 def test_frames_too_large_to_decode(how, tmp_path):
-    path = write_video(tmp_path / "x.mkv", 1, size=(8208, 8192), codec="mjpeg", pix_fmt="yuvj420p", picture=grey)
+    path = write_video(tmp_path / "x.mkv", 1, size=(8208, 8192), codec="mjpeg", pix_fmt="yuvj420p", picture=gray)
     with pytest.raises(MediaError, match=r"its frames are 8208 x 8192 px; at most 67,108,864 px \(8192 x 8192\)"):
         decode(path, **how)
 

@@ -1,4 +1,4 @@
-"""Segments of a video, and another frame rate by encoding it anew."""
+"""Segments of a video, and resampling by re-encoding."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def same(some, others):
 
 @pytest.mark.parametrize("fps", [None, 7.0])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_segment_has_the_frames_of_the_whole(kind, fps, tmp_path):
+def test_a_segment_has_the_same_frames_as_the_whole(kind, fps, tmp_path):
     path = write_video(tmp_path / kind, 130, **KINDS[kind])
     whole = decode(path, fps=fps)[1]
     for start, end in [(0.0, 1.0), (0.5, 0.52), (2.0, 3.0), (1.96, None), (2.61, 4.2), (4.99, None), (1.01, 90.0)]:
@@ -39,13 +39,13 @@ def test_a_segment_has_the_frames_of_the_whole(kind, fps, tmp_path):
         same(decode(path, start, end, fps=fps, threads=2)[1], expected)
 
 
-def test_a_segment_that_starts_after_a_hole_and_far_in(tmp_path):
+def test_a_segment_that_starts_after_a_gap_and_far_in(tmp_path):
     path = write_video(tmp_path / "x.mp4", 700, size=(32, 32), rate=10, options={"g": "300"})
     whole = decode(path)[1]
     same(decode(path, 61.5, 63)[1], whole[615:630])
 
 
-def test_neighbouring_segments_share_no_frame(bikes):
+def test_adjacent_segments_share_no_frame(bikes):
     parts = [decode(bikes, a, b)[1] for a, b in [(0, 3.3), (3.3, 7.0), (7.0, None)]]
     same([frame for part in parts for frame in part], decode(bikes)[1])
 
@@ -59,7 +59,7 @@ def test_a_segment_after_the_end(kind, how, tmp_path):
 
 
 @pytest.mark.parametrize("fps", [25, 15, 40])
-def test_encoding_anew_gives_what_the_program_leaves_in_an_mp4(fps, bigbuckbunny, tmp_path):
+def test_reencoding_equals_the_programs_mp4(fps, bigbuckbunny, tmp_path):
     ffmpeg("-i", bigbuckbunny, "-t", "2", "-c", "copy", tmp_path / "x.mp4")
     ffmpeg(
         "-i",
@@ -77,7 +77,7 @@ def test_encoding_anew_gives_what_the_program_leaves_in_an_mp4(fps, bigbuckbunny
     assert all(np.array_equal(f.image(), image) for f, image in zip(frames, images, strict=True))
 
 
-def test_what_was_encoded_anew_can_be_kept(tmp_path):
+def test_the_reencoded_video_can_be_kept(tmp_path):
     path = write_video(tmp_path / "x.mkv", 30)
     _, frames = decode(path, fps=10, fps_method="reencode", keep=tmp_path / "kept" / "x_10.mp4")
     same(decode(tmp_path / "kept" / "x_10.mp4")[1], frames)
@@ -85,14 +85,14 @@ def test_what_was_encoded_anew_can_be_kept(tmp_path):
     assert len(frames) == 12
 
 
-def test_a_segment_encoded_anew(tmp_path):
+def test_a_reencoded_segment(tmp_path):
     path = write_video(tmp_path / "x.mp4", 75)
     _, frames = decode(path, 1.0, 2.0, fps=10, fps_method="reencode", keep=tmp_path / "kept.mp4")
     np.testing.assert_allclose([f.pts_seconds for f in frames], 1 + np.arange(10) / 10)
     assert len(decode(tmp_path / "kept.mp4")[1]) == 20
 
 
-def test_a_late_frame_stays_late_when_encoded_anew(tmp_path):
+def test_a_late_frame_stays_late_when_reencoded(tmp_path):
     write_video(tmp_path / "late.mp4", 25)
     tone = ("-f", "lavfi", "-i", "sine=duration=2")
     ffmpeg(*tone, "-itsoffset", "0.4", "-i", tmp_path / "late.mp4", "-c:v", "copy", tmp_path / "x.mp4")
@@ -102,7 +102,7 @@ def test_a_late_frame_stays_late_when_encoded_anew(tmp_path):
         )
 
 
-def test_a_turned_recording_encoded_anew_is_upright(tmp_path):
+def test_a_rotated_recording_is_upright_when_reencoded(tmp_path):
     write_video(tmp_path / "plain.mp4", 5)
     ffmpeg("-display_rotation", 90, "-i", tmp_path / "plain.mp4", "-c", "copy", tmp_path / "x.mp4")
     _, frames = decode(tmp_path / "x.mp4", fps=25, fps_method="reencode")

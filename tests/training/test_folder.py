@@ -1,4 +1,4 @@
-"""A folder of folders as a task: what is trained on, what is held out, what is left out."""
+"""A folder as a task: training set, validation set, and skipped files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch_zoo.utils.types import MediaError, UsageError
 
 
 def write(path: Path, *values: float) -> Path:
-    """A file of as many examples as values."""
+    """A file with one example per value."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(" ".join(map(str, values)))
     return path
@@ -46,7 +46,7 @@ def media(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_fifth_of_each_classs_files_and_one_at_least_is_held_out_whole(media):
+def test_a_fifth_of_the_files_of_each_class_is_held_out(media):
     task = folder(media)
     assert task.classes == ("cat", "dog")
     learned, held_out = training_set(task), task.validation
@@ -60,13 +60,13 @@ def test_a_fifth_of_each_classs_files_and_one_at_least_is_held_out_whole(media):
     assert sorted(held_out.inputs[held_out.inputs < 0]) in ([-2, -1], [-5, -4, -3])
 
 
-def test_the_seed_decides_the_split(media):
+def test_the_split_depends_on_the_seed(media):
     splits = [folder(media, seed).validation.inputs.tobytes() for seed in (*range(8), 0)]
     assert splits[0] == splits[-1]
     assert len(set(splits)) > 1
 
 
-def test_an_epoch_shows_every_example_once_in_random_order(media):
+def test_an_epoch_has_every_example_once_in_random_order(media):
     task = folder(media)
     one, two = (training_set(task, seed).inputs for seed in range(2))
     assert not np.array_equal(one, two)
@@ -81,15 +81,15 @@ def test_inputs_and_labels_are_shuffled_together_in_batches():
         np.testing.assert_array_equal(batch.inputs, -batch.labels)
 
 
-def test_files_that_cannot_be_read_are_left_out_with_a_warning(media, caplog):
+def test_unreadable_files_are_skipped_with_a_warning(media, caplog):
     empty = write(media / "dog" / "empty.wav")
     task = folder(media)
     assert len(training_set(task).labels) + len(task.validation.labels) == 25
-    assert caplog.messages == [f"{empty}: left out: no example in it"]
+    assert caplog.messages == [f"{empty}: skipped: no example in it"]
 
 
 def test_a_folder_without_classes_is_refused(media):
-    with pytest.raises(UsageError, match="1 folders inside; at least two are needed, one per class"):
+    with pytest.raises(UsageError, match="1 subfolders; at least two are needed, one per class"):
         folder(media / "cat")
     with pytest.raises(UsageError, match="no such folder"):
         folder(media / "bird")

@@ -31,7 +31,7 @@ def test_the_optimizer_is_adam_with_the_published_constants():
     np.testing.assert_allclose(layer.weight.detach().numpy(), before, rtol=0, atol=1e-12)
 
 
-def test_a_step_is_reported_as_it_was_before_the_network_learned():
+def test_a_step_reports_loss_and_accuracy_before_the_update():
     layer, random = torch.nn.Linear(4, 3), np.random.default_rng(0)
     batch = Labeled(random.normal(size=(15, 4)).astype(np.float32), np.eye(3, dtype=np.float32)[np.arange(15) % 3])
     logits = layer(torch.from_numpy(batch.inputs)).detach()
@@ -41,12 +41,12 @@ def test_a_step_is_reported_as_it_was_before_the_network_learned():
 
 
 @pytest.mark.parametrize("training_mode", [True, False])
-def test_validation_switches_dropout_off_and_leaves_the_mode_as_it_was(training_mode):
+def test_validation_disables_dropout_and_restores_the_mode(training_mode):
     network = torch.nn.Sequential(torch.nn.Linear(3, 3, bias=False), torch.nn.Dropout(0.9)).train(training_mode)
     torch.nn.init.eye_(network[0].weight)
     labels = np.eye(3, dtype=np.float32)[np.arange(50) % 3]
     inputs = labels.copy()
-    inputs[:10] = np.roll(inputs[:10], 1, axis=1)  # these are told apart wrongly
+    inputs[:10] = np.roll(inputs[:10], 1, axis=1)  # these are misclassified
     assert training.validate(network, Labeled(inputs, labels), batch_size=16) == 0.8
     assert network.training is training_mode
     assert network[0].weight.grad is None

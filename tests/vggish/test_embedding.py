@@ -29,23 +29,23 @@ def network() -> VGGish:
 
 
 def plain(network: VGGish, path: Path) -> np.ndarray:
-    """Embeddings by the plain network."""
+    """Embeddings from the plain network."""
     parts = [part.data for part in VGGishExtractor().windows(Source(str(path), "x"))]
     with torch.inference_mode():
         return network(torch.from_numpy(np.concatenate(parts))).numpy()
 
 
-def test_rows_are_those_of_the_plain_network(network):
+def test_embeddings_equal_the_plain_networks(network):
     for medium in (SPEECH, str(SPEECH)):
         np.testing.assert_allclose(embed(medium, **RAW), plain(network, SPEECH), rtol=0, atol=command.ROUNDING)
 
 
-def test_by_default_one_row_of_unit_length_in_the_direction_of_the_mean(network):
+def test_default_is_the_l2_normalized_mean(network):
     mean = plain(network, MUSIC).mean(axis=0)
     np.testing.assert_allclose(embed(MUSIC, **RANDOM), mean / np.linalg.norm(mean), rtol=0, atol=1e-5)
 
 
-def test_a_list_is_an_array_in_its_order():
+def test_a_list_gives_an_array_in_its_order():
     rows = embed([MUSIC, SPEECH, MUSIC], **RANDOM)
     assert rows.shape == (3, 128)
     np.testing.assert_allclose(rows[0], rows[2], atol=1e-5)
@@ -54,7 +54,7 @@ def test_a_list_is_an_array_in_its_order():
     assert embed([], **RANDOM).shape == (0, 128)
 
 
-def test_a_folder_is_the_list_of_its_media_files(tmp_path):
+def test_a_folder_stands_for_its_media_files(tmp_path):
     (tmp_path / "clips" / "deeper").mkdir(parents=True)
     (tmp_path / "clips" / "b.mp4").symlink_to(MUSIC)
     (tmp_path / "clips" / "deeper" / "c.mp4").symlink_to(SPEECH)
@@ -66,7 +66,7 @@ def test_a_folder_is_the_list_of_its_media_files(tmp_path):
         embed(tmp_path / "empty", **RANDOM)
 
 
-def test_what_fails_in_a_list_is_warned_of_and_costs_nothing_else(tmp_path):
+def test_failures_in_a_list_are_warnings(tmp_path):
     damaged = tmp_path / "damaged.mp4"
     damaged.write_bytes(b"no media")
     with pytest.warns(UserWarning, match=r"damaged\.mp4: .*not a media file") as warned:
@@ -78,7 +78,7 @@ def test_what_fails_in_a_list_is_warned_of_and_costs_nothing_else(tmp_path):
         assert [len(rows) for rows in embed([damaged, SPEECH], **RAW)] == [0, 20]
 
 
-def test_one_medium_that_fails_raises(tmp_path):
+def test_a_single_file_or_waveform_that_fails_raises(tmp_path):
     with pytest.raises(MediaError, match=r"gone\.mp4"):
         embed(tmp_path / "gone.mp4", **RANDOM)
     with pytest.raises(MediaError, match=r"the waveform: shorter than one window of 0\.96 s"):
@@ -86,7 +86,7 @@ def test_one_medium_that_fails_raises(tmp_path):
     assert embed(np.zeros(100), 16_000, **RAW).shape == (0, 128)
 
 
-def test_a_waveform_is_as_good_as_its_file(tmp_path):
+def test_a_waveform_gives_the_same_as_its_file(tmp_path):
     sound = noise_and_tone(3.0, 44_100)  # (samples, channels)
     soundfile.write(tmp_path / "sound.wav", sound, 44_100, subtype="PCM_16")
     samples, rate = soundfile.read(tmp_path / "sound.wav", dtype="int16")
@@ -95,14 +95,14 @@ def test_a_waveform_is_as_good_as_its_file(tmp_path):
         np.testing.assert_allclose(embed(waveform, rate, **RAW), expected, rtol=0, atol=command.ROUNDING)
 
 
-def test_any_iterable_of_paths_is_a_list():
+def test_any_iterable_of_paths_works_as_a_list():
     pandas = pytest.importorskip("pandas")
     expected = embed([SPEECH, MUSIC], **RANDOM)
     for media in (iter([SPEECH, MUSIC]), pandas.Series([str(SPEECH), str(MUSIC)]), np.array([str(SPEECH), str(MUSIC)])):
         np.testing.assert_allclose(embed(media, **RANDOM), expected, atol=1e-5)
 
 
-def test_a_file_of_weights_that_changed_is_loaded_anew(network, tmp_path):
+def test_a_checkpoint_that_changed_is_reloaded(network, tmp_path):
     options = {"device": "cpu", "checkpoint": str(tmp_path / "mine.pth")}
     torch.save(network.state_dict(), tmp_path / "mine.pth")
     before = embed(MUSIC, **options)
@@ -112,14 +112,14 @@ def test_a_file_of_weights_that_changed_is_loaded_anew(network, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_samples_that_are_not_numbers_are_an_error(value):
+def test_nan_and_infinity_are_an_error(value):
     waveform = np.zeros(48_000)
     waveform[40_000] = value
     with pytest.raises(MediaError, match="NaN or infinity"):
         embed(waveform, 16_000, **RANDOM)
 
 
-def test_8_bits_that_are_pooled_may_have_unit_length(tmp_path):
+def test_pooled_8_bit_embeddings_can_be_normalized(tmp_path):
     pca = tmp_path / "pca.npz"
     np.savez(pca, pca_eigen_vectors=np.eye(128), pca_means=np.zeros(128))
     row = embed(MUSIC, postprocess="pca_8bit", pca_params=str(pca), **RANDOM)
@@ -135,24 +135,24 @@ def test_8_bits_that_are_pooled_may_have_unit_length(tmp_path):
         (np.zeros(48_000, np.uint8), 16_000, "signed integers or floats"),
     ],
 )
-def test_what_is_no_waveform_is_named(waveform, rate, message):
+def test_invalid_waveforms_are_reported(waveform, rate, message):
     with pytest.raises(UsageError, match=message):
         embed(waveform, rate, **RANDOM)
 
 
-def test_wrong_options_are_named():
+def test_wrong_options_are_reported():
     with pytest.raises(UsageError, match="pooling=median: must be one of mean, sum, max, null"):
         embed(SPEECH, pooling="median", **RANDOM)
     with pytest.raises(TypeError, match="has no option hop"):
         embed(SPEECH, hop=0.5, **RANDOM)
 
 
-def test_torch_is_imported_only_for_the_network():
+def test_torch_is_imported_lazily():
     code = "import sys; from torch_zoo.models.vggish import embed; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def test_the_threads_of_torch_stay_as_they_were():
+def test_torchs_number_of_threads_is_restored():
     code = (
         "import torch; from torch_zoo.models.vggish import embed; before = torch.get_num_threads();"
         "embed('sample/music.mp4', checkpoint='random', device='cpu'); assert torch.get_num_threads() == before"

@@ -1,4 +1,4 @@
-"""The log-mel front end gives Google's numbers, and torchvggish's."""
+"""The log-mel front end gives the same values as Google's and torchvggish's."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_sample_from_its_16_khz_samples(generation, golden):
         np.testing.assert_allclose(ours, reference[f"examples_{generation}"], rtol=0, atol=STORED)
 
 
-def test_equal_to_torchvggish_on_real_sound(bigbuckbunny):
+def test_equal_to_torchvggish_on_real_audio(bigbuckbunny):
     torchvggish = pytest.importorskip("torchvggish")
     sound = next(mono([decode(bigbuckbunny).T]))
     theirs = torchvggish.waveform_to_examples(sound, 48000, return_tensor=False)
@@ -65,17 +65,17 @@ def test_the_window_is_periodic():
     np.testing.assert_allclose(window, np.hanning(401)[:400], atol=1e-15)
 
 
-def test_triangles_lie_between_125_and_7500_hz_and_overlap_by_half():
+def test_triangular_filters_span_125_to_7500_hz_and_overlap_by_half():
     weights = logmel.mel_matrix()
     hertz = np.linspace(0, 8000, 257)
     assert weights.shape == (257, 64)
     assert weights.min() == 0
     assert weights.max() <= 1
     assert not weights[(hertz <= 125) | (hertz >= 7500)].any()
-    centres = 700 * (np.exp(np.linspace(logmel.mel(125.0), logmel.mel(7500.0), 66)[1:-1] / 1127) - 1)
-    inner = (hertz >= centres[0]) & (hertz <= centres[-1])
-    np.testing.assert_allclose(weights[inner].sum(axis=1), 1, atol=1e-12)  # linear in mel, so neighbours add up to 1
-    assert np.abs(hertz[weights.argmax(axis=0)] - centres).max() <= 8000 / 256
+    centers = 700 * (np.exp(np.linspace(logmel.mel(125.0), logmel.mel(7500.0), 66)[1:-1] / 1127) - 1)
+    inner = (hertz >= centers[0]) & (hertz <= centers[-1])
+    np.testing.assert_allclose(weights[inner].sum(axis=1), 1, atol=1e-12)  # linear in mel, so neighbors add up to 1
+    assert np.abs(hertz[weights.argmax(axis=0)] - centers).max() <= 8000 / 256
 
 
 def test_silence_is_the_logarithm_of_the_offset():
@@ -84,7 +84,7 @@ def test_silence_is_the_logarithm_of_the_offset():
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 40_000), max_size=8), st.sampled_from([96, 48, 1, 130]), st.booleans())
-def test_cuts_leave_no_trace(cuts, hop_frames, pad):
+def test_result_does_not_depend_on_the_blocks(cuts, hop_frames, pad):
     samples = np.random.default_rng(0).uniform(-1, 1, 40_000 if hop_frames > 1 else 17_000)
     cuts = sorted(min(cut, len(samples)) for cut in cuts)
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""The network holds the released layout and computes the original's embeddings."""
+"""The network has the published state-dict keys and computes the same embeddings as the original."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def examples() -> torch.Tensor:
     return torch.from_numpy(values[:, None].astype(np.float32))
 
 
-def test_keys_and_shapes_are_those_of_the_released_file(manifests):
+def test_keys_and_shapes_match_the_published_file(manifests):
     with torch.device("meta"):
         ours = {key: list(tensor.shape) for key, tensor in VGGish().state_dict().items()}
     tensors = json.loads((manifests / "vggish_torch.json").read_text())["tensors"]
@@ -97,7 +97,7 @@ def test_an_embedding_does_not_depend_on_its_batch(form, formula_weights, exact,
     assert rounding.error(alone, exact(examples.double()).numpy()) < rounding.VGGISH
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones():
+def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_batches():
     class Small(torch.nn.Module):
         def forward(self, batch):
             sizes.append(len(batch))
@@ -114,7 +114,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_ones():
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp32"])
-def test_tf32_is_used_only_where_asked_for(precision):
+def test_tf32_is_used_only_on_request(precision):
     DeviceModel(torch.nn.Linear(2, 2), "cpu", precision)
     assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
     assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")

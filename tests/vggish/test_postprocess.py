@@ -1,4 +1,4 @@
-"""Google's PCA and 8 bits to the integer, pooling and unit length, and files that are no PCA."""
+"""Google's PCA and exact 8-bit values, pooling, normalization, and invalid PCA files."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ def random_pca(tmp_path: Path) -> Path:
     ("postprocess", "key", "dtype"),
     [
         ("pca", "pca_float", np.float32),
-        ("pca_8bit", "quantised_floor_uint8", np.uint8),
-        ("pca_8bit_rounded", "quantised_round", np.uint8),
+        ("pca_8bit", "quantized_floor_uint8", np.uint8),
+        ("pca_8bit_rounded", "quantized_round", np.uint8),
     ],
 )
 def test_published_pca_of_the_published_embeddings(postprocess, key, dtype, golden):
     pca = load_pca(golden / "vggish_pca_params.npz")
-    with np.load(golden / "vggish_pca_quantised.npz") as metadata:
+    with np.load(golden / "vggish_pca_quantized.npz") as metadata:
         ours = pca.apply(metadata["embedding_relu"], postprocess)
         assert ours.dtype == dtype
         np.testing.assert_allclose(ours, metadata[key], rtol=1e-6, atol=0)  # integers are equal
 
 
-def test_silence_of_the_network_is_the_published_row(golden):
+def test_zero_embedding_gives_the_published_row(golden):
     pca = load_pca(golden / "vggish_pca_params.npz")
-    with np.load(golden / "vggish_pca_quantised.npz") as metadata:
+    with np.load(golden / "vggish_pca_quantized.npz") as metadata:
         zero = pca.apply(np.zeros((1, WIDTH), np.float32), "pca_8bit")
         np.testing.assert_array_equal(zero, metadata["zero_embedding_floor_uint8"])
 
 
-def test_torchvggishs_own_file_gives_the_same(random_pca, rows, tmp_path):
+def test_torchvggishs_parameter_file_gives_the_same(random_pca, rows, tmp_path):
     arrays = np.load(random_pca)
     path = tmp_path / "pca.pth"
     torch.save({name: torch.from_numpy(arrays[name]) for name in arrays.files}, path)
@@ -123,18 +123,18 @@ def test_missing_file_is_named_before_any_work():
 
 
 @pytest.mark.parametrize("postprocess", ["pca_8bit", "pca_8bit_rounded"])
-def test_8_bits_have_no_unit_length(postprocess):
-    with pytest.raises(UsageError, match="normalize=true: rows of unit length can't be 8-bit"):
+def test_8_bit_embeddings_cannot_be_normalized(postprocess):
+    with pytest.raises(UsageError, match="normalize=true: 8-bit rows can't be L2-normalized"):
         VGGishExtractor(postprocess=postprocess, normalize=True)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum", "max"])
-def test_pooling_is_numpys_over_time(pooling, rows):
+def test_pooling_equals_numpys(pooling, rows):
     expected = {"mean": np.mean, "sum": np.sum, "max": np.max}[pooling](rows, axis=0)
     np.testing.assert_allclose(pool(rows, pooling), expected[None], rtol=1e-5, atol=1e-6)
 
 
-def test_rows_get_unit_length_and_zeros_stay(rows):
+def test_rows_are_normalized_and_zeros_stay_zeros(rows):
     rows[2] = 0
     lengths = np.linalg.norm(normalized(rows), axis=1)
     np.testing.assert_allclose(lengths, [1, 1, 0, 1, 1, 1, 1], atol=1e-6)
@@ -157,14 +157,14 @@ def test_types_and_shapes_are_as_announced(postprocess, pooling, windows, random
         assert (features.times[0, 0], features.times[-1, 1]) == (spans[0, 0], spans[-1, 1])
 
 
-def test_pooling_follows_the_pca_and_unit_length_the_pooling(random_pca, rows):
+def test_pca_then_pooling_then_normalization(random_pca, rows):
     extractor = VGGishExtractor(postprocess="pca", pooling="mean", normalize=True, pca_params=str(random_pca))
     mean = load_pca(random_pca).project(rows).mean(axis=0)
     ours = extractor.features(SOURCE, {KEY: rows}, np.zeros((7, 2))).arrays[KEY]
     np.testing.assert_allclose(ours[0], mean / np.linalg.norm(mean), rtol=1e-5, atol=1e-7)
 
 
-def test_settings_tell_what_the_values_depend_on(random_pca, tmp_path):
+def test_settings_cover_all_that_affects_the_values(random_pca, tmp_path):
     def settings(**options: object) -> dict[str, object]:
         return dict(VGGishExtractor(checkpoint="random", **options).settings)
 

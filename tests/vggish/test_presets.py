@@ -1,4 +1,4 @@
-"""Each preset gives its published procedure: golden inputs and weights through the options it composes."""
+"""Each preset reproduces its published procedure on golden inputs and weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def extractor(preset: str, *overrides: str, **given: Any) -> VGGishExtractor:
 
 @pytest.fixture(scope="module")
 def features(formula_checkpoint, golden):
-    """Features of the golden examples by a preset and further options."""
+    """Features of the golden examples for a preset and further options."""
     n, f, b = np.ogrid[:3, :96, :64]
     examples = (1.5 * np.sin(0.21 * f + 0.09 * b + n) + np.cos(0.05 * f - 0.33 * b + 2 * n) - 1).astype(np.float32)
 
@@ -89,7 +89,7 @@ def test_without_a_preset_it_is_video_features():
     assert plain == extractor("video_features") == VGGishExtractor()
 
 
-def test_a_preset_sets_ordinary_options_which_can_still_be_given(features, embeddings, golden):
+def test_options_of_a_preset_can_be_overridden(features, embeddings, golden):
     assert extractor("audioset", "activation=relu").activation == "relu"
     assert extractor("google", "postprocess=pca").postprocess == "pca"
     np.testing.assert_allclose(
@@ -101,8 +101,8 @@ def test_a_preset_sets_ordinary_options_which_can_still_be_given(features, embed
 
 
 @pytest.mark.pretrained
-@pytest.mark.skipif(not WEIGHTS.cached.exists(), reason="the released weights are not in torch's hub cache")
-def test_released_weights_give_the_published_embeddings_and_their_8_bits(golden):
+@pytest.mark.skipif(not WEIGHTS.cached.exists(), reason="the pretrained weights are not in torch's hub cache")
+def test_pretrained_weights_give_the_published_embeddings_and_their_8_bit_values(golden):
     """From the golden log-mel, so that no other decoder's rounding comes in."""
     pca = {"pca_params": str(golden / "vggish_pca_params.npz")}
     with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as metadata:

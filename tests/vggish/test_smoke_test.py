@@ -24,7 +24,7 @@ def test_older_signals_have_their_last_sample_at_three_seconds():
     np.testing.assert_allclose(GENERATIONS[2].sine(), np.sin(2 * np.pi * 1000 * np.arange(0, 3, 1 / 16_000)), atol=1e-9)
 
 
-def test_random_weights_prove_nothing_and_are_said_to(capsys):
+def test_random_weights_give_no_verdict(capsys):
     assert main(["--checkpoint", "random"]) == 0
     printed = capsys.readouterr().out
     assert "proves nothing about values" in printed
@@ -38,7 +38,7 @@ def test_other_weights_fail(formula_checkpoint, golden, capsys):
 
 
 def test_published_values_pass(monkeypatch, golden, capsys):
-    """Rows that have each generation's figures, through the comparison and the verdict."""
+    """Fake embeddings with each generation's mean and deviation pass."""
 
     def published(_, sample_rate, activation, **others):
         generation = next(
@@ -55,13 +55,15 @@ def test_published_values_pass(monkeypatch, golden, capsys):
     assert not off.agrees
 
 
-def test_missing_weights_are_one_line(capsys):
+def test_missing_weights_are_reported_in_one_line(capsys):
     assert main(["--checkpoint", "no/such.pth", "--pca-params", "no/such.npz"]) == 2
     assert capsys.readouterr().err.startswith("error: --pca-params=no/such.npz")
 
 
 @pytest.mark.pretrained
-@pytest.mark.skipif(not (WEIGHTS.cached.exists() and PCA_PARAMS.cached.exists()), reason="no released weights here")
-def test_released_weights_pass(capsys):
+@pytest.mark.skipif(
+    not (WEIGHTS.cached.exists() and PCA_PARAMS.cached.exists()), reason="no pretrained weights in the cache"
+)
+def test_pretrained_weights_pass(capsys):
     assert main([]) == 0
     assert "PASSED" in capsys.readouterr().out

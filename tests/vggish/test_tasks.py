@@ -1,4 +1,4 @@
-"""What VGGish's classifier learns from: synthetic signals, and the windows of files."""
+"""Training data of VGGish's classifier: synthetic signals, and the windows of files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_synthetic_signals_are_a_sine_a_ramp_and_noise():
         assert noise.std() == pytest.approx(1, abs=0.02)
 
 
-def test_a_synthetic_batch_has_five_fresh_examples_a_class_in_random_order():
+def test_a_synthetic_batch_has_five_new_examples_per_class_in_random_order():
     batches = Synthetic(seed=0).epoch(np.random.default_rng(0))
     one, two = next(batches), next(batches)
     for batch in (one, two):
@@ -49,7 +49,7 @@ def test_a_synthetic_batch_has_five_fresh_examples_a_class_in_random_order():
     assert energy[2] == max(energy)  # noise fills all bands: labels follow their examples
 
 
-def test_a_file_gives_an_example_for_each_window(tmp_path):
+def test_a_file_gives_one_example_per_window(tmp_path):
     examples = examples_of(wav(tmp_path / "sound.wav", 3.0), RANDOM)
     assert (examples.shape, examples.dtype) == ((3, 1, 96, 64), np.float32)
 

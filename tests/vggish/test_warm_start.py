@@ -1,4 +1,4 @@
-"""The classifier on VGGish: what learns, what it learns from, and what a person gets."""
+"""The classifier on VGGish: training, saving, prediction and the command line."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ RANDOM = VGGishExtractor(checkpoint="random")
 
 @pytest.fixture(scope="module")
 def synthetic() -> Labeled:
-    """20 batches of the synthetic task, as one."""
+    """20 batches of the synthetic task, concatenated."""
     batches = Synthetic(seed=0).epoch(np.random.default_rng(0))
     return concatenated(next(batches) for _ in range(20))
 
 
 @pytest.fixture(scope="module")
 def frozen(synthetic: Labeled) -> tuple[Classifier, Labeled]:
-    """A model whose head has learned the synthetic task over a frozen VGGish, and the embeddings it learned from."""
+    """A model whose head was trained on the synthetic task with VGGish frozen, and its training embeddings."""
     model = Classifier.start(RANDOM.weights, CLASSES, seed=0)
     embeddings = training.embed([synthetic], RANDOM, "cpu", threads=2)
     for _ in zip(range(1500), training.train_head(model, embeddings, 1e-3, np.random.default_rng(0)), strict=False):
@@ -73,7 +73,7 @@ def test_a_frozen_vggish_gets_no_gradients_and_keeps_its_values(frozen, syntheti
     assert all(parameter.grad is not None for parameter in model.head.parameters())
 
 
-def test_a_vggish_that_is_trained_gets_gradients_in_every_layer_and_leaves_its_file_alone(formula_checkpoint):
+def test_fine_tuning_updates_every_layer_and_leaves_the_checkpoint_unchanged(formula_checkpoint):
     model = Classifier.start(VGGishExtractor(checkpoint=str(formula_checkpoint)).weights, CLASSES, seed=0)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     file = formula_checkpoint.read_bytes()
@@ -83,7 +83,7 @@ def test_a_vggish_that_is_trained_gets_gradients_in_every_layer_and_leaves_its_f
     assert formula_checkpoint.read_bytes() == file
 
 
-def test_the_frozen_model_learned_to_tell_new_signals_apart(frozen):
+def test_the_frozen_model_classifies_new_signals(frozen):
     held_out = Synthetic(seed=1).validation
     inputs, labels = held_out.inputs[:150], held_out.labels[:150]
     logits = frozen[0].logits(inputs, "cpu")
@@ -92,7 +92,7 @@ def test_the_frozen_model_learned_to_tell_new_signals_apart(frozen):
     assert validate(frozen[0].head, embeddings, 64) == accuracy(logits, labels)
 
 
-def test_the_embeddings_a_head_learns_from_are_those_of_its_network(frozen, synthetic):
+def test_training_embeddings_are_those_of_the_network(frozen, synthetic):
     model, embeddings = frozen
     with torch.no_grad():
         expected = model.vggish(torch.from_numpy(synthetic.inputs[:15])).numpy()
@@ -100,7 +100,7 @@ def test_the_embeddings_a_head_learns_from_are_those_of_its_network(frozen, synt
     np.testing.assert_array_equal(embeddings.labels, synthetic.labels)
 
 
-def test_a_seed_decides_every_step(frozen):
+def test_every_step_is_determined_by_the_seed(frozen):
     def losses(seed: int) -> list[float]:
         model = Classifier.start(RANDOM.weights, CLASSES, seed)
         steps = training.train_head(model, frozen[1], 1e-4, np.random.default_rng(seed))
@@ -120,7 +120,7 @@ def test_the_head_is_googles():
         assert not layer.bias.any()
 
 
-def test_a_saved_model_gives_the_same_scores_again(frozen, saved, synthetic):
+def test_a_saved_model_gives_the_same_scores(frozen, saved, synthetic):
     again = Classifier.load(saved)
     assert again.classes == CLASSES
     assert again.scores(synthetic.inputs[:5]) == frozen[0].scores(synthetic.inputs[:5])
@@ -133,16 +133,16 @@ def test_scores_are_the_mean_of_the_sigmoid_over_windows(frozen, synthetic):
     assert list(frozen[0].scores(synthetic.inputs[:5]).values()) == pytest.approx(list(expected), abs=1e-6)
 
 
-def test_files_that_are_no_model_are_refused(tmp_path, formula_checkpoint):
+def test_files_that_are_not_models_are_refused(tmp_path, formula_checkpoint):
     (tmp_path / "text.pt").write_text("hello")
     for path in (tmp_path / "text.pt", formula_checkpoint):
-        with pytest.raises(UsageError, match="not a classifier that training saved"):
+        with pytest.raises(UsageError, match=r"not a model\.pt that training saved"):
             Classifier.load(path)
     with pytest.raises(UsageError, match="no such file"):
         Classifier.load(tmp_path / "none.pt")
 
 
-def test_the_curve_rises_and_falls_with_the_loss():
+def test_the_sparkline_follows_the_loss():
     history = [Step(loss, 1.0) for loss in (1.0, 10.0, 0.1, 0.1)]
     assert curve(history) == "1 ▄█▁▁ 0.1"
     assert curve(history[:1]) == "1 ▁ 1"
@@ -185,7 +185,7 @@ def test_commands_train_save_and_predict(tmp_path):
 
     again = warm_start("train", sounds, *options)
     assert again.returncode == 2
-    assert "already exists; --overwrite replaces it" in again.stderr
+    assert "already exists; replace it with --overwrite" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_commands_train_save_and_predict(tmp_path):
         (("train", "synthetic", "--checkpoint", "nowhere.pth"), "--checkpoint=nowhere.pth: no such file"),
         (("train", "synthetic", "--checkpoint", "LICENSE"), "LICENSE: not a readable PyTorch file"),
         (("train", "synthetic", "--device", "cuda", "--checkpoint", "random"), "no CUDA device is visible"),
-        (("train", "synthetic", "--steps", "0"), "0: must be a number, 1 or more"),
-        (("train", "synthetic", "--learning_rate", "nan"), "nan: must be a number, 0 or more"),
+        (("train", "synthetic", "--steps", "0"), "0: must be a finite number, 1 or more"),
+        (("train", "synthetic", "--learning_rate", "nan"), "nan: must be a finite number, 0 or more"),
         (("train", "synthetic", "--output_path", "LICENSE"), "--output_path LICENSE: "),
-        (("predict", "LICENSE", "clip.mp4"), "LICENSE: not a classifier that training saved"),
+        (("predict", "LICENSE", "clip.mp4"), "LICENSE: not a model.pt that training saved"),
     ],
 )
-def test_wrong_options_end_with_one_line(arguments, said, tmp_path):
+def test_wrong_options_are_reported_in_one_line(arguments, said, tmp_path):
     place = () if "--output_path" in arguments or arguments[0] == "predict" else ("--output_path", tmp_path)
     result = warm_start(*arguments, *place)
     assert result.returncode == 2
@@ -209,7 +209,7 @@ def test_wrong_options_end_with_one_line(arguments, said, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_without_weights_the_advice_is_an_option_of_this_command(tmp_path):
+def test_missing_weights_suggest_an_option_of_this_command(tmp_path):
     environment = {"TORCH_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
     result = warm_start("train", "synthetic", "--output_path", tmp_path, environment=environment)
     assert result.returncode == 2

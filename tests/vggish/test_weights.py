@@ -1,4 +1,4 @@
-"""Every tensor of VGGish has its variable in Google's checkpoint."""
+"""Every tensor of VGGish corresponds to a variable in Google's checkpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from torch_zoo.models.vggish.weights import VARIABLES
 
 
-def test_variables_are_those_of_googles_checkpoint(manifests):
+def test_variables_match_googles_checkpoint(manifests):
     theirs = json.loads((manifests / "vggish_tf_to_torch.json").read_text())["map"]
     ours = [
         {

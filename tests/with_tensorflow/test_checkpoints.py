@@ -1,4 +1,4 @@
-"""Checkpoints that TensorFlow writes give the embeddings that TensorFlow computes with them."""
+"""Checkpoints written by TensorFlow give the same embeddings as in TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.models.vggish.network import VGGish
 from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
 from torch_zoo.utils.checkpoints import resolve
-from torch_zoo.utils.tensorflow_checkpoints import read, recognise
+from torch_zoo.utils.tensorflow_checkpoints import read, recognize
 from torch_zoo.utils.types import Source, UsageError
 
 tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
@@ -106,14 +106,14 @@ def write(path: Path, values: dict[str, np.ndarray], version: int) -> None:
 
 @pytest.mark.parametrize("name", ["v1.ckpt", "v2.ckpt", "v2.ckpt.index"])
 def test_every_tensor_is_read(name: str, saved: Callable[[str], str], formula_weights: dict[str, torch.Tensor]) -> None:
-    found = recognise(Path(saved(name)))
+    found = recognize(Path(saved(name)))
     assert found
     arrays = read(str(found.prefix), VARIABLES)
     assert list(arrays) == list(formula_weights)
     assert all(np.array_equal(arrays[key], value) for key, value in formula_weights.items())
 
 
-def test_embeddings_are_those_of_tensorflow(saved: Callable[[str], str], embed: Embed) -> None:
+def test_embeddings_equal_tensorflows(saved: Callable[[str], str], embed: Embed) -> None:
     n, f, b = np.ogrid[:3, :96, :64]
     examples = np.float32(1.5 * np.sin(0.21 * f + 0.09 * b + n) + np.cos(0.05 * f - 0.33 * b + 2 * n) - 1)
     theirs = embed(examples)
@@ -144,23 +144,23 @@ def test_both_formats_and_a_torch_file_have_one_identity(
 
 
 @pytest.mark.parametrize("version", FORMATS.values(), ids=FORMATS)
-def test_what_is_missing_or_of_another_shape_is_named(version: int, tmp_path: Path) -> None:
+def test_missing_variables_and_other_shapes_are_reported(version: int, tmp_path: Path) -> None:
     kernel = {"vggish/conv1/weights": np.ones((3, 3, 1, 64), np.float32)}
     wrong = {"vggish/conv1/weights": np.ones((3, 3, 3, 64), np.float32)}
     for values, problem in (
         (kernel, "vggish/conv1/biases is missing"),
-        (wrong, "vggish/conv1/weights is (3, 3, 3, 64) instead of (3, 3, 1, 64)"),
+        (wrong, "vggish/conv1/weights is (3, 3, 3, 64), not (3, 3, 1, 64)"),
     ):
         write(tmp_path / "other.ckpt", values, version)
-        with pytest.raises(UsageError, match=re.escape(f"it is another network's; {problem}")):
+        with pytest.raises(UsageError, match=re.escape(f"it belongs to another network: {problem}")):
             read(str(tmp_path / "other.ckpt"), VARIABLES)
 
 
-def test_damage_is_one_line(tmp_path: Path) -> None:
+def test_damage_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "damaged.ckpt"
     write(path, {"vggish/conv1/weights": np.ones((3, 3, 1, 64), np.float32)}, FORMATS["v1"])
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2] + content[-48:])  # without a part in the middle
-    assert recognise(path)
+    assert recognize(path)
     with pytest.raises(UsageError, match=r"^it is damaged \(.+\)$"):
         read(str(path), VARIABLES)

@@ -1,4 +1,4 @@
-"""A checkpoint that TensorFlow writes, with the names of DeepMind's I3D, gives the network its weights."""
+"""A checkpoint written by TensorFlow, with DeepMind's variable names, loads into I3D."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Arrays = dict[str, np.ndarray]
 
 @pytest.fixture(scope="module")
 def values() -> Arrays:
-    """Random ones of every variable of the RGB stream, of a size that lets numbers through the network."""
+    """Random values for every variable of the RGB stream, scaled so that activations stay in range."""
     generator = np.random.default_rng(5)
     found = {}
     for variable in variables("rgb").values():
@@ -37,7 +37,7 @@ def values() -> Arrays:
 
 @pytest.fixture(scope="module")
 def saved(values: Arrays, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prefix of the checkpoint; beside the variables is the counter of steps that training leaves."""
+    """Prefix of the checkpoint; besides the variables, it has the step counter of training."""
     prefix = tmp_path_factory.mktemp("rgb_imagenet") / "model.ckpt"
     tensors = {**values, "global_step": np.int64(7)}
     tf.raw_ops.SaveV2(
@@ -55,7 +55,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub" / "checkpoints"
 
 
-def test_features_are_those_of_the_transposed_variables(saved: Path, values: Arrays, cache: Path) -> None:
+def test_features_equal_those_of_the_transposed_variables(saved: Path, values: Arrays, cache: Path) -> None:
     with torch.device("meta"):
         network = I3D(3)
     resolve(str(saved), WEIGHTS["rgb"], 0, variables("rgb")).load(network, with_norm_weights)
@@ -67,8 +67,8 @@ def test_features_are_those_of_the_transposed_variables(saved: Path, values: Arr
         state[key].copy_(torch.from_numpy(np.einsum("thwio->oithw", array) if array.ndim == 5 else array))
 
     t, y, x = np.ogrid[:10, :224, :224]
-    colours = [np.sin(0.11 * x - 0.3 * t + c) * np.cos(0.07 * y + 0.2 * t - c) for c in range(3)]
-    clip = torch.from_numpy(np.stack(colours)[None].astype(np.float32))
+    colors = [np.sin(0.11 * x - 0.3 * t + c) * np.cos(0.07 * y + 0.2 * t - c) for c in range(3)]
+    clip = torch.from_numpy(np.stack(colors)[None].astype(np.float32))
     with torch.inference_mode():
         for ours, theirs in zip(network.eval()(clip), expected.eval()(clip), strict=True):
             assert theirs.std() > 0.01
@@ -76,6 +76,6 @@ def test_features_are_those_of_the_transposed_variables(saved: Path, values: Arr
     assert len(list(cache.glob("*.pth"))) == 1
 
 
-def test_a_checkpoint_of_the_other_stream_is_named(saved: Path) -> None:
-    with pytest.raises(UsageError, match=r"another network's; Flow/inception_i3d/Conv3d_1a_7x7/conv_3d/w is missing"):
+def test_a_checkpoint_of_the_other_stream_is_reported(saved: Path) -> None:
+    with pytest.raises(UsageError, match=r"another network: Flow/inception_i3d/Conv3d_1a_7x7/conv_3d/w is missing"):
         read(str(saved), variables("flow"))

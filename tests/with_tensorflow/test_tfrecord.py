@@ -1,4 +1,4 @@
-"""TensorFlow reads the TFRecord files that the sink writes."""
+"""TensorFlow reads the TFRecord files written by the sink."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def written(folder: Path, source: Source, rows: np.ndarray, **options: Any) -> P
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4000])
-def test_rows_come_back(number: int, tmp_path: Path) -> None:
+def test_rows_round_trip(number: int, tmp_path: Path) -> None:
     rows = np.random.default_rng(number).integers(0, 256, (number, 128), np.uint8)
     path = written(tmp_path, Source("clip.mp4", "clip"), rows)
     np.testing.assert_array_equal(read(path, {})[1].reshape(-1, 128), rows)
@@ -47,7 +47,7 @@ def test_rows_come_back(number: int, tmp_path: Path) -> None:
     assert not tf.train.SequenceExample.FromString(record.numpy()).HasField("context")
 
 
-def test_what_audioset_says_comes_back(tmp_path: Path) -> None:
+def test_audioset_context_round_trips(tmp_path: Path) -> None:
     source = Source("clip.mp4", "clip", 1.5, 3.25, {"video_id": "-0RWé", "labels": "0;1,300 9223372036854775807"})
     rows = np.arange(256, dtype=np.uint8).reshape(2, 128)
     values, back = read(written(tmp_path, source, rows, layout="audioset"), CONTEXT)
@@ -57,7 +57,7 @@ def test_what_audioset_says_comes_back(tmp_path: Path) -> None:
     assert list(values["labels"].values) == [0, 1, 300, 2**63 - 1]
 
 
-def test_a_list_without_such_columns_gives_name_and_windows(tmp_path: Path) -> None:
+def test_without_audioset_columns_the_context_has_name_and_windows(tmp_path: Path) -> None:
     path = written(tmp_path, Source("clip.mp4", "clip"), np.zeros((2, 128), np.uint8), layout="audioset")
     values, _ = read(path, CONTEXT)
     assert values["video_id"] == b"clip"
@@ -66,7 +66,7 @@ def test_a_list_without_such_columns_gives_name_and_windows(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("rows", [0, 300])
-def test_the_bytes_are_those_of_tensorflow(rows: int, tmp_path: Path) -> None:
+def test_bytes_equal_tensorflows(rows: int, tmp_path: Path) -> None:
     """For sizes and a context other than the golden files'."""
     source = Source("clip.mp4", "clip", 2.0, 4.0, {"labels": "7"})
     array = np.full((rows, 128), 200, np.uint8)
@@ -84,7 +84,7 @@ def test_the_bytes_are_those_of_tensorflow(rows: int, tmp_path: Path) -> None:
     assert ours.read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
-def test_a_list_becomes_records(tmp_path: Path) -> None:
+def test_a_list_is_written_as_records(tmp_path: Path) -> None:
     """Through the command line, with a rotation for PCA."""
     np.savez(tmp_path / "pca.npz", pca_eigen_vectors=np.eye(128)[::-1], pca_means=np.full(128, 0.1))
     clip = ROOT / SPEECH

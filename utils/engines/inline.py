@@ -1,4 +1,4 @@
-"""The pipeline in this process, for Python callers: windows at hand, or from decoder processes."""
+"""The pipeline in this process, for Python callers: windows given, or from decoder processes."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""An interactive map of a table of features; clicking a point plays its sound.
+"""An interactive map of a table of features; click a point to play its audio.
 
     python -m torch_zoo.utils.maps.atlas output/vggish/embeddings.parquet
 
-Embedding Atlas (Ren et al. 2025, arXiv:2505.06386) shows the points in a browser. Everything comes from this machine:
-its pages from the package, the data from a DuckDB in this process, the sound of a point from its file when it is asked
-for.
+Embedding Atlas (Ren et al. 2025, arXiv:2505.06386) shows the points in a browser. Everything is served locally: the
+pages from the package, the data by DuckDB in this process, and the audio of a point from its file, on request.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ PORT = 5055
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m torch_zoo.utils.maps.atlas",
-        description="Look at a map of sounds in a browser; click a point to hear it.",
+        description="Show a map of sounds in the browser; click a point to hear it.",
     )
     parser.add_argument("table", type=Path, help="the Parquet file of on_extraction=save_table")
     parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")
@@ -47,31 +46,31 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def serve(points: Points, port: int, seconds: float) -> None:
-    """Show the points at http://localhost:<port> until Ctrl-C. Raises UsageError."""
+    """Serve the map at http://localhost:<port> until Ctrl-C. Raises UsageError."""
     try:
         import uvicorn
         from embedding_atlas import server as _  # noqa: F401
     except ImportError as error:
-        raise UsageError(f"the map is shown by Embedding Atlas: {INSTALL}") from error
+        raise UsageError(f"the map requires Embedding Atlas: {INSTALL}") from error
     paths = set(points.paths)
     if missing := sum(not os.path.exists(path) for path in paths if "://" not in path):
         print(
-            f"{missing} of {len(paths)} files are not there, so their points have no sound; start it in the folder "
-            "in which the features were extracted",
+            f"{missing} of {len(paths)} files are missing, so their points have no audio; run this in the folder where "
+            "the features were extracted",
             file=sys.stderr,
         )
     try:
         listening = socket.create_server((HOST, port))
     except OSError as error:
-        raise UsageError(f"port {port}: {error.strerror}; choose another one with --port") from error
+        raise UsageError(f"port {port}: {error.strerror}; choose another with --port") from error
     address = f"http://{HOST}:{listening.getsockname()[1]}"
     app = make_app(points, address, seconds)
-    print(f"the map of {len(points.names)} points is at {address} (Ctrl-C ends it)", flush=True)
+    print(f"the map of {len(points.names)} points is at {address} (press Ctrl-C to stop)", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="error")).run([listening])
 
 
 def make_app(points: Points, address: str, seconds: float) -> FastAPI:
-    """Embedding Atlas and the sounds of its points: /sounds/<row>.wav."""
+    """Embedding Atlas, and the audio of its points at /sounds/<row>.wav."""
     import embedding_atlas
     import pandas as pd
     from embedding_atlas.data_source import DataSource

@@ -15,8 +15,8 @@ from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_point
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import UsageError
 
-MOST_LABELS = 60  # sources whose names are shown
-MOST_COLOURS = 10  # sources that can be told apart by colour
+MOST_LABELS = 60  # with more sources, their names are not shown
+MOST_COLORS = 10  # with more sources, all points have the same color
 
 
 @command(interrupted="no map was written")
@@ -35,18 +35,18 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def draw(points: Points, path: Path) -> None:
-    """A dot a point; those of a source share a colour, and its name where there are few. Raises UsageError."""
+    """Draw one dot per point, colored and labeled by source unless there are too many. Raises UsageError."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError(f"the picture is drawn by Matplotlib: {INSTALL}") from error
+        raise UsageError(f"the image requires Matplotlib: {INSTALL}") from error
     sources = {name: index for index, name in enumerate(dict.fromkeys(points.names))}
     figure = Figure(figsize=(10, 8), layout="constrained")
     axes = figure.add_subplot()
     x, y = points.positions.T
-    told_apart = len(sources) <= MOST_COLOURS
-    colours = [f"C{sources[name] if told_apart else 0}" for name in points.names]
-    axes.scatter(x, y, c=colours, s=30 if len(x) < 1000 else 4, alpha=0.7, linewidths=0)
+    colored = len(sources) <= MOST_COLORS
+    colors = [f"C{sources[name] if colored else 0}" for name in points.names]
+    axes.scatter(x, y, c=colors, s=30 if len(x) < 1000 else 4, alpha=0.7, linewidths=0)
     if len(sources) <= MOST_LABELS:
         for name in sources:
             middle = points.positions[[each == name for each in points.names]].mean(axis=0)

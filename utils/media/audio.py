@@ -1,8 +1,8 @@
-"""Audio of any media file as a stream of 16-bit blocks: bounded memory, exact times, errors in one line.
+"""Decode the audio of any media file to 16-bit blocks, with bounded memory and exact times.
 
-Time 0 is where the file starts to play: encoder priming is skipped and edit lists are honored, an audio stream that
-starts after the video is preceded by silence, and holes inside are filled with it. docs/audio.md says where that
-differs from the old two-step extraction.
+Time 0 is where playback starts: encoder priming is skipped, edit lists are honored, an audio stream that starts after
+the video is preceded by silence, and gaps are filled with silence. docs/audio.md lists the differences from extraction
+in two steps (ffmpeg to WAV, then features).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Decoder = Literal["auto", "pyav", "soundfile", "ffmpeg"]
 BLOCK_SECONDS = 5
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
 
-# What of WAV and FLAC libsndfile decodes; it knows some more codecs, FFmpeg nearly all.
+# The WAV and FLAC variants to decode with libsndfile; FFmpeg decodes the rest.
 SOUND_FILE_FORMATS = {"WAV", "WAVEX", "RF64", "FLAC"}
 SOUND_FILE_CODECS = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
-UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's count for a FLAC that was written to a pipe
-HEADER_BYTES = 4096  # more than the header of a WAV without samples
+UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's frame count for a FLAC that was written to a pipe
+HEADER_BYTES = 4096  # larger than the header of a WAV without samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Audio:
 def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
     """The samples of `source` between its start and end. Raises MediaError here or while blocks are read.
 
-    `auto` takes soundfile for PCM in WAV and FLAC and PyAV (FFmpeg's libraries) for all else; `ffmpeg` is the program.
+    `auto` uses soundfile for PCM in WAV and FLAC, and PyAV (FFmpeg's libraries) otherwise; `ffmpeg` is the program.
     """
     check_readable(source.path)
     if decoder == "auto":
@@ -60,16 +60,16 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
 
 
 def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Mean of the channels, (n,) float64 in [-1, 1). (FFmpeg's own down-mix is louder by the square root of 2.)"""
+    """Average the channels: (n,) float64 in [-1, 1). (FFmpeg's downmix is louder by the square root of 2.)"""
     for block in blocks:
         total = np.ones(len(block), np.float32) @ block.astype(np.float32)  # exact: integers of less than 24 bits
         yield total / np.float64(32768 * len(block))
 
 
 def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path, source: str) -> Iterator[np.ndarray]:
-    """Pass the blocks of the media file `source` on and leave them in `path`, a 16-bit WAV, when all are through.
+    """Pass through the blocks of the media file `source`, and save them to `path`, a 16-bit WAV, once all are read.
 
-    Raises OSError that names `path`: FileExistsError where it is the source, or no file of an earlier run.
+    Raises OSError that names `path`: FileExistsError if it is the source, or was not kept by an earlier run.
     """
     blocks = iter(blocks)
     if (first := next(blocks, None)) is None:
@@ -85,7 +85,7 @@ def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path, source: str) -
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:
-    """Samples of any PCM type as FFmpeg writes them to 16-bit WAV: floats rounded half to even, integers cut.
+    """Convert PCM of any type to 16 bits as FFmpeg does: floats are rounded half to even, integers truncated.
 
     Raises MediaError for NaN and infinity.
     """
@@ -93,7 +93,7 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
         return samples
     if samples.dtype.kind == "f":
         if not np.isfinite(samples).all():
-            raise MediaError("its samples are not all numbers: NaN or infinity is among them")
+            raise MediaError("the audio contains NaN or infinity")
         scaled = samples * 32768
         return np.rint(scaled, out=scaled).clip(-32768, 32767, out=scaled).astype(np.int16)
     if samples.dtype == np.uint8:
@@ -102,7 +102,7 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
 
 
 def _cut(timed: TimedBlocks, rate: int, source: Source) -> Iterator[np.ndarray]:
-    """Blocks with their positions -> what lies between the start and end of `source`."""
+    """Trim blocks with their positions to the start and end of `source`."""
     first = round(source.start * rate)
     last = None if source.end is None else round(source.end * rate)
     stop = 0
@@ -148,11 +148,11 @@ def _open_sound_file(path: str, start: float) -> Iterator[tuple[int, TimedBlocks
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        raise MediaError(f"not a sound file, or damaged ({error.error_string})") from error
+        raise MediaError(f"not an audio file, or damaged ({error.error_string})") from error
     with file:
         unfinished = file.frames == 0 and os.path.getsize(path) > HEADER_BYTES
         if unfinished or file.frames == UNKNOWN_FRAMES:
-            raise MediaError("its header does not tell how many samples there are; decoder=pyav reads them")
+            raise MediaError("its header does not state the number of samples; use decoder=pyav")
         yield file.samplerate, _sound_file_blocks(file, min(round(start * file.samplerate), file.frames))
 
 
@@ -161,11 +161,11 @@ def _sound_file_blocks(file: soundfile.SoundFile, first: int) -> TimedBlocks:
     length = file.samplerate
     try:
         file.seek(first)
-        while length:  # at the end an empty block tells where it is
+        while length:  # the last block is empty, at the end of the file
             block = file.read(file.samplerate, dtype=dtype, always_2d=True)
             length = len(block)
             yield file.tell() - length, block.T
     except soundfile.LibsndfileError as error:
-        raise MediaError(f"not a sound file, or damaged ({error.error_string})") from error
+        raise MediaError(f"not an audio file, or damaged ({error.error_string})") from error
     if file.tell() < file.frames:
-        raise MediaError(f"truncated: {file.tell()} of {file.frames} samples could be read")
+        raise MediaError(f"truncated: only {file.tell()} of {file.frames} samples could be read")

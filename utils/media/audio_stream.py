@@ -1,4 +1,4 @@
-"""Decode the audio stream of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
+"""Decode the audio stream of a container with FFmpeg's libraries (PyAV), on the file's timeline."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import NEW_CLOCK_SECONDS, format_name, location, open_file, play_start, select
 from torch_zoo.utils.types import MediaError
 
-TimedBlocks = Iterator[tuple[int, np.ndarray]]  # samples since the file starts to play, (channels, n) PCM of any type
+TimedBlocks = Iterator[tuple[int, np.ndarray]]  # position in samples since playback starts, (channels, n) PCM
 
-GAP_SECONDS = 0.1  # time stamps that run ahead by more are a hole in the recording; less is jitter
-PREROLL_SECONDS = 1.0  # decoded and thrown away after a seek, until overlapping frames are complete (what AAC
-# replaces by noise, it draws anew)
+GAP_SECONDS = 0.1  # a larger jump of the timestamps is a gap in the recording; a smaller one is jitter
+PREROLL_SECONDS = 1.0  # decoded and discarded after a seek, until overlapping frames are complete (noise that AAC
+# substitutes is drawn again)
 
-# Containers with an exact time stamp on each packet, so that a seek knows where it landed.
+# Containers with an exact timestamp on each packet, so that the position after a seek is known.
 SEEK_EXACTLY = {"mov", "flac", "wav"}
 
 
@@ -32,7 +32,7 @@ SEEK_EXACTLY = {"mov", "flac", "wav"}
 def open_container(
     path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
 ) -> Iterator[tuple[int, TimedBlocks]]:
-    """Sampling rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, also later."""
+    """Rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, here or while reading."""
     with open_file(path, container_format) as container:
         yield _AudioStream(container).open(start)
 
@@ -50,7 +50,7 @@ class _AudioStream:
         self._stream = container.streams.best("audio")
         if self._stream is None:
             if container.streams.audio:
-                raise MediaError("damaged or truncated: what is there of its audio stream can't be decoded")
+                raise MediaError("damaged or truncated: its audio stream can't be decoded")
             kinds = " and ".join(sorted({stream.type for stream in container.streams}))
             held = f"{kinds} only" if kinds else "the container is empty"
             raise MediaError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
@@ -102,7 +102,7 @@ class _AudioStream:
                     start = stop = stop + hole
                 stop += frame.samples
                 ends = last is not None and frame.pts is not None and frame.pts + frame.duration >= last
-                frame.pts = None  # the FIFO takes time stamps without jitter, or none
+                frame.pts = None  # the FIFO takes timestamps without jitter, or none
                 fifo.write(frame)
                 if ends:
                     stop -= max(0, frame.samples - round(frame.duration * self._stream.time_base * rate))
@@ -117,7 +117,7 @@ class _AudioStream:
             check_jump(self._container, self._stream, stop / rate)
 
     def _last_pts(self) -> int | None:
-        """Where the stream of an mp4 ends; what its last frame holds beyond was added by the encoder to fill it."""
+        """Where the stream of an mp4 ends; samples of its last frame after that are padding from the encoder."""
         stream = self._stream
         return (stream.start_time or 0) + stream.duration if self._format == "mov" and stream.duration else None
 

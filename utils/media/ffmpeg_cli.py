@@ -1,4 +1,4 @@
-"""Decode with the ffmpeg program, for what its libraries in PyAV can't open."""
+"""Decode with the ffmpeg program, for files that PyAV's build of its libraries can't open."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from torch_zoo.utils.media.audio_stream import TimedBlocks, check_end, open_cont
 from torch_zoo.utils.media.streams import location
 from torch_zoo.utils.types import MediaError
 
-EXIT_SECONDS = 2.0  # for a program whose output has ended to say why
+EXIT_SECONDS = 2.0  # for the program to exit and report its error after closing its output
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """ffmpeg at work."""
+    """A running ffmpeg process."""
 
     stdout: IO[bytes]
     process: subprocess.Popen[bytes]
 
     def check_exit(self) -> None:
-        """Raise MediaError unless it ends well; to be asked when its output has ended."""
+        """Wait for it to exit; raise MediaError if it failed. Call this after reading all of its output."""
         if self.process.wait() != 0:
             raise MediaError("ffmpeg failed")
 
 
 @contextmanager
 def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBlocks]]:
-    """Sampling rate and blocks of the default audio stream, always from its beginning. Raises MediaError, also later.
+    """Rate and blocks of the default audio stream, always from its start. Raises MediaError, here or while reading.
 
-    (In a transport stream whose audio starts after the video, ffmpeg starts the clock with the audio.)
+    (In a transport stream whose audio starts after the video, ffmpeg's time 0 is the start of the audio.)
     """
     import ffmpeg
 
-    into_holes = "aresample=async=1:first_pts=0"  # silence, also before a late start
-    options = {"format": "au", "acodec": "pcm_s16be", "af": into_holes, "loglevel": "error"}
+    fill_gaps = "aresample=async=1:first_pts=0"  # with silence, also before a late start
+    options = {"format": "au", "acodec": "pcm_s16be", "af": fill_gaps, "loglevel": "error"}
     output = ffmpeg.input(location(path)).output("pipe:", **options, vn=None, xerror=None)
     with (
         running(output) as process,
@@ -51,9 +51,9 @@ def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBloc
 
 @contextmanager
 def running(output: Any) -> Iterator[Program]:
-    """The program at work for `output` of ffmpeg-python, which is its standard output. It ends with the block.
+    """Run ffmpeg for `output` of ffmpeg-python, written to its standard output; kill it when the block ends.
 
-    Raises what MediaError comes from within, in the program's own words where it said any.
+    A MediaError from the block is raised with the program's error message, if there is one.
     """
     import ffmpeg
 
@@ -72,7 +72,7 @@ def running(output: Any) -> Iterator[Program]:
 
 
 def ffmpeg_program() -> str:
-    """The ffmpeg on the PATH, else the one that imageio-ffmpeg carries."""
+    """The ffmpeg on the PATH, or else the one bundled with imageio-ffmpeg."""
     if found := shutil.which("ffmpeg"):
         return found
     import imageio_ffmpeg
@@ -86,12 +86,12 @@ def _until_exit(path: str, rate: int, blocks: TimedBlocks, process: Program) -> 
         yield position, block
         stop = position + block.shape[1]
     process.check_exit()
-    check_end(path, stop / rate)  # the program takes what is there without a word
+    check_end(path, stop / rate)  # the program silently accepts truncated files
 
 
 def _failure(process: subprocess.Popen[bytes], errors: IO[bytes], error: MediaError) -> MediaError:
-    """`error`, in ffmpeg's own words where it said any (the first line; the module names before it are noise)."""
-    with suppress(subprocess.TimeoutExpired):  # where it waits to be read, it did not fail
+    """`error` with the first line of ffmpeg's error message, if there is one, without its module names."""
+    with suppress(subprocess.TimeoutExpired):  # it has not failed if it is still waiting for its output to be read
         process.wait(timeout=EXIT_SECONDS)
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()

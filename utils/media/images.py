@@ -1,4 +1,4 @@
-"""Resize images, and keep those of frames."""
+"""Resize images, and save those of frames."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ MAX_RESIZED_PIXELS = 1 << 22  # 256 x 16,384: frames up to 64 times as long as w
 
 
 def resized_size(width: int, height: int, smaller_edge: int) -> tuple[int, int]:
-    """Width and height when the smaller of them becomes `smaller_edge`; the other one is cut to whole pixels."""
+    """Width and height after resizing the smaller one to `smaller_edge`; the other one is truncated to an integer."""
     if width < height:
         return smaller_edge, smaller_edge * height // width
     return smaller_edge * width // height, smaller_edge
 
 
 def resize(image: np.ndarray, smaller_edge: int) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same with the smaller edge so long: Pillow's bilinear filter, as wide as the reduction.
+    """(H, W, 3) uint8 -> resized to `smaller_edge` with Pillow's (antialiasing) bilinear filter.
 
-    It rounds to 8 bits after each direction; other implementations differ by one here and there. Raises MediaError
-    where the other edge would be too long.
+    It rounds to 8 bits after each direction; in other implementations, some values differ by one. Raises MediaError if
+    the result would be too large.
     """
     height, width = image.shape[:2]
     size = resized_size(width, height, smaller_edge)
@@ -46,10 +46,10 @@ def resize(image: np.ndarray, smaller_edge: int) -> np.ndarray:
 
 
 def keep_frames(frames: Iterable[Frame], folder: Path) -> Iterator[Frame]:
-    """Pass the frames on and leave their images in `folder`, as 000001.jpg and so on, in place of an earlier run's.
+    """Pass through the frames, and save their images to `folder` as 000001.jpg etc., replacing those of earlier runs.
 
-    Raises OSError that names the file: FileExistsError, before anything is touched, where the folder holds one that
-    no earlier run kept (hidden files aside).
+    Raises OSError that names the file: FileExistsError, before anything is changed, if the folder holds a file that was
+    not kept by an earlier run (except hidden files).
     """
     earlier = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
     for path in earlier:

@@ -1,4 +1,4 @@
-"""What keep_tmp_files leaves: marked as ours, so that a later run replaces nothing else."""
+"""The files of keep_tmp_files: they are marked, so that later runs replace only these."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SEARCHED_BYTES = 4096
 
 @contextmanager
 def keep_file(path: Path, source: str) -> Iterator[Path]:
-    """atomic_write for what was made of the media file `source`; the writer has to put MARK into the file.
+    """atomic_write for a file derived from the media file `source`; the caller must write MARK into it.
 
-    Raises OSError that names `path`: FileExistsError where it is the source, or no file of an earlier run.
+    Raises OSError that names `path`: FileExistsError if it is the source, or was not kept by an earlier run.
     """
     if os.path.lexists(path):
         if os.path.exists(source) and os.path.samefile(path, source):
@@ -33,7 +33,7 @@ def keep_file(path: Path, source: str) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Errors while the file is written become OSError that names it."""
+    """Turn errors while writing the file into OSError that names it."""
     try:
         yield
     except LibsndfileError as error:
@@ -43,9 +43,9 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def check_kept(path: Path) -> None:
-    """Raise FileExistsError unless an earlier run kept this file."""
+    """Raise FileExistsError unless this file was kept by an earlier run."""
     if not path.is_file() or MARK.encode() not in _both_ends(path):
-        message = "no earlier run kept it here, so it is not replaced; choose another tmp_path"
+        message = "it was not kept by an earlier run and is not replaced; choose another tmp_path"
         raise FileExistsError(errno.EEXIST, message, str(path))
 
 

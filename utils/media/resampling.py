@@ -1,8 +1,8 @@
-"""Change the sampling rate of a stream of audio, chunk by chunk and without a seam.
+"""Resample a stream of audio block by block, with the same result as resampling it at once.
 
-`resampy` (JOS windowed-sinc interpolation) is linear and, for a rational ratio, periodic: its taps repeat every
-`up` outputs. So the taps are tabulated once a rate and applied as a matrix product, which gives the same numbers
-about thirty times faster.
+`resampy` (windowed-sinc interpolation by J. O. Smith) is linear and, for a rational ratio, periodic: its taps repeat
+every `up` outputs. So the taps are tabulated once per rate and applied as a matrix product, which gives the same
+numbers about thirty times faster.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import Literal
 import numpy as np
 
 LARGEST_UP = 1280  # outputs a period; above it (e.g. 47,999 Hz -> 16 kHz) the matrix would take gigabytes
-BAND = 32  # columns multiplied at once: neighbours share most of their inputs, and what they don't share are zeros
+BAND = (
+    32  # columns multiplied at once: neighboring ones share most of their inputs, and what they don't share are zeros
+)
 OUTPUTS_PER_BLOCK = 160  # columns of the matrix where the period is shorter than that
 OUTPUTS_AT_ONCE = 8_000  # what is computed of so many stays in a core's cache
 
 
 @dataclass(frozen=True, slots=True)
 class SincFilter:
-    """A Kaiser-windowed sinc, sampled `precision` times between two zero crossings."""
+    """A Kaiser-windowed sinc filter with `precision` samples per zero crossing."""
 
     zeros: int
     precision: int
@@ -59,12 +61,12 @@ def resample(blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Re
 
 @dataclass(frozen=True, slots=True)
 class _Taps:
-    """How x[start - before : start - before + width] makes one block of outputs."""
+    """The linear map from x[start - before : start - before + width] to one block of outputs."""
 
     bands: list[tuple[int, slice, np.ndarray]]  # first input, outputs, and the matrix from inputs to outputs
     width: int  # inputs of a block
     outputs: int
-    late: np.ndarray  # (width of one wing pair,): taps of a whole-number phase that is reached from just below
+    late: np.ndarray  # (width of one wing pair,): taps of an integer position that the clock reaches from just below
     before: int  # inputs needed before the first output's own position
     hop: int  # inputs from one block to the next
 
@@ -141,10 +143,10 @@ def _taps(up: int, down: int, sinc: SincFilter) -> _Taps:
     outputs, hop = up * periods, down * periods
     matrix = np.zeros((reach + hop + reach, outputs))
 
-    def place(column: np.ndarray, centre: int, fraction: float) -> None:
+    def place(column: np.ndarray, center: int, fraction: float) -> None:
         left, right = wing(fraction), wing(1.0 - fraction)
-        column[centre - len(left) + 1 : centre + 1] = left[::-1]
-        column[centre + 1 : centre + 1 + len(right)] = right
+        column[center - len(left) + 1 : center + 1] = left[::-1]
+        column[center + 1 : center + 1 + len(right)] = right
 
     for output in range(outputs):
         whole, rest = divmod(output * down, up)
@@ -161,10 +163,10 @@ def _taps(up: int, down: int, sinc: SincFilter) -> _Taps:
 
 @lru_cache(maxsize=256)  # the same from one file to the next
 def _late_periods(time: float, increment: float, up: int, outputs: int) -> tuple[np.ndarray, float]:
-    """The periods whose whole-number time lands just below it, of the next ones, and the time behind those.
+    """The periods whose integer time lands just below it, of the next ones, and the time behind those.
 
-    The output clock of resampy 0.2: t, here from `time` on, accumulates the increment in float64. At whole-number times
-    the sum lands just below or just above the whole number. Below, the left wing starts one input earlier, and since
+    The output clock of resampy 0.2: t, here from `time` on, accumulates the increment in float64. At integer times
+    the sum lands just below or just above the integer. Below, the left wing starts one input earlier, and since
     the table step is truncated that is not quite the same filter: up to 3.8e-4.
     """
     steps = np.full(outputs + 1, increment)
@@ -175,7 +177,7 @@ def _late_periods(time: float, increment: float, up: int, outputs: int) -> tuple
 
 
 def _resampy(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincFilter) -> Iterator[np.ndarray]:
-    """resampy itself, a few seconds at a time; cuts lie on whole seconds, where the phase is zero for any rate."""
+    """resampy itself, a few seconds at a time; it is cut at full seconds, where the phase is zero for any rate."""
     import resampy
 
     def convert(inputs: np.ndarray) -> np.ndarray:
@@ -190,8 +192,8 @@ def _resampy(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincFil
             rolloff=sinc.rolloff,
         )
 
-    seconds, margin = 8, 1  # given out at a time; context on either side, far longer than the filter
-    pending, lead = np.zeros(0), 0  # `lead`: seconds of `pending` that were given out already
+    seconds, margin = 8, 1  # per output block; context on both sides, much longer than the filter
+    pending, lead = np.zeros(0), 0  # `lead`: seconds of `pending` that were already output
     received = emitted = 0
     for block in blocks:
         received += len(block)

@@ -1,4 +1,4 @@
-"""What the audio and the video reader share: opening a file, choosing a stream, its place on the file's time line."""
+"""Shared by the audio and video readers: open a container, select a stream, find the start of playback."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from av.stream import Discard, Disposition
 
 from torch_zoo.utils.types import MediaError
 
-NEW_CLOCK_SECONDS = 10.0  # a longer jump of the time stamps in a transport stream is another clock, not a hole
-COVER_IMAGES = Disposition.attached_pic | Disposition.timed_thumbnails  # not part of what is played
+NEW_CLOCK_SECONDS = 10.0  # a longer jump of the timestamps in a transport stream is a clock discontinuity, not a gap
+COVER_IMAGES = Disposition.attached_pic | Disposition.timed_thumbnails  # not played
 
 
 def location(path: str | IO[bytes]) -> str | IO[bytes]:
-    """`path` as FFmpeg must be told of it: in "12:30.mp4" it would take the 12 for a protocol."""
+    """`path` as FFmpeg expects it; otherwise, it would take the 12 in "12:30.mp4" for a protocol."""
     return f"file:{path}" if isinstance(path, str) and "://" not in path else path
 
 
 @contextmanager
 def open_file(path: str | IO[bytes], container_format: str | None = None) -> Iterator[Any]:
-    """PyAV's container. Raises MediaError."""
+    """Open a PyAV container. Raises MediaError."""
     try:
         container = av.open(location(path), format=container_format, metadata_errors="ignore")
     except FFmpegError as error:
@@ -34,18 +34,18 @@ def open_file(path: str | IO[bytes], container_format: str | None = None) -> Ite
 
 
 def format_name(container: Any) -> str:
-    """FFmpeg's name of the container format, e.g. mov for all of its family."""
+    """FFmpeg's name for the container format, e.g. mov for the whole MP4 family."""
     return str(container.format.name.split(",")[0])
 
 
 def select(container: Any, stream: Any) -> None:
-    """Read packets of this stream only."""
+    """Read only packets of this stream."""
     for other in container.streams:
         other.discard = Discard.default if other is stream else Discard.all
 
 
 def play_start(container: Any) -> Fraction:
-    """When the file starts to play, s: its earliest stream, cover images aside."""
+    """When playback starts, s: the start of the earliest stream, except cover images."""
     starts = [
         stream.start_time * stream.time_base
         for stream in container.streams

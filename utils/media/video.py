@@ -1,7 +1,7 @@
-"""Frames of any media file, in order: bounded memory, exact times, errors in one line.
+"""Decode the frames of any media file in order, with bounded memory and exact times.
 
-Time 0 is where the file starts to play, as in audio.py. docs/video.md says where that differs from OpenCV, and how
-frames are selected for another frame rate.
+Time 0 is where playback starts, as in audio.py. docs/video.md lists the differences from OpenCV, and how frames are
+selected to resample a video to another frame rate.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ LARGEST_TERM = 1_001_000  # of the fraction that FFmpeg makes of a frame rate
 class Video:
     """A video stream being decoded."""
 
-    fps: float  # of `frames`; where the frame rate varies, the average that the container states
-    frames: Iterator[Frame]  # in the order they are shown
+    fps: float  # of `frames`; for a variable frame rate, the average that the container states
+    frames: Iterator[Frame]  # in presentation order
 
 
 @contextmanager
@@ -45,17 +45,17 @@ def open_video(
     transform: Transform | None = None,
     keep: Path | None = None,
 ) -> Iterator[Video]:
-    """The frames of `source` shown from its start until before its end. Raises MediaError here or while they are read.
+    """Frames of `source` with start <= pts < end. Raises MediaError, here or while frames are read.
 
     Args:
         source: a media file, or a segment of one.
-        fps: resample the video to so many frames per second.
+        fps: resample the video to this frame rate.
         fps_method: `select` repeats and drops decoded frames as FFmpeg's fps filter would; `reencode` runs that filter
-            and re-encodes the result, as the published extractions did, and leaves it in `keep`.
-        threads: that decode; 0 = one per core.
-        color_matrix: `bt601` ignores another matrix in the file, as OpenCV 4 did.
-        transform: applied to the RGB image of each frame whose image is asked for.
-        keep: where `reencode` leaves its .mp4.
+            and re-encodes the result, as the published extractions did.
+        threads: number of decoding threads; 0 = one per core.
+        color_matrix: `bt601` ignores any other matrix that the file states, as OpenCV 4 did.
+        transform: applied to the RGB image of each frame that is converted.
+        keep: where to save the .mp4 of `reencode`.
     """
     check_readable(source.path)
     rate = None if fps is None else Fraction(fps).limit_denominator(LARGEST_TERM)
@@ -72,7 +72,7 @@ def open_video(
 
 
 def check_fps(option: str, fps: float | None) -> None:
-    """Raise UsageError unless the frame rate is one that FFmpeg's filter takes, or None."""
+    """Raise UsageError unless the frame rate is None or in the range that FFmpeg's fps filter accepts."""
     if fps is not None and not LOWEST_FPS <= fps <= HIGHEST_FPS:
         raise UsageError(f"{option}={fps:g}: must be from {LOWEST_FPS:g} to {HIGHEST_FPS:g} frames per second")
 
@@ -80,8 +80,8 @@ def check_fps(option: str, fps: float | None) -> None:
 def resample_frames(frames: Iterable[Frame], fps: Fraction) -> Iterator[Frame]:
     """Frames at multiples of 1/fps s as FFmpeg's fps filter selects them.
 
-    Each pts is rounded to the nearest multiple; of the frames that fall on one, the last is shown, and it stays until
-    the next one comes.
+    Each pts is rounded to the nearest multiple. If several frames fall on the same one, the last is used; it is
+    repeated until the next frame.
     """
     held = None
     due = 0
@@ -107,7 +107,7 @@ def _repeated(frame: Frame, ticks: range, fps: Fraction) -> Iterator[Frame]:
 
 
 def _trim(frames: Iterable[Frame], source: Source) -> Iterator[Frame]:
-    """The frames shown from the start of `source` until before its end."""
+    """The frames with start <= pts < end of `source`."""
     stop = 0.0
     for frame in frames:
         if source.end is not None and frame.pts_seconds >= source.end:

@@ -1,4 +1,4 @@
-"""Another frame rate by FFmpeg's fps filter and a new H.264 encoding, as the published extractions had it."""
+"""Resample a video with FFmpeg's fps filter and re-encode it to H.264, as the published extractions did."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Packets = Iterator["Packet[Any]"]
 
 @contextmanager
 def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) -> Iterator[VideoStream]:
-    """The stream that ffmpeg makes of `source` from its beginning until its end, while it is made.
+    """The re-encoded stream of `source`, from the start of the file to the end of the source, while ffmpeg runs.
 
-    What an .mp4 would hold comes through a pipe, so that nothing is left behind if this process is killed.
+    It comes through a pipe instead of an .mp4, so nothing is left on disk if this process is killed.
     """
     import ffmpeg
 
@@ -51,7 +51,7 @@ def reencoded(source: Source, fps: Fraction, threads: int, keep: Path | None) ->
 
 
 def _until_exit(packets: Packets, program: Program, length: Callable[[Fraction], None]) -> Packets:
-    """The program takes what is there of a damaged file without a word; `length` is told the last time stamp."""
+    """Pass through the packets, then call `length` with the last timestamp: ffmpeg silently accepts damaged files."""
     last = Fraction(0)
     try:
         for packet in packets:
@@ -65,16 +65,16 @@ def _until_exit(packets: Packets, program: Program, length: Callable[[Fraction],
 
 
 def _keep(packets: Packets, stream: Any, path: Path, source: str) -> Packets:
-    """Pass the packets on and leave them in an .mp4, which appears when all are through."""
+    """Pass through the packets, and save them to an .mp4 once all are read."""
     with keep_file(path, source) as partial, av.open(str(partial), "w", format="mp4") as file:
         file.metadata["comment"] = MARK
         copy = file.add_stream_from_template(stream)
         waiting: list[Any] = []
         for packet in packets:
             yield packet
-            if packet.size:  # else it is the end
+            if packet.size:  # otherwise it is the flush packet at the end
                 waiting.append(packet)
-            before_zero = packet.size and packet.dts is None  # when it is to be decoded; the pipe says nothing of it
+            before_zero = packet.size and packet.dts is None  # a dts before zero, which the NUT stream does not state
             if before_zero or not waiting:
                 continue
             first = min(one.pts for one in waiting) if packet.dts is None else packet.dts

@@ -1,4 +1,4 @@
-"""Decode the video stream of a container with FFmpeg's libraries (PyAV), on the file's own time line."""
+"""Decode the video stream of a container with FFmpeg's libraries (PyAV), on the file's timeline."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from torch_zoo.utils.types import MediaError
 ColorMatrix = Literal["tagged", "bt601"]
 Transform = Callable[[np.ndarray], np.ndarray]  # an RGB image (H, W, 3) uint8 -> another
 
-# Containers with exact time stamps and an index of their key frames.
+# Containers with exact timestamps and an index of their key frames.
 SEEK_EXACTLY = {"mov", "matroska"}
-MAX_PIXELS = 8192 * 8192  # of a frame; 200 MB as RGB
-LONG_SECONDS = 1.0  # a frame that ends so much later than the one before may have a damaged time stamp
-SEEK_BACK_SECONDS = (0, 2, 20)  # by how much earlier to enter, until a key frame is found in time
+MAX_PIXELS = 8192 * 8192  # per frame; 200 MB as RGB
+LONG_SECONDS = 1.0  # a frame that ends this much later than the previous one may have a damaged timestamp
+SEEK_BACK_SECONDS = (0, 2, 20)  # how far before the start to seek, until a key frame is found in time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A frame of a video and when it is shown."""
+    """A video frame with its presentation timestamp."""
 
-    pts: Fraction  # s since the file starts to play
+    pts: Fraction  # s since playback starts
     duration: Fraction  # s
-    image: Callable[[], np.ndarray] = field(repr=False)  # (H, W, 3) uint8 RGB, upright; converted once, when called
+    image: Callable[[], np.ndarray] = field(repr=False)  # (H, W, 3) uint8 RGB, upright; converted on the first call
 
     @property
     def pts_seconds(self) -> float:
@@ -43,7 +43,7 @@ class Frame:
 
 
 class _LazyImage:
-    """The image of a decoded frame. A frame whose image nobody asks for is never converted."""
+    """The image of a decoded frame, converted on the first call; skipped frames are never converted."""
 
     __slots__ = ("_convert", "_decoded", "_image")
 
@@ -60,7 +60,7 @@ class _LazyImage:
 
 
 class Converter:
-    """To RGB as OpenCV does it: swscale's fast bicubic path, quarter turns applied, all in the size of `first`."""
+    """Convert frames to RGB as OpenCV does: swscale's fast bicubic path, rotated upright, in the size of `first`."""
 
     def __init__(self, first: VideoFrame, color_matrix: ColorMatrix) -> None:
         self._size = {"width": first.width, "height": first.height}
@@ -85,7 +85,7 @@ class Converter:
 
 
 class VideoStream:
-    """The video stream of an open container. Raises MediaError, also later."""
+    """The video stream of an open container. Raises MediaError, here or while reading."""
 
     def __init__(self, container: Any, threads: int = 1, origin: Fraction | None = None) -> None:
         self._container = container
@@ -100,11 +100,11 @@ class VideoStream:
 
     @property
     def fps(self) -> float:
-        """Frames a second, as OpenCV states it."""
+        """Frames per second, as reported by OpenCV."""
         return float(self._rate)
 
     def frames(self, start: float, color_matrix: ColorMatrix, transform: Transform | None = None) -> Iterator[Frame]:
-        """Frames from the one at `start` s on, or from an earlier one; `transform` is applied to each RGB image."""
+        """Frames from the one at `start` s or an earlier one; `transform` is applied to each RGB image."""
         decoded = self._decode_from(start)
         first = next(decoded, None)
         if first is None:
@@ -122,7 +122,7 @@ class VideoStream:
                 break
             self._seek(self._origin + Fraction(start) - back)
             frames = self._decode()
-            # what comes before a key frame may refer to what was not decoded
+            # frames before a key frame may depend on frames that were not decoded
             first = next((timed for timed in frames if timed[1].key_frame), None)
             if first is not None and first[0] <= start:
                 return chain([first], frames)
@@ -134,13 +134,13 @@ class VideoStream:
         self.packets = self._container.demux(self.stream)
 
     def _decode(self) -> Iterator[tuple[Fraction, VideoFrame]]:
-        """Decoded frames and their times. In a transport stream a jump of the clock is taken out."""
+        """Decoded frames and their times. In a transport stream, clock discontinuities are removed."""
         due, ahead = Fraction(0), Fraction(0)
         last, intact = None, False
         try:
             for packet in self.packets:
                 for frame in packet.decode():
-                    if frame.is_corrupt and intact:  # a recording may begin between two key frames
+                    if frame.is_corrupt and intact:  # a recording may start between two key frames
                         raise MediaError(f"damaged after {float(due):.2f} s of video")
                     intact = intact or not frame.is_corrupt
                     time = due if frame.pts is None else frame.pts * self.stream.time_base - self._origin - ahead
@@ -173,7 +173,7 @@ class VideoStream:
         check_length(self._container, self.stream, float(end))
 
     def _check_jump(self, reached: Fraction, end: Fraction) -> None:
-        interval = 1 / self._rate if self._rate else 0  # a length that a frame may have been given without saying so
+        interval = 1 / self._rate if self._rate else 0  # the duration that FFmpeg may have assumed for a frame
         check_jump(self._container, self.stream, float(reached - interval), float(reached - end))
 
     def _duration(self, frame: VideoFrame) -> Fraction:
@@ -183,7 +183,7 @@ class VideoStream:
 
 
 def _choose(container: Any) -> Any:
-    """FFmpeg's choice among the streams that are no cover images: the default one, the one with most in it."""
+    """FFmpeg's best video stream that is not a cover image."""
     streams = [stream for stream in container.streams.video if not stream.disposition & COVER_IMAGES]
     if not streams:
         kinds = " and ".join(sorted({stream.type for stream in container.streams} - {"video"}))
@@ -193,10 +193,10 @@ def _choose(container: Any) -> Any:
     chosen = best if best in streams else streams[0]
     codec = chosen.codec_context
     if codec is None or not codec.width:
-        raise MediaError("damaged or truncated: what is there of its video stream can't be decoded")
+        raise MediaError("damaged or truncated: its video stream can't be decoded")
     if codec.width * codec.height > MAX_PIXELS:
         raise MediaError(
             f"its frames are {codec.width} x {codec.height} px; at most {MAX_PIXELS:,} px (8192 x 8192) are decoded"
         )
-    codec.options = {"max_pixels": str(MAX_PIXELS)}  # also where the size changes midway
+    codec.options = {"max_pixels": str(MAX_PIXELS)}  # also if the size changes midway
     return chosen

@@ -1,4 +1,4 @@
-"""Write frames as a video that every player knows."""
+"""Write frames to a widely supported video format (H.264 in MP4)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from av.error import FFmpegError
 
 CLOCK = 90_000  # ticks per second
-UNKNOWN_FPS = 25  # where the source states none; a player goes by the times
-ENCODING = {"crf": "18"}  # of x264; visually lossless
+UNKNOWN_FPS = 25  # if the source does not state it; players use the timestamps
+ENCODING = {"crf": "18"}  # for x264; visually lossless
 
 
 def write_video(images: Iterable[tuple[float, np.ndarray]], fps: float, path: Path) -> int:
@@ -32,7 +32,7 @@ def _encode(images: Iterable[tuple[float, np.ndarray]], rate: Fraction, path: Pa
         stream = file.add_stream("libx264", rate=rate, pix_fmt="yuv420p", options=ENCODING)
         stream.codec_context.time_base = Fraction(1, CLOCK)
         for seconds, image in images:
-            even = np.ascontiguousarray(image[: image.shape[0] // 2 * 2])  # as yuv420p wants it
+            even = np.ascontiguousarray(image[: image.shape[0] // 2 * 2])  # yuv420p requires even sizes
             if not number:
                 start = seconds
                 stream.height, stream.width = even.shape[:2]

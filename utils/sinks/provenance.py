@@ -164,7 +164,7 @@ def locked(folder: Path) -> Iterator[BinaryIO]:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, Origin | None]]:
-    """Name and origin per line; lines that are incomplete or damaged are passed over."""
+    """Name and origin per line; lines that are incomplete or damaged are skipped."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -203,7 +203,7 @@ def _stamp(path: str) -> tuple[int | None, int | None]:
 
 
 def _digest(path: str) -> str:
-    """Of a URL: of what names the media, without what is signed anew each time."""
+    """Of a URL: of what names the media, without what is signed again each time."""
     return digest(path.split("?")[0].encode()) if _is_url(path) else digest_of_ends(Path(path))
 
 

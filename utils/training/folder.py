@@ -1,4 +1,4 @@
-"""A task made of a person's media: a folder that holds one folder per class."""
+"""A classification task from a folder with one subfolder per class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch_zoo.utils.types import MediaError, UsageError
 
 log = logging.getLogger(__name__)
 
-HELD_OUT = 1  # beside the seed, for the generator of what is kept from training
+HELD_OUT = 1  # added to the seed of the generator for the validation set
 
 Read = Callable[[Path], np.ndarray]  # a media file -> examples (n, ...) float32, n > 0; raises MediaError
 
@@ -26,9 +26,9 @@ Read = Callable[[Path], np.ndarray]  # a media file -> examples (n, ...) float32
 class Folder:
     """folder/<class>/**/<media>: a fifth of each class's files, chosen by the seed, is held out for validation.
 
-    Files that `read` refuses are left out with a warning. Files are read when examples are first asked for, and all
-    examples are held in memory. Raises UsageError if there are fewer than two classes; later, if one has fewer than two
-    usable files.
+    Files are read on first use, and all examples are kept in memory. Files for which `read` raises MediaError are
+    skipped with a warning. Raises UsageError if there are fewer than two classes or, on first use, if a class has fewer
+    than two usable files.
     """
 
     def __init__(self, folder: Path, read: Read, seed: int, batch_size: int) -> None:
@@ -45,14 +45,14 @@ class Folder:
 
     @cached_property
     def _split(self) -> tuple[Labeled, Labeled]:
-        """What to train on and what to validate with."""
+        """Training set and validation set."""
         random = np.random.default_rng([self._seed, HELD_OUT])
         training, validation = [], []
         labels = np.eye(len(self.classes), dtype=np.float32)
         for label, (name, usable) in zip(labels, _read_all(self._files, self._read), strict=True):
             if len(usable) < 2:
                 raise UsageError(
-                    f"{self._folder / name}: {len(usable)} usable files; a class needs two, to learn and to validate"
+                    f"{self._folder / name}: {len(usable)} usable files; a class needs two, to train and to validate"
                 )
             of_class = [Labeled(examples, np.tile(label, (len(examples), 1))) for examples in usable]
             order = [of_class[index] for index in random.permutation(len(of_class))]
@@ -63,24 +63,24 @@ class Folder:
 
 
 def files_of_classes(folder: Path) -> dict[str, list[Path]]:
-    """Classes, sorted, and the media files of each. Raises UsageError if there are fewer than two."""
+    """Sorted class names -> media files of each. Raises UsageError if there are fewer than two classes."""
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give one that holds a folder per class")
+        raise UsageError(f"{folder}: no such folder; give one with a subfolder per class")
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(classes) < 2:
-        raise UsageError(f"{folder}: {len(classes)} folders inside; at least two are needed, one per class")
+        raise UsageError(f"{folder}: {len(classes)} subfolders; at least two are needed, one per class")
     return {path.name: [Path(file) for file in media_files(str(path))] for path in classes}
 
 
 def _read_all(files: dict[str, list[Path]], read: Read) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Name of each class and the examples of each of its usable files."""
+    """Class name and examples of each usable file, for every class."""
 
     def examples(path: Path) -> np.ndarray | str:
-        """Or what is wrong."""
+        """The examples, or the reason why the file is skipped."""
         try:
             return read(path)
         except MediaError as error:
-            return f"{path}: left out: {error}"
+            return f"{path}: skipped: {error}"
 
     total = sum(map(len, files.values()))
     with ThreadPoolExecutor(cpu_cores()) as pool, tqdm(total=total, desc="reading", unit="file", disable=None) as bar:

@@ -1,4 +1,4 @@
-"""Examples with their classes, and what a task to learn is made of."""
+"""Labeled examples, and the interface of a classification task."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 
 
 class Labeled(NamedTuple):
-    """Inputs of a network (n, ...), examples or embeddings, and their classes, one-hot (n, classes); all float32."""
+    """Network inputs (n, ...), examples or embeddings, with one-hot labels (n, classes); all float32."""
 
     inputs: np.ndarray
     labels: np.ndarray
 
 
 class Task(Protocol):
-    """Media of some classes."""
+    """A classification task."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names, in the order of the labels' columns."""
+        """Class names, in the order of the label columns."""
 
     @property
     def validation(self) -> Labeled:
-        """Examples that are never trained on."""
+        """The validation set."""
 
     def epoch(self, random: np.random.Generator) -> Iterator[Labeled]:
-        """Batches of examples to train on, once through."""
+        """Training batches for one epoch."""
 
 
 def shuffled(labeled: Labeled, random: np.random.Generator, batch_size: int) -> Iterator[Labeled]:
-    """Batches, once through in random order; the last one may be smaller."""
+    """One epoch of batches in random order; the last one may be smaller."""
     order = random.permutation(len(labeled.labels))
     for first in range(0, len(order), batch_size):
         chosen = order[first : first + batch_size]
@@ -39,6 +39,6 @@ def shuffled(labeled: Labeled, random: np.random.Generator, batch_size: int) -> 
 
 
 def concatenated(parts: Iterable[Labeled]) -> Labeled:
-    """All parts as one, in their order."""
+    """Concatenate all parts."""
     inputs, labels = zip(*parts, strict=True)
     return Labeled(np.concatenate(inputs), np.concatenate(labels))

@@ -1,4 +1,4 @@
-"""How a network learns one-hot classes: sigmoid cross-entropy, minimized by Adam."""
+"""Training steps for one-hot classification: sigmoid cross-entropy, minimized by Adam."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADAM_EPSILON = 1e-8
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is known of a batch before the network learned from it, and of the network after it, where measured."""
+    """Loss and accuracy of a batch before the update; the validation accuracy after it, if measured."""
 
     loss: float
     accuracy: float
@@ -25,7 +25,7 @@ class Step:
 
 
 def steps(network: nn.Module, batches: Iterable[Labeled], learning_rate: float) -> Iterator[Step]:
-    """Train the parameters of `network` on their device, one step of Adam per batch."""
+    """Train `network` on the device of its parameters, one Adam step per batch."""
     optimizer = torch.optim.Adam(network.parameters(), learning_rate, eps=ADAM_EPSILON, fused=True)
     device = next(network.parameters()).device
     for batch in batches:
@@ -38,17 +38,17 @@ def steps(network: nn.Module, batches: Iterable[Labeled], learning_rate: float) 
 
 
 def loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Sigmoid cross-entropy, its mean over batch and classes."""
+    """Sigmoid cross-entropy, averaged over batch and classes."""
     return F.binary_cross_entropy_with_logits(logits, labels)
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of rows whose highest logit is that of their class."""
+    """Fraction of rows whose highest logit is that of their class."""
     return float(np.mean(logits.argmax(1) == labels.argmax(1)))
 
 
 def validate(network: nn.Module, held_out: Labeled, batch_size: int) -> float:
-    """Accuracy of `network`, which goes on in the mode (training or not) that it was in."""
+    """Accuracy of `network` in eval mode; restores its training mode."""
     device, was_training = next(network.parameters()).device, network.training
     network.eval()
     with torch.inference_mode():
