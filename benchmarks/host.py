@@ -25,8 +25,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import corpus
+from torch_zoo.models.flow.estimator import SMALLER_EDGE
 from torch_zoo.models.i3d.extractor import I3DExtractor
-from torch_zoo.models.i3d.stacks import SMALLER_EDGE
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.channel import readable

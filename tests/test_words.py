@@ -28,7 +28,7 @@ AVOID = {  # what to write -> what to look for
     ),
 }
 
-OLD_NAMES = re.compile("colours.*color_matrix|pca_quantised|quantised_floor")  # of options and of arrays in reference data
+OLD_NAMES = re.compile("colours.*color_matrix")  # of options
 
 
 def tracked() -> list[Path]:

@@ -92,15 +92,19 @@ class DeviceModel:
         return torch.empty(shape, dtype=like.dtype, pin_memory=True).numpy()
 
     def __call__(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
+        if self._thread:
+            return self._thread.submit(lambda: self._in_parts(batch)()).result
+        return self._in_parts(batch)
+
+    def _in_parts(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
+        """Start the batch, in as many parts as memory asks for."""
         import torch
 
-        if self._thread:
-            return self._thread.submit(self._compute_here, batch).result
         while True:
             size = min(self._limit or len(batch), len(batch))
             try:
                 parts = [self._start(batch[first : first + size]) for first in range(0, len(batch), size)]
-                return lambda: np.concatenate([part() for part in parts])
+                return parts[0] if len(parts) == 1 else lambda: np.concatenate([part() for part in parts])
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
@@ -114,6 +118,8 @@ class DeviceModel:
 
         with torch.inference_mode():
             inputs = torch.from_numpy(batch)
+            if self._device == "cpu":
+                return self.compute(inputs).numpy
             outputs = self.compute(inputs if inputs.is_pinned() else inputs.pin_memory())
             host = torch.empty(outputs.shape, dtype=outputs.dtype, pin_memory=True).copy_(outputs, non_blocking=True)
             done = torch.cuda.Event(blocking=True)  # waiting for it leaves the core to others
@@ -132,12 +138,6 @@ class DeviceModel:
             placed = placed.to(self._type).contiguous(memory_format=self._layout)
         outputs: Tensor = self._network(placed)
         return outputs.float() if outputs.is_floating_point() else outputs
-
-    def _compute_here(self, batch: np.ndarray) -> np.ndarray:
-        import torch
-
-        with torch.inference_mode():
-            return self.compute(torch.from_numpy(batch)).numpy()
 
 
 def batch_that_fits(device: str, bytes_per_window: int, most: int) -> int:

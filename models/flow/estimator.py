@@ -23,9 +23,11 @@ log = logging.getLogger(__name__)
 FlowType = Literal["raft", "pwc", "tvl1"]
 Flow = Callable[[np.ndarray], np.ndarray]  # RGB frames (T + 1, H, W, 3) uint8 -> (T, 2, H, W) float32, px, x before y
 
+SMALLER_EDGE = 256  # px, of the frames from which I3D's flow is computed
+LARGEST_FLOW = 20.0  # px; I3D clamps longer vectors
 CLIPS_PER_BATCH = {"cpu": 1, "cuda": 8}
 PROBE_EDGE = 128  # px, the least that RAFT takes
-TYPICAL_PIXELS = 256 * 341  # of a 4:3 frame with the smaller edge 256
+TYPICAL_PIXELS = SMALLER_EDGE * 341  # of a 4:3 frame with the smaller edge 256
 TYPICAL_FPS = 25.0
 STRIDES = {"raft": 8}  # the others need no frame of padding
 

@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from torch_zoo.models.flow import estimator
-from torch_zoo.models.flow.estimator import Flow, FlowType
+from torch_zoo.models.flow.estimator import LARGEST_FLOW, SMALLER_EDGE, Flow, FlowType
 from torch_zoo.utils.devices import DeviceKind, devices
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.media.images import resize
@@ -31,8 +31,6 @@ from torch_zoo.utils.media.video_writing import write_video
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import MediaError, Source, UsageError
 
-LONGEST = 20.0  # px; longer vectors are clamped for I3D
-SMALLER_EDGE = 256  # px, of the frames from which I3D's flow is computed
 SMALLEST_EDGE = 128  # px; the minimum for RAFT
 PAIRS_AT_A_TIME = 16
 WHEEL_PART = 10  # the wheel's radius is the smaller edge divided by this
@@ -171,9 +169,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--longest",
         type=float,
-        default=LONGEST,
+        default=LARGEST_FLOW,
         metavar="PX",
-        help=f"magnitude at full saturation (default: {LONGEST:g}, where I3D clamps)",
+        help=f"magnitude at full saturation (default: {LARGEST_FLOW:g}, where I3D clamps)",
     )
     parser.add_argument("--device", choices=get_args(DeviceKind), default="auto", help="for raft and pwc")
     given = parser.parse_args([re.sub("^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in arguments])

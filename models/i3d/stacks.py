@@ -14,13 +14,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from torch_zoo.models.flow.estimator import LARGEST_FLOW, SMALLER_EDGE
 from torch_zoo.utils.media.images import resize
 from torch_zoo.utils.media.video_stream import Frame
 from torch_zoo.utils.types import Windows
 
-SMALLER_EDGE = 256  # px, of a frame after resizing
 CROP = 224  # px
-LARGEST_FLOW = 20.0  # px; longer vectors are clamped
 LEAST_REST = 0.2  # of a stack; the shortest rest that `cycled` completes
 CLIP_PAIRS = 8  # pairs of frames per clip; the first frame of a clip is the last frame of the previous one
 CYCLED = "cycled_pairs"  # metadata key: the number of pairs that the last stack repeats

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from torch_zoo.models.flow.estimator import FlowType, crop_offset
+from torch_zoo.models.flow.estimator import LARGEST_FLOW, FlowType, crop_offset
 from torch_zoo.models.flow.network import FlowNetwork
 from torch_zoo.models.i3d.network import I3D
-from torch_zoo.models.i3d.stacks import CROP, LARGEST_FLOW
+from torch_zoo.models.i3d.stacks import CROP
 from torch_zoo.models.i3d.weights import CHANNELS, Stream
 
 

@@ -107,8 +107,8 @@ def test_pretrained_weights_give_the_published_embeddings_and_their_8_bit_values
     pca = {"pca_params": str(golden / "vggish_pca_params.npz")}
     with np.load(golden / "frontend_v_GGSY1Qvo990.npz") as metadata:
         examples = metadata["examples_022"].astype(np.float32)[:, None]
-    with np.load(golden / "vggish_pca_quantised.npz") as metadata:
-        for postprocess, key, given in (("none", "embedding_relu", {}), ("pca_8bit", "quantised_floor_uint8", pca)):
+    with np.load(golden / "vggish_pca_quantized.npz") as metadata:
+        for postprocess, key, given in (("none", "embedding_relu", {}), ("pca_8bit", "quantized_floor_uint8", pca)):
             chosen = extractor("video_features", f"postprocess={postprocess}", **given)
             [stage] = chosen.load("cpu", 2)
             outputs = stage.forward(examples)()
