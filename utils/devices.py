@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -104,7 +105,7 @@ class DeviceModel:
             size = min(self._limit or len(batch), len(batch))
             try:
                 parts = [self._start(batch[first : first + size]) for first in range(0, len(batch), size)]
-                return parts[0] if len(parts) == 1 else lambda: np.concatenate([part() for part in parts])
+                return parts[0] if len(parts) == 1 else partial(_joined, parts)
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
@@ -138,6 +139,10 @@ class DeviceModel:
             placed = placed.to(self._type).contiguous(memory_format=self._layout)
         outputs: Tensor = self._network(placed)
         return outputs.float() if outputs.is_floating_point() else outputs
+
+
+def _joined(parts: Sequence[Callable[[], np.ndarray]]) -> np.ndarray:
+    return np.concatenate([part() for part in parts])
 
 
 def batch_that_fits(device: str, bytes_per_window: int, most: int) -> int:

@@ -198,7 +198,7 @@ def test_features_are_those_of_the_network(clip):
     features = extract(extractor, clip)
     scale = float(expected.abs().max())
     np.testing.assert_allclose(features.arrays["rgb"], expected, rtol=0, atol=1e-5 * scale)
-    assert features.arrays["rgb"].dtype == extractor.arrays["rgb"]
+    assert features.arrays["rgb"].dtype == extractor.arrays["rgb"].base
     assert list(features.arrays) == list(extractor.arrays)
 
 
