@@ -8,6 +8,7 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # loaded here, since little may be done between fork and exec
 
 # For the environment of a process: glibc would return the memory of large arrays after each use, and the kernel would
 # clear the pages again. That takes some 5 % of a network's time on a CPU, and a third of that of resizing large frames.
@@ -20,7 +21,7 @@ def end_with_parent(parent: int) -> None:
     On other systems, a process notices when the connection to its parent closes, unless it hangs in native code.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it exited before
             os._exit(1)
 

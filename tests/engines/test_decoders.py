@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from actors import Doubler, Tell, value
-from command import wait_until
+from command import ROOT, wait_until
 
 from torch_zoo.utils.engines import slabs
 from torch_zoo.utils.engines.decoder_server import DecoderServer
@@ -117,6 +117,26 @@ def test_no_process_outlives_whoever_started_it(victim: str) -> None:
         os.kill(owner.pid if victim == "owner" else started[0], signal.SIGKILL)
         assert wait_until(lambda: not any(map(is_alive, started)), seconds=10)
         owner.kill()
+
+
+STALLED = """
+import os, sys, ffmpeg
+from torch_zoo.utils.media.ffmpeg_cli import running
+with running(ffmpeg.input(sys.argv[1], format="wav").output("pipe:", format="au")):
+    print("started", flush=True)
+    os.read(0, 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends ffmpeg with its parent on Linux only")
+def test_a_stalled_ffmpeg_does_not_outlive_its_decoder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "nobody_writes.wav")
+    command = [sys.executable, "-c", STALLED, str(tmp_path / "nobody_writes.wav")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == "started\n"
+        [program] = descendants(owner.pid)
+        owner.kill()
+        assert wait_until(lambda: not is_alive(program), seconds=10)
 
 
 def test_decoders_have_imported_neither_torch_nor_omegaconf(server: DecoderServer) -> None:

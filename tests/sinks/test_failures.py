@@ -46,7 +46,7 @@ def test_the_list_gives_the_same_sources(tmp_path: Path) -> None:
     )
     first = Inputs(file_with_video_paths=str(tmp_path / "list.csv")).sources()
     for _ in range(2):  # the second time, the one that was tried last time stays listed
-        for source, reason in zip(first, ("truncated", "no audio track"), strict=True):
+        for source, reason in zip(first, ("truncated", "no audio stream"), strict=True):
             failures.update(tmp_path, {source.name}, [Outcome(source, "failed", reason)])
         again = Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()
         assert [(source.name, dict(source.columns)) for source in again] == [
@@ -55,7 +55,7 @@ def test_the_list_gives_the_same_sources(tmp_path: Path) -> None:
         ]
         first = again
     with (tmp_path / "failures.csv").open(newline="") as file:
-        assert [row["error"] for row in csv.DictReader(file)] == ["truncated", "no audio track"]
+        assert [row["error"] for row in csv.DictReader(file)] == ["truncated", "no audio stream"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 from torch_zoo.utils.media.audio_stream import TimedBlocks, check_end, open_container
 from torch_zoo.utils.media.streams import location
+from torch_zoo.utils.processes import end_with_parent
 from torch_zoo.utils.types import MediaError
 
 EXIT_SECONDS = 2.0  # for the program to exit and report its error after closing its output
@@ -60,7 +63,13 @@ def running(output: Any) -> Iterator[Program]:
     command = ffmpeg.compile(output, cmd=ffmpeg_program())
     with (
         tempfile.TemporaryFile() as errors,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            preexec_fn=partial(end_with_parent, os.getpid()),  # also where this process is killed
+        ) as process,
     ):
         assert process.stdout is not None
         try:
