@@ -72,7 +72,7 @@ def main(config: WorkerConfig, driver: Channel, server: Channel, token: str) -> 
         DeviceWorker(config, driver, server, token).run()
     except UsageError as error:
         driver.send(WorkerFailed(str(error), usage=True))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         os._exit(1)  # the driver is gone
     except SystemExit:
         os._exit(128 + signal.SIGTERM)
