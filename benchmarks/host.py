@@ -32,7 +32,7 @@ from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.channel import readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders
-from torch_zoo.utils.engines.pipeline import Ended, Pipeline
+from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Pipeline
 from torch_zoo.utils.media.images import resized_size
 from torch_zoo.utils.sinks.files import SaveNumpy
 from torch_zoo.utils.types import Extractor, Outcome, Source, Stage
@@ -82,7 +82,7 @@ def run(pipeline: Pipeline, decoders: Decoders, sources: Iterable[Source]) -> No
     while decoders.unfinished:
         channels = readable(decoders.channels, 0.0)
         if not channels and not pipeline.settle(more_to_come=True):
-            channels = readable(decoders.channels)
+            channels = readable(decoders.channels, LONG_SECONDS if pipeline.busy else None)
         for channel in channels:
             for source, event in decoders.receive(channel):
                 pipeline.take(source, event)

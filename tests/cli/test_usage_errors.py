@@ -62,7 +62,10 @@ CASES = {
     "no such checkpoint": ([*CLIP, "checkpoint=no/such.pth"], ["checkpoint=no/such.pth: no such file", "random"]),
     "unknown preset": ([*CLIP, "preset=gogle"], ["preset=gogle", "did you mean google?"]),
     "no pooling": ([*CLIP, "pooling=median"], ["pooling=median: must be one of mean, sum, max, null"]),
-    "unit length in 8 bits": ([*CLIP, "preset=audioset", "normalize=true"], ["normalize=true", "can't be L2-normalized"]),
+    "unit length in 8 bits": (
+        [*CLIP, "preset=audioset", "normalize=true"],
+        ["normalize=true", "8-bit"],
+    ),
     "no such PCA": ([*CLIP, "postprocess=pca", "pca_params=no/such.npz"], ["pca_params=no/such.npz: no such file"]),
     "floats in a TFRecord": ([*CLIP, "on_extraction=save_tfrecord"], ["8-bit", "postprocess=pca_8bit"]),
     "nothing to predict": ([*CLIP, "show_pred=true"], ["show_pred=true: not an option of vggish"]),

@@ -10,7 +10,7 @@ from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.channel import readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders
-from torch_zoo.utils.engines.pipeline import Ended, Pipeline
+from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Pipeline
 from torch_zoo.utils.types import Extractor, Features, MediaError, Outcome, Source, Stage, Windows
 
 TIMEOUT_SECONDS = 60.0
@@ -53,7 +53,7 @@ class Inline:
             while decoders.unfinished:
                 channels = readable(decoders.channels, 0.0)
                 if not channels and not self._pipeline.settle(more_to_come=True):
-                    channels = readable(decoders.channels)
+                    channels = readable(decoders.channels, LONG_SECONDS if self._pipeline.busy else None)
                 for channel in channels:
                     for source, event in decoders.receive(channel):
                         self._pipeline.take(source, event)

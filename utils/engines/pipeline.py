@@ -6,8 +6,9 @@ It knows no transport and starts no process: whoever has windows calls it.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Sourc
 log = logging.getLogger(__name__)
 
 BATCHES_IN_FLIGHT = 2
+LONG_SECONDS = 0.5  # in flight, after which a batch is waited for although more windows are to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,16 @@ class Job:
         return np.concatenate(self.times) if self.times else np.zeros((0, 2))
 
 
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """A batch that is being computed."""
+
+    stage: int
+    batch: Batch
+    wait: Callable[[], Outputs]
+    since: float  # s of the monotonic clock
+
+
 class Pipeline:
     """Runs the stages of an extractor. Outcomes of sources are passed to `emit` as they come.
 
@@ -81,7 +93,7 @@ class Pipeline:
         self._emit = emit
         self._sources: dict[str, Job] = {}  # whose windows are still coming, by name
         self._jobs: dict[Rows, Job] = {}  # whose rows
-        self._in_flight: deque[tuple[int, Batch, Callable[[], Mapping[str, np.ndarray]]]] = deque()
+        self._in_flight: deque[_InFlight] = deque()
         self._assembled: deque[tuple[Job, int, Windows | None]] = deque()  # for later stages; None ends them
 
     def take(self, source: Source, event: Event) -> None:
@@ -104,14 +116,20 @@ class Pipeline:
         if isinstance(event, Ended):
             self._emit(Outcome(source, "failed", event.error))
 
-    def settle(self, more_to_come: bool) -> bool:
-        """Use the time in which no windows come: wait for a batch, start those that nothing will fill.
+    @property
+    def busy(self) -> bool:
+        """Is a batch in flight?"""
+        return bool(self._in_flight)
 
-        Returns False if there is nothing to do.
+    def settle(self, more_to_come: bool) -> bool:
+        """Use the time in which no windows come; returns False if there is nothing to do.
+
+        If more are to come, only a batch that has been in flight for long is waited for: decoders that have to wait for
+        their next source could not fill the next batch in time. Otherwise incomplete batches are started as well.
         """
         if not more_to_come:
             self._flush()
-        if not self._in_flight:
+        if not self._in_flight or (more_to_come and time.monotonic() - self._in_flight[0].since < LONG_SECONDS):
             return False
         self._collect()
         self._advance()
@@ -130,7 +148,7 @@ class Pipeline:
             for batch in batcher.flush():
                 self._start(stage, batch)
                 started = True
-            if started or any(at <= stage for at, _, _ in self._in_flight):
+            if started or any(each.stage <= stage for each in self._in_flight):
                 return
 
     def _advance(self) -> None:
@@ -153,12 +171,12 @@ class Pipeline:
         """Batches overlap: while one is computed, the next one is handed to the device."""
         while len(self._in_flight) >= BATCHES_IN_FLIGHT:
             self._collect()
-        self._in_flight.append((stage, batch, self._stages[stage].forward(batch.data)))
+        self._in_flight.append(_InFlight(stage, batch, self._stages[stage].forward(batch.data), time.monotonic()))
 
     def _collect(self) -> None:
         """Wait for the oldest batch and scatter its outputs."""
-        stage, batch, wait = self._in_flight.popleft()
-        outputs = wait()
+        oldest = self._in_flight.popleft()
+        stage, batch, outputs = oldest.stage, oldest.batch, oldest.wait()
         self._batchers[stage].recycle(batch)
         for part, rows in batch.scatter(outputs):
             job = self._jobs.get(part.rows)

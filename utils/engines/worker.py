@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines.channel import Channel, readable
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders, Found
-from torch_zoo.utils.engines.pipeline import Ended, Event, Pipeline
+from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Event, Pipeline
 from torch_zoo.utils.processes import end_with_parent
 from torch_zoo.utils.types import Extractor, Sink, Source, Stage, UsageError, Windows
 
@@ -112,7 +112,7 @@ class DeviceWorker:
             self._take(source, event)
         while not self._last or self._decoders.unfinished:
             if not self._receive_all(0.0) and not self._pipeline.settle(more_to_come=self._decoders.unfinished):
-                self._receive_all(None)
+                self._receive_all(LONG_SECONDS if self._pipeline.busy else None)
         while self._pipeline.settle(more_to_come=False):
             pass
         self._decoders.close()
