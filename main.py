@@ -119,6 +119,8 @@ def run(extraction: Extraction) -> int:
                 progress.add(Outcome(source, "failed", "no such file"))
             else:
                 todo.append(source)
+        if not todo and not overwrite:
+            commit()  # no worker will: record the settings of what has been adopted
         outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit)
         try:
             with closing(outcomes):

@@ -87,3 +87,14 @@ def test_another_file_of_the_same_name_fails_and_both_are_named(output_path: Pat
     shutil.copy(ROOT / SPEECH, other)  # the same file elsewhere
     result = run(*options, f"output_path={output_path}", f"video_paths={other}")
     assert "0 done, 1 skipped" in result.stderr
+
+
+def test_features_that_were_adopted_stay_adopted(output_path: Path) -> None:
+    """Also if there is nothing left to extract, so that no worker starts."""
+    for record in ("extraction.yaml", "sources.jsonl"):
+        (output_path / "vggish" / record).unlink()
+    refused = again(output_path)
+    assert (refused.code, "adopt=true" in refused.stderr) == (2, True)
+    for adopt in ("adopt=true", "adopt=false"):
+        result = again(output_path, adopt)
+        assert (result.code, "0 done, 2 skipped" in result.stderr) == (0, True), result.stderr
