@@ -23,7 +23,7 @@ from torch_zoo.utils.types import Extractor, Sink, Source, Stage, UsageError, Wi
 
 log = logging.getLogger(__name__)
 
-EARLY_BYTES = 64 << 20  # of windows that are held while the networks are being loaded
+EARLY_BYTES = 24 << 20  # of windows that are held while the networks are being loaded
 
 
 @dataclass(frozen=True, slots=True)
