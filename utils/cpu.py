@@ -30,8 +30,11 @@ def is_native(precision: Precision) -> bool:
         return False
     if precision == "fp16":
         return torch.ops.mkldnn._is_mkldnn_fp16_supported()
-    emulates = torch.cpu._is_avx512_supported() and not torch.cpu._is_avx512_bf16_supported()  # oneDNN itself, slowly
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported() and not emulates
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    # with AVX-512 alone oneDNN emulates bf16 itself, slowly; torch versions that can't tell are believed
+    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", torch.cpu._is_avx512_supported)
+    return bool(has_bf16() or not torch.cpu._is_avx512_supported())
 
 
 @cache  # one line per process, however many networks it runs
