@@ -2,8 +2,9 @@
 
     python -m benchmarks.gpu [--clips 2000]
 
-Takes less than ten minutes and needs no network; the tables are for docs/performance.md. The limit is the rate of a
-large matrix product in the same precision, measured here, over the network's 1.728 GFLOP per example.
+Meant to take less than ten minutes (it has not been run on a GPU yet); it needs no network access. The tables are for
+docs/performance.md. The limit is the rate of a large matrix product in the same precision, measured here, over the
+network's 1.728 GFLOP per example.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ REASONS = {
     "segfault": "its decoder was killed by SIGSEGV; tried twice",
     "abort": "its decoder was killed by SIGABRT; tried twice",
     "exit": "its decoder ended with exit code 5; tried twice",
-    "hang": "no progress for 1 s (timeout=1); tried twice",
-    "stop": "no progress for 1 s (timeout=1); tried twice",
+    "hang": "no progress for 2 s (timeout=2); tried twice",
+    "stop": "no progress for 2 s (timeout=2); tried twice",
 }
 GOOD = [f"good {number}" for number in range(10)]
 
@@ -38,7 +38,7 @@ GOOD = [f"good {number}" for number in range(10)]
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     paths = [*GOOD[:4], *(f"{kind} x" for kind in REASONS), *GOOD[4:]]
     sources = [Source(path, path.replace(" ", "_")) for path in paths]
-    engine = Local(device="cpu", num_decoders=2, timeout=1)
+    engine = Local(device="cpu", num_decoders=2, timeout=2)
     found = list(engine.run(sources, Doubler(markers=str(tmp_path_factory.mktemp("markers"))), Tell()))
     assert sorted(outcome.source.path for outcome in found) == sorted(paths)
     return {outcome.source.path: outcome for outcome in found}
