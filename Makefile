@@ -4,6 +4,8 @@ INSTALLED := .venv/.installed
 TESTABLE := .venv/.testable
 TYPED := .mypy_cache/as_installed
 TENSORFLOW := .venv-tensorflow/.installed
+RAY := .venv-ray/.installed
+EXTRAS := $(addprefix --extra ,dev evaluation hdf5 map s3 tensorboard webdataset)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .PHONY: run test test-cpus test-tensorflow smoke-test lint lock bench clean
@@ -35,13 +37,14 @@ bench: $(TESTABLE)  ## against the plain loop; PARTS="clips network startup work
 	$(BIN)/python -m benchmarks.bench $(PARTS)
 
 lock: $(INSTALLED)  ## pin what pyproject.toml asks for, for all supported Pythons
-	$(COMPILE) --extra dev --extra map pyproject.toml --output-file tests/requirements.lock
+	$(COMPILE) $(EXTRAS) pyproject.toml --output-file tests/requirements.lock
 	$(COMPILE) --constraint tests/requirements.lock pyproject.toml --output-file requirements.lock
-	$(COMPILE) --constraint tests/requirements.lock tests/with_tensorflow/requirements.in \
-		--output-file tests/with_tensorflow/requirements.lock
+	for name in tensorflow ray; do $(COMPILE) --constraint requirements.lock tests/with_$$name/requirements.in \
+		--output-file tests/with_$$name/requirements.lock; done
 
 $(TENSORFLOW): tests/with_tensorflow/requirements.lock
-$(INSTALLED) $(TENSORFLOW): requirements.lock
+$(RAY): tests/with_ray/requirements.lock
+$(INSTALLED) $(TENSORFLOW) $(RAY): requirements.lock
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet uv
 	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(^:%=-r %)
@@ -52,4 +55,4 @@ $(TESTABLE): tests/requirements.lock $(INSTALLED)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-tensorflow output tmp .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tensorflow .venv-ray output tmp .mypy_cache .pytest_cache .ruff_cache .hypothesis
