@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,24 +18,22 @@ class GroundTruth:
     target: np.ndarray  # (n,) index of the class of each
 
 
-def read_ground_truth(path: str, classes: Sequence[str], only: Collection[str]) -> GroundTruth:
-    """The clips of a list whose class is one of `only`, in its order.
+def read_ground_truth(path: str, classes: Sequence[str], only: Sequence[str]) -> GroundTruth:
+    """The clips of a list whose class is one of `only`, in the order of the list; the target is an index into `only`.
 
     Raises UsageError, which names the row, for a class that is none of `classes` and for a clip listed twice.
     """
-    index = {name: number for number, name in enumerate(classes)}
+    known, index = set(classes), {name: number for number, name in enumerate(only)}
     lines: dict[str, int] = {}
     target = []
     for row in vggsound.rows(path):
-        if row.label not in index:
+        if row.label not in known:
             raise UsageError(f"{path}, line {row.line}: unknown class {row.label!r}{_nearest(row.label, classes)}")
-        if row.split in ("", "test") and row.label in only:
+        if row.split in ("", "test") and row.label in index:
             if first := lines.get(row.name):
                 raise UsageError(f"{path}, line {row.line}: {row.name} is in line {first} already; delete one of them")
             lines[row.name] = row.line
             target.append(index[row.label])
-    if len(set(target)) < 2:
-        raise UsageError(f"{path}: clips of two classes or more are needed, {len(set(target))} found")
     return GroundTruth(tuple(lines), np.array(target))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.predictions import softmax
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ def read_predictions(path: str, clips: Collection[str], classes: Sequence[str]) 
 
 def probabilities(prediction: Prediction, classes: int) -> np.ndarray:
     """(classes,) float64: of several rows the mean. Raises UsageError, which names file and row."""
-    from scipy.special import softmax  # type: ignore[import-untyped]
-
     values, file = np.atleast_2d(prediction.values), prediction.file
     if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != classes:
         raise UsageError(
@@ -53,7 +52,7 @@ def probabilities(prediction: Prediction, classes: int) -> np.ndarray:
         if np.isfinite(values[row, column]):
             raise UsageError(f"{where}, which is no probability; logits belong in a file <clip>_{LOGITS}.npy")
         raise UsageError(f"{where}; predict this clip again")
-    mean: np.ndarray = (softmax(values, axis=1) if prediction.logits else values).mean(axis=0)
+    mean: np.ndarray = (softmax(values) if prediction.logits else values).mean(axis=0)
     return mean
 
 
