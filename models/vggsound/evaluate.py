@@ -25,6 +25,7 @@ from torch_zoo.models.vggsound.scores import probabilities, read_predictions
 from torch_zoo.utils import storage
 from torch_zoo.utils.downloads import verified
 from torch_zoo.utils.extras import require
+from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.terminal.arguments import Parser
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import UsageError
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     for name, (value, low, high) in evaluation.summary().items():
         print(f"{name}: {value:.4f} [{low:.4f}, {high:.4f}]")
     notes = _notes(evaluation, missing=int((~there).sum()), averaged=int((rows > 1).sum()))
-    _save(given.output_path, evaluation, [f"Predictions {given.predictions}, labels {given.labels}", *notes])
+    named = map(without_secrets, (given.predictions, given.labels))
+    _save(given.output_path, evaluation, ["Predictions {}, labels {}".format(*named), *notes])
     for note in (*notes, f"the report is {storage.join(given.output_path, REPORT)}"):
         print(note, file=sys.stderr)
     return 0

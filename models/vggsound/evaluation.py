@@ -50,9 +50,7 @@ class Evaluation:
         return [(*(self.classes[index] for index in pairs[one]), int(number[one])) for one in order]
 
 
-def evaluated(
-    scores: np.ndarray, target: np.ndarray, classes: Sequence[str], resamples: int, seed: int
-) -> Evaluation:
+def evaluated(scores: np.ndarray, target: np.ndarray, classes: Sequence[str], resamples: int, seed: int) -> Evaluation:
     """Of probabilities (n, classes). Raises UsageError where fewer than two classes have a clip."""
     if len(np.unique(target)) < 2:
         raise UsageError(f"the {len(target)} clips to evaluate must be of two classes or more")

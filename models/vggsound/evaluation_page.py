@@ -11,22 +11,21 @@ import numpy as np
 
 from torch_zoo.models.vggsound.evaluation import Evaluation, Row
 from torch_zoo.utils.evaluation.calibration import Calibration
-from torch_zoo.utils.reports.figures import ACCENT, INK, LINE, MUTED, SECOND, draw
-from torch_zoo.utils.reports.page import Bar, Bars, Figure, Number, Numbers, Section, Table, Text, page, shown
+from torch_zoo.utils.reports.figures import ACCENT, INK, MUTED, SECOND, draw
+from torch_zoo.utils.reports.page import Bar, Bars, Cell, Figure, Number, Numbers, Section, Table, Text, page, shown
 
 NAMES = {"mAP": "mAP", "mAUC": "mAUC", "dprime": "d\N{PRIME}", "top-1": "Top-1 accuracy", "top-5": "Top-5 accuracy"}
 LISTED = 12  # classes and confusions
-HEADS = (
-    "Class", "Clips", "AP", "AP, lower", "AP, upper", "AUC", "AUC, lower", "AUC, upper", "d\N{PRIME}", "Top-1", "Top-5"
-)  # fmt: skip
+HEADS = ("Class", "Clips", "AP", "AP, 95 % interval", "AUC", "d\N{PRIME}", "Top-1", "Top-5")
+MANY_CLIPS = 200  # of a class; beyond, the axis is logarithmic
+GOLDEN_RATIO = 0.618  # spreads dots evenly
 
 
 def evaluation_page(evaluation: Evaluation, notes: Sequence[str]) -> str:
     """The whole document; `notes` say what was evaluated."""
-    rows = evaluation.rows()
-    ranked = sorted(rows, key=lambda row: -row[2])
+    ranked = sorted(evaluation.rows(), key=lambda row: -row[2])
     tiles = [
-        Number(NAMES[name], shown(value), f"{shown(low)} \N{EN DASH} {shown(high)}")
+        Number(NAMES[name], shown(value), _interval(low, high))
         for name, (value, low, high) in evaluation.summary().items()
     ]
     return page(
@@ -35,9 +34,18 @@ def evaluation_page(evaluation: Evaluation, notes: Sequence[str]) -> str:
             Section("", [*map(Text, notes), Numbers(tiles)]),
             Section("Classes", list(_of_classes(ranked)), beside=True),
             Section("Errors", list(_of_errors(evaluation)), beside=True),
-            Section("All classes", [Table(HEADS, rows)]),
+            Section("All classes", [Table(HEADS, [_cells(row) for row in evaluation.rows()])]),
         ],
     )
+
+
+def _cells(row: Row) -> tuple[Cell, ...]:
+    name, clips, ap, low, high, auc, _, _, *others = row
+    return name, clips, ap, _interval(low, high), auc, *others
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{shown(low)} \N{EN DASH} {shown(high)}"
 
 
 def _of_classes(ranked: Sequence[Row]) -> Iterator[Figure | Bars]:
@@ -48,11 +56,13 @@ def _of_classes(ranked: Sequence[Row]) -> Iterator[Figure | Bars]:
         "Sorted; the band is the 95 % interval of each class, the dashed line their mean.",
     )
     yield Figure(
-        draw(partial(_ap_and_clips, ranked)), "Average precision and clips", "Each dot is a class of so many test clips."
+        draw(partial(_ap_and_clips, ranked)),
+        "Average precision and clips",
+        "Each dot is a class; those of as many test clips are spread sideways.",
     )
     number = min(LISTED, len(ranked) // 2)
     for title, some in (("Best classes", ranked[:number]), ("Worst classes", ranked[: -number - 1 : -1])):
-        bars = [Bar(row[0], row[2], f"{shown(row[2])} [{shown(row[3])}, {shown(row[4])}]") for row in some]
+        bars = [Bar(row[0], row[2], f"{shown(row[2])} ({_interval(row[3], row[4])})") for row in some]
         yield Bars(title, bars, "Average precision and its 95 % interval.")
 
 
@@ -67,7 +77,7 @@ def _of_errors(evaluation: Evaluation) -> Iterator[Figure | Bars]:
         "True class, the class predicted instead, and how many of the clips of the true class.",
     )
     yield Figure(
-        draw(partial(_reliability, evaluation.calibration), height=4.2),
+        draw(partial(_reliability, evaluation.calibration), height=4.0),
         "Calibration",
         "Accuracy of the predictions of each confidence, the probability of the class predicted; dots are as large as "
         f"the share of clips. Expected calibration error: {shown(evaluation.calibration.error)}.",
@@ -80,16 +90,20 @@ def _sorted_ap(ranked: Sequence[Row], axes: Any) -> None:
     axes.fill_between(place, low, high, color=ACCENT, alpha=0.18, linewidth=0, step="mid")
     axes.step(place, ap, where="mid", color=ACCENT, linewidth=1.6)
     axes.axhline(ap.mean(), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate(f"mAP {ap.mean():.3f}", (place[-1], ap.mean()), (0, 4), textcoords="offset points", ha="right", color=INK)
+    axes.annotate(
+        f"mAP {ap.mean():.3f}", (place[-1], ap.mean()), (0, 4), textcoords="offset points", ha="right", color=INK
+    )
     axes.set(xlim=(0.5, len(ap) + 0.5), ylim=(0, 1), xlabel="rank of the class", ylabel="average precision")
 
 
 def _ap_and_clips(ranked: Sequence[Row], axes: Any) -> None:
     clips, ap = np.array([row[1:3] for row in ranked]).T
-    axes.scatter(clips, ap, s=16, color=ACCENT, alpha=0.55, linewidths=0)
-    if clips.max() > 10 * clips.min():
+    spread = 0.7 * (np.arange(len(clips)) * GOLDEN_RATIO % 1 - 0.5)
+    axes.scatter(clips + spread, ap, s=16, color=ACCENT, alpha=0.55, linewidths=0)
+    if clips.max() > MANY_CLIPS:
         axes.set_xscale("log")
-    axes.xaxis.get_major_locator().set_params(integer=True) if axes.get_xscale() == "linear" else None
+    else:
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(ylim=(0, 1.02), xlabel="test clips of the class", ylabel="average precision")
 
 
@@ -97,5 +111,7 @@ def _reliability(found: Calibration, axes: Any) -> None:
     axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     axes.vlines(found.confidence, found.confidence, found.accuracy, color=SECOND, linewidth=1.4)
     axes.plot(found.confidence, found.accuracy, color=ACCENT, linewidth=1.4)
-    axes.scatter(found.confidence, found.accuracy, s=10 + 300 * found.number / found.number.sum(), color=ACCENT, zorder=3)
+    axes.scatter(
+        found.confidence, found.accuracy, s=10 + 300 * found.number / found.number.sum(), color=ACCENT, zorder=3
+    )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")

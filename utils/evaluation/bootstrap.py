@@ -32,7 +32,9 @@ def bootstrap(scores: np.ndarray, target: np.ndarray, metrics: Metrics, resample
     ap, auc = np.empty((2, resamples, len(metrics.counted)))
     for number, one in enumerate(tqdm(metrics.counted, "bootstrap", unit=" classes", disable=None)):
         ap[:, number], auc[:, number] = resampled(scores[:, one], target == one, counts)
-    means = over_classes(ap, auc) | {name: hit @ counts / len(target) for name, hit in hits(metrics.top, target).items()}
+    means = over_classes(ap, auc) | {
+        name: hit @ counts / len(target) for name, hit in hits(metrics.top, target).items()
+    }
     bounds = {name: interval(means[name], np.array(metrics.means[name])) for name in means if name != "dprime"}
     bounds["dprime"] = d_prime(bounds["mAUC"])
     return Intervals(interval(ap, metrics.ap), interval(auc, metrics.auc), {name: bounds[name] for name in means})

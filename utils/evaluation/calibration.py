@@ -28,5 +28,8 @@ def calibration(confidence: np.ndarray, correct: np.ndarray) -> Calibration:
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     number = np.bincount(place, minlength=BINS)
     used = number > 0
-    means = (np.bincount(place, values, BINS)[used] / number[used] for values in (confidence, correct))
-    return Calibration(*means, number[used])
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(place, values, BINS)[used] / number[used]
+
+    return Calibration(mean(confidence), mean(correct), number[used])

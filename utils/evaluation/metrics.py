@@ -34,7 +34,9 @@ def evaluate(scores: np.ndarray, target: np.ndarray) -> Metrics:
     auc = np.array([roc_auc_score(target == one, scores[:, one]) for one in counted])
     top = np.argsort(-scores, axis=1, kind="stable")[:, :TOP_K]
     shares = {name: float(hit.mean()) for name, hit in hits(top, target).items()}
-    return Metrics(counted, positives, ap, auc, top, {name: float(x) for name, x in over_classes(ap, auc).items()} | shares)
+    return Metrics(
+        counted, positives, ap, auc, top, {name: float(x) for name, x in over_classes(ap, auc).items()} | shares
+    )
 
 
 def over_classes(ap: np.ndarray, auc: np.ndarray) -> dict[str, np.ndarray]:

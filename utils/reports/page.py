@@ -46,7 +46,8 @@ class Numbers:
 
     def html(self) -> str:
         tiles = (
-            f"<div><dt>{escape(each.name)}</dt><dd>{escape(each.value)}</dd><dd class=note>{escape(each.note)}</dd></div>"
+            f"<div><dt>{escape(each.name)}</dt><dd>{escape(each.value)}</dd>"
+            f"<dd class=note>{escape(each.note)}</dd></div>"
             for each in self.numbers
         )
         return f"<dl class=numbers>{''.join(tiles)}</dl>"
@@ -94,14 +95,17 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Sortable by a click on a column, searchable."""
+    """Sortable by a click on a column; searchable by the first one, which names the rows."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
     def html(self) -> str:
         head = "".join(f"<th scope=col><button>{escape(name)}</button></th>" for name in self.columns)
-        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+        body = "".join(
+            f"<tr><th scope=row>{escape(shown(first))}</th>{''.join(map(_cell, others))}</tr>"
+            for first, *others in self.rows
+        )
         return (
             "<div class=table><label>Search <input type=search></label><output></output>"
             f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
@@ -126,7 +130,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
     """The whole document."""
     return (
         "<!DOCTYPE html>\n"
-        f'<html lang=en><head><meta charset=utf-8><title>{escape(title)}</title><meta name=viewport '
+        f"<html lang=en><head><meta charset=utf-8><title>{escape(title)}</title><meta name=viewport "
         f'content="width=device-width, initial-scale=1"><meta name=color-scheme content="light dark">'
         f'<meta http-equiv=Content-Security-Policy content="{POLICY}"><link rel=icon href="data:,">'
         f"<style>{STYLE}</style></head>\n<body><main><h1>{escape(title)}</h1>\n"
@@ -136,7 +140,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 
 def shown(value: Cell) -> str:
-    """A cell as people read it: three decimals, thousands apart, – for what is not known."""
+    """A cell as people read it: three decimals, thousands apart, a dash for NaN."""
     if isinstance(value, str):
         return value
     if isinstance(value, int):
@@ -147,6 +151,5 @@ def shown(value: Cell) -> str:
 
 
 def _cell(value: Cell) -> str:
-    if isinstance(value, str):
-        return f"<th scope=row>{escape(value)}</th>"
-    return f'<td data-value="{value}">{shown(value)}</td>'
+    number = "" if isinstance(value, str) else f' data-value="{value}"'
+    return f"<td{number}>{escape(shown(value))}</td>"
