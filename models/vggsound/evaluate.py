@@ -63,19 +63,19 @@ def score_matrix(
     """Probabilities (n, only), and (n,) how many rows of predictions each clip has. Raises UsageError."""
     place = {name: number for number, name in enumerate(truth.names)}
     columns = np.flatnonzero(np.isin(classes, only))
-    scores, rows = np.zeros((len(place), len(columns))), np.zeros(len(place), int)
+    scores, number = np.zeros((len(place), len(columns))), np.zeros(len(place), int)
     read = read_predictions(predictions, place, classes)
     for each in tqdm(read, "reading", len(place), unit=" clips", disable=None):
-        rows[place[each.clip]] = len(each.rows)
-        scores[place[each.clip]] = probabilities(each, len(classes))[columns]
-    return scores, rows
+        if rows := len(each.rows):
+            number[place[each.clip]], scores[place[each.clip]] = rows, probabilities(each, classes)[columns]
+    return scores, number
 
 
 def _check_missing(given: Namespace, missing: np.ndarray, clips: int) -> None:
     if len(missing) == clips:
         raise UsageError(f"{given.predictions} has no prediction of any clip of {given.labels}, such as {missing[0]}")
     if not given.allow_missing:
-        others = f" and of {len(missing) - 1:,} others" if len(missing) > 1 else ""
+        others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise UsageError(
             f"{given.predictions} has no prediction of {missing[0]}{others} of the {clips:,} clips of {given.labels}; "
             "--allow-missing evaluates the rest"

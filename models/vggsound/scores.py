@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from torch_zoo.models.vggsound.extractor import LOGITS
 from torch_zoo.utils import storage
 from torch_zoo.utils.predictions import softmax
 from torch_zoo.utils.types import UsageError
@@ -15,7 +16,6 @@ from torch_zoo.utils.types import UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LOGITS = "vggsound_logits"
 FILES = {f"_{LOGITS}.npy": True, ".mp4.npy": False, ".npy": False}  # of a clip: suffix -> are these logits?
 TABLES = (".parquet", ".csv")
 READERS = 16  # files at a time; for storage that takes long to answer
@@ -37,18 +37,18 @@ def read_predictions(path: str, clips: Collection[str], classes: Sequence[str]) 
     return _of_table(path, clips, classes) if path.lower().endswith(TABLES) else _of_folder(path, clips)
 
 
-def probabilities(prediction: Prediction, classes: int) -> np.ndarray:
+def probabilities(prediction: Prediction, classes: Sequence[str]) -> np.ndarray:
     """(classes,) float64: of several rows the mean. Raises UsageError, which names file and row."""
     values, file = np.atleast_2d(prediction.values), prediction.file
-    if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != classes:
+    if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != len(classes):
         raise UsageError(
             f"{file}: {prediction.values.dtype} of shape {prediction.values.shape} instead of one number for each of "
-            f"{classes} classes; --classes names them"
+            f"{len(classes)} classes; --classes names them"
         )
     values = values.astype(np.float64)
     bad = ~np.isfinite(values) if prediction.logits else ~((values >= 0) & (values <= 1 + 1e-6))
     for row, column in np.argwhere(bad):
-        where = f"{file}, row {prediction.rows[row]}: class {column} has {values[row, column]:g}"
+        where = f"{file}, row {prediction.rows[row]}: {classes[column]!r} has {values[row, column]:g}"
         if np.isfinite(values[row, column]):
             raise UsageError(f"{where}, which is no probability; logits belong in a file <clip>_{LOGITS}.npy")
         raise UsageError(f"{where}; predict this clip again")
