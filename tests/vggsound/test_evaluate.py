@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -143,3 +144,19 @@ def test_a_missing_library_is_one_line_that_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert refused(capsys, *USUAL) == f'error: {name} is missing: pip install "torch-zoo[evaluation]"'
+
+
+def test_the_commands_of_the_documentation_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the made-up data under the names of the files; only VGGSound's own list of classes is not downloaded."""
+    pages = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/vggsound.md"))
+    commands = re.findall(r"^python -m torch_zoo\.models\.vggsound\.evaluate (.*)$", pages, re.MULTILINE)
+    assert len(set(commands)) == 4
+    monkeypatch.setattr(evaluate, "verified", lambda *_: (folder / "classes.txt", ""))
+    (folder / "Common.txt").write_text("\n".join(maker.CLASSES[1:]))
+    shutil.copy("test.csv", "AStest.csv")
+    for place in ("output/vggsound", "output/H/vggsound", "output/I/vggsound"):
+        shutil.copytree("predictions", place)
+    for arguments in set(commands):
+        assert evaluate.main([*arguments.split(), "--resamples", "20"]) == 0
+    reports = {path.parent.relative_to("output").as_posix() for path in Path("output").rglob("report.html")}
+    assert reports == {"evaluation", "ASTest", "evaluation/H", "evaluation/I"}
