@@ -57,7 +57,7 @@ def test_the_published_example_matches_the_golden_numbers(vggsound_example, gold
         np.testing.assert_allclose(ours[:, :8], expected["log_first8_frames"], rtol=0, atol=1e-12)
         np.testing.assert_allclose([ours.mean(), ours.std()], [expected["mean"], expected["std"]], rtol=0, atol=1e-12)
         # which are float32
-        np.testing.assert_allclose(normalized(ours)[::8, ::8], expected["normalised_sub8"], rtol=0, atol=5e-7)
+        np.testing.assert_allclose(normalized(ours)[::8, ::8], expected["normalized_sub8"], rtol=0, atol=5e-7)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.25])
