@@ -66,8 +66,10 @@ def score_matrix(
     scores, number = np.zeros((len(place), len(columns))), np.zeros(len(place), int)
     read = read_predictions(predictions, place, classes)
     for each in tqdm(read, "reading", len(place), unit=" clips", disable=None):
-        if rows := len(each.rows):
-            number[place[each.clip]], scores[place[each.clip]] = rows, probabilities(each, classes)[columns]
+        if number[at := place[each.clip]]:
+            raise UsageError(f"{each.file} has a second prediction of {each.clip}; name the table, or move one away")
+        if each.rows:
+            number[at], scores[at] = len(each.rows), probabilities(each, classes)[columns]
     return scores, number
 
 
@@ -123,8 +125,8 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     )
     parser.add_argument(
         "predictions",
-        help="a folder with <clip>.npy or <clip>.mp4.npy (probabilities) or <clip>_vggsound_logits.npy, or a table "
-        "(.parquet, .csv) with the column name, and vggsound_logits or a column of probabilities per class",
+        help="a folder with <clip>.npy or <clip>.mp4.npy (probabilities) or <clip>_vggsound_logits.npy, or of tables; "
+        "or a table (.parquet, .csv) with the column name, and vggsound_logits or a column of probabilities per class",
     )
     parser.add_argument("labels", help="test.csv, AStest.csv (<clip>.mp4,<class>), or vggsound.csv for its test split")
     parser.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,9 +62,10 @@ def test_a_table_of_features_and_logits(tmp_path: Path) -> None:
         arrays = {"vggsound": np.ones((2, 4), np.float32), "vggsound_logits": np.stack([row, row])}
         sink.write(Features(Source(f"{clip}.mp4", clip), arrays, np.array([[0.0, 10.0], [10.0, 20.0]])))
     sink.finish()
-    found, number = scores(sink.path)
-    np.testing.assert_allclose(found, PROBABILITIES, rtol=1e-12)
-    assert number.tolist() == [2, 2, 2]
+    for path in (sink.path, tmp_path):
+        found, number = scores(path)
+        np.testing.assert_allclose(found, PROBABILITIES, rtol=1e-12)
+        assert number.tolist() == [2, 2, 2]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -79,6 +81,16 @@ def test_a_table_with_a_column_per_class(suffix: str, tmp_path: Path) -> None:
         with path.open("w", newline="") as file:
             csv.writer(file).writerows([columns, *zip(*columns.values(), strict=True)])
     np.testing.assert_allclose(scores(path)[0], PROBABILITIES, rtol=1e-12)
+
+
+def test_a_table_in_shards(tmp_path: Path) -> None:
+    for number, (clip, row) in enumerate(zip(CLIPS, LOGITS, strict=True)):
+        table = pa.table({"name": [clip], "vggsound_logits": pa.array([row.tolist()])})
+        pq.write_table(table, tmp_path / f"embeddings-{number:06}.parquet")
+    np.testing.assert_allclose(scores(tmp_path)[0], PROBABILITIES, rtol=1e-12)
+    shutil.copy(tmp_path / "embeddings-000000.parquet", tmp_path / "embeddings-000003.parquet")
+    with pytest.raises(UsageError, match=r"embeddings-000003\.parquet has a second prediction of glLQrEijrKg_000300"):
+        scores(tmp_path)
 
 
 def test_a_subset_of_classes_keeps_their_columns(tmp_path: Path) -> None:
@@ -121,7 +133,9 @@ def test_bad_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"h_000300\.npy: not a readable NumPy file"):
         scores(tmp_path)
     saved(tmp_path, ".mp4.npy", PROBABILITIES)
-    with pytest.raises(UsageError, match=r"g_000300\.mp4\.npy and .*g_000300\.npy are predictions of one clip"):
+    with pytest.raises(
+        UsageError, match=r"g_000300\.npy has a second prediction of glLQrEijrKg_000300; name the table, or"
+    ):
         scores(tmp_path)
 
 
