@@ -171,7 +171,7 @@ class Scheduler:
                 each.room -= 1
                 each.leases[source.name] = source
                 yield Give(member, source)
-            if each.room and each.computed and not each.leases and not each.flushing:
+            if each.computed and not each.leases and not each.flushing:
                 each.flushing = True
                 yield Flush(member)
         if self._waiting or self._suspects:
