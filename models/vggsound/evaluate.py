@@ -25,10 +25,10 @@ from torch_zoo.models.vggsound.scores import probabilities, read_predictions
 from torch_zoo.utils import storage
 from torch_zoo.utils.downloads import verified
 from torch_zoo.utils.extras import require
-from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.terminal.arguments import Parser
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import without_secrets
 
 REPORT, CLASSES = "report.html", "classes.csv"
 RESAMPLES = 1000

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILES = {f"_{LOGITS}.npy": True, ".mp4.npy": False, ".npy": False}  # of a clip: suffix -> are these logits?
 TABLES = (".parquet", ".csv")
 OUR_TABLE = re.compile(r"(embeddings|predictions)(-[^/]+)?\.(parquet|csv)")
-READERS = 16  # files at a time; for storage that takes long to answer
+READERS, AHEAD = 16, 256  # files read at a time, for storage that takes long to answer, and asked for
 
 
 class Prediction(NamedTuple):
@@ -48,7 +48,8 @@ def read_predictions(path: str, clips: Collection[str], classes: Sequence[str]) 
     files = [(clip, suffix) for clip in clips for suffix in FILES if clip + suffix in names]
     if files:
         with ThreadPoolExecutor(READERS) as readers:
-            yield from readers.map(lambda file: _of_file(path, *file), files)
+            for first in range(0, len(files), AHEAD):  # of which some are read in vain where one is bad
+                yield from readers.map(lambda file: _of_file(path, *file), files[first : first + AHEAD])
     else:
         for name in sorted(filter(OUR_TABLE.fullmatch, names)):
             yield from _of_table(storage.join(path, name), clips, classes)
