@@ -59,7 +59,7 @@ def clips(path: str) -> Iterator[tuple[str, Clip]]:
             number = f"_{repeated[name]}" if repeated[name] > 1 else ""
             yield where, Clip(name + number, video, start, end, {VIDEO_ID: video, **columns, **said})
     if unusable:
-        log.warning("%d segments without a length are left out, e.g. %s", len(unusable), unusable[0])
+        log.warning("segments without a length, left out: %d, e.g. %s", len(unusable), unusable[0])
 
 
 def _videos(path: str) -> dict[str, Any]:
@@ -99,6 +99,6 @@ def _annotation(annotation: Any, where: str) -> Segment:
 
 def _times(pair: Any, where: str) -> tuple[float, float]:
     match pair:
-        case [int() | float() as start, int() | float() as end] if max(abs(start), abs(end)) <= LONGEST_SECONDS:
+        case [int() | float() as start, int() | float() as end] if all(abs(time) <= LONGEST_SECONDS for time in pair):
             return float(start), float(end)
     raise UsageError(f"{where}: {str(pair)[:80]} is not a segment, [start, end] in seconds")

@@ -73,7 +73,7 @@ def locate(clips: Sequence[Clip], folder: str, files: Iterable[str]) -> list[tup
         located.append((Source(path, clip.name, *segment, clip.columns), missing))
     if ambiguous:
         first, second, *_ = ambiguous[0]
-        log.warning("%d clips have several files, and one is taken: e.g. %s, not %s", len(ambiguous), first, second)
+        log.warning("clips with several files: %d, e.g. %s is taken, not %s", len(ambiguous), first, second)
     return located
 
 

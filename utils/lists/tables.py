@@ -33,7 +33,7 @@ def sources(path: str) -> Iterator[tuple[int, Source]]:
             columns = _header(path, line, fields)
         elif len(fields) > len(columns):
             raise UsageError(
-                f"{path}, line {line}: {len(fields)} fields in {len(columns)} columns; put quotes around a field that "
+                f"{path}, line {line}: {len(fields)} fields, more than there are columns ({len(columns)}); put quotes around a field that "
                 "holds the delimiter"
             )
         else:
@@ -61,7 +61,7 @@ def _means(named: str, column: str, others: tuple[str, ...]) -> bool:
 
 
 def _source(row: Mapping[str, str], where: str) -> Source:
-    file = row["path"]
+    file = row.get("path", "")
     if not file:
         raise UsageError(f"{where}: no path")
     start, end = segment(row.get("start", ""), row.get("end", ""), where)

@@ -15,7 +15,7 @@ from torch_zoo.utils.types import UsageError
 
 CLIP_SECONDS = 10.0
 
-_VIDEOS = re.compile(r"[\w-]{11},\d+,.+,\w+\r?$", re.ASCII | re.MULTILINE)
+_VIDEOS = re.compile(r'[\w-]{11},\d+,"?[A-Za-z].*,[A-Za-z]+\r?$', re.ASCII | re.MULTILINE)
 _CLIPS = re.compile(r"[\w-]{11}_\d{6}\.\w+,", re.ASCII)
 _NAME = re.compile(r"[\w-]{11}_\d{6}", re.ASCII)
 _START = re.compile(r"\d{1,6}", re.ASCII)
