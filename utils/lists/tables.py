@@ -33,8 +33,8 @@ def sources(path: str) -> Iterator[tuple[int, Source]]:
             columns = _header(path, line, fields)
         elif len(fields) > len(columns):
             raise UsageError(
-                f"{path}, line {line}: {len(fields)} fields, more than there are columns ({len(columns)}); put quotes around a field that "
-                "holds the delimiter"
+                f"{path}, line {line}: {len(fields)} fields, more than there are columns ({len(columns)}); put "
+                "quotes around a field that holds the delimiter"
             )
         else:
             yield line, _source(dict(zip(columns, fields, strict=False)), f"{path}, line {line}")
