@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from command import run, start
+from command import ROOT, run, start
 
+from torch_zoo.utils.terminal import checks, grammar
+from torch_zoo.utils.terminal.catalogue import Catalogue
+
+SLURM = (ROOT / "docs/slurm.md").read_text()
+LISTS = (ROOT / "docs/lists.md").read_text()
 NAMES = [f"wave_{number}" for number in range(6)]
 
 
@@ -47,11 +54,25 @@ def test_shards_write_into_one_folder_at_once(options: list[str], outside: Path,
 
 
 def test_a_launcher_runs_the_shards_as_jobs(options: list[str], outside: Path, tmp_path: Path) -> None:
-    launcher = ("--multirun", "hydra/launcher=submitit_local", f"hydra.sweep.dir={tmp_path / 'jobs'}", "shard=1/2,2/2")
-    result = run(*launcher, *options, "on_extraction=save_numpy", environment={"PYTHONPATH": str(outside)})
+    """The command in the documentation, with other media and an extractor that loads faster."""
+    [documented] = re.findall(r"^python main\.py (.*submitit_local.*)$", SLURM, re.MULTILINE)
+    words = [word for word in documented.split() if word.partition("=")[0] not in ("feature_type", "video_paths")]
+    jobs = f"hydra.sweep.dir={tmp_path / 'jobs'}"
+    result = run(*words, jobs, *options, environment={"PYTHONPATH": str(outside)})
     assert result.code == 1
     assert result.stderr.splitlines()[-1] == "error: 1 failed; the log of the job, under hydra.sweep.dir, lists them"
     assert sorted(path.stem for path in tmp_path.rglob("*.npy")) == [f"{name}_rms" for name in NAMES]
     logs = "".join(path.read_text() for path in tmp_path.rglob("*_log.err"))
     assert "shard 1 of 2: " in logs
     assert "shard 2 of 2: " in logs
+
+
+def test_commands_in_the_documentation_are_valid() -> None:
+    text = (SLURM + LISTS).replace("\\\n", " ")
+    commands = re.findall(r"^(?:srun )?python main\.py (.*=.*)$", text, re.MULTILINE)
+    assert len(commands) >= 4
+    for command in commands:
+        script = f"SLURM_ARRAY_TASK_ID=3; printf '%s\\n' {command}"
+        words = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+        for line in grammar.combinations([word for word in words if word != "--multirun"]):
+            checks.check(line, Catalogue())
