@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.sources import Inputs, Selection
 from torch_zoo.utils.types import Source, UsageError
 
@@ -68,6 +69,7 @@ def test_split_of_a_table_of_ones_own() -> None:
     Path("own.csv").write_text("path,split\nclips/part/QDppmIicknY.mp4,train\nclips/---g-f_I2yQ_000001.mp4,test\n")
     selection = select(file_with_video_paths="own.csv", split="test")
     assert [source.name for source in selection.sources] == ["---g-f_I2yQ_000001"]
+    assert selection.notes == ["data_path=clips is not used: own.csv names paths, not the ids of a dataset"]
     Path("list.txt").write_text("clips\n")
     with pytest.raises(UsageError, match=r"split=test: list\.txt has no splits"):
         select(file_with_video_paths="list.txt", split="test")
@@ -80,7 +82,7 @@ def test_split_of_a_table_of_ones_own() -> None:
         ({"data_path": "gone"}, "data_path=gone: no such folder"),
         (
             {"data_path": "empty"},
-            r"vggsound\.csv: none of its 3 clips is in data_path=empty, e\.g\. no ---g-f_I2yQ_000001\.\* or",
+            r"vggsound\.csv: none of its 3 clips is there, e\.g\. no ---g-f_I2yQ_000001\.\* or .* in empty",
         ),
         (
             {"missing": "refuse"},
@@ -104,3 +106,20 @@ def test_the_same_seconds_under_two_names_stay_two_rows(caplog: pytest.LogCaptur
     assert caplog.messages == [
         "3 duplicates are left out, e.g. clips/part/QDppmIicknY.mp4 [1\N{EN DASH}2 s] (own.csv, line 4)"
     ]
+
+
+def test_list_and_media_behind_urls(bucket: str) -> None:
+    for name, content in (
+        ("vggsound.csv", LIST),
+        ("media/deep/QDppmIicknY_000030.mp4", "x"),
+        ("media/.glLQrEijrKg.mp4", "x"),
+    ):
+        with storage.atomic_write(f"{bucket}/{name}") as file:
+            file.write(content.encode())
+    selection = select(file_with_video_paths=f"{bucket}/vggsound.csv", data_path=f"{bucket}/media")
+    assert [(source.path.removeprefix(f"{bucket}/media/"), source.name) for source in selection.sources] == [
+        ("---g-f_I2yQ_000001.mp4", "---g-f_I2yQ_000001"),
+        ("deep/QDppmIicknY_000030.mp4", "QDppmIicknY_000030"),
+        ("glLQrEijrKg_000300.mp4", "glLQrEijrKg_000300"),
+    ]
+    assert set(selection.missing) == {"---g-f_I2yQ_000001", "glLQrEijrKg_000300"}

@@ -11,7 +11,7 @@ from torch_zoo.utils.engines.channel import Channel
 from torch_zoo.utils.engines.decoder import Decoded, Return
 from torch_zoo.utils.engines.decoder_server import Exited, Fork
 from torch_zoo.utils.engines.pipeline import Ended, Event, Retried
-from torch_zoo.utils.engines.scheduler import Action, Fail, Give, Restart, Scheduler
+from torch_zoo.utils.engines.scheduler import Abort, Action, Fail, Give, Restart, Scheduler
 from torch_zoo.utils.engines.slabs import DroppedSlab, SharedWindows, SlabReader
 from torch_zoo.utils.types import Extractor, Source, WorkerError
 
@@ -128,7 +128,7 @@ class Decoders:
                 self._fork(action.member)
             elif isinstance(action, Fail):
                 yield action.source, Ended(f"{action.reason}; tried twice")
-            else:
+            elif isinstance(action, Abort):
                 raise WorkerError(f"decoders keep ending: {action.reason}")
 
     def _fork(self, number: int) -> None:

@@ -21,6 +21,7 @@ from torch_zoo.utils.lists.clips import LABEL, SPLIT, VIDEO_ID, Clip
 from torch_zoo.utils.lists.text import open_list
 from torch_zoo.utils.lists.times import LONGEST_SECONDS
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def clips(path: str) -> Iterator[tuple[str, Clip]]:
     """
     unusable = []
     for video, entry in _videos(path).items():
-        where = f"{path}, {video}"
+        where = f"{without_secrets(path)}, {video}"
         if os.path.basename(video) != video or "\0" in video or not video:
             raise UsageError(f"{where}: an id is the name of a video's file without its suffix")
         columns, segments = _split(entry), _segments(entry, where)
@@ -67,11 +68,11 @@ def _videos(path: str) -> dict[str, Any]:
         try:
             content = json.load(file)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path}: not JSON: {error}") from error
+            raise UsageError(f"{without_secrets(path)}: not JSON: {error}") from error
     match content:
         case {"database": dict(videos)} | dict(videos):
             return videos
-    raise UsageError(f"{path}: not a list of videos, {{id: {{...}}}}, as in ActivityNet")
+    raise UsageError(f"{without_secrets(path)}: not a list of videos, {{id: {{...}}}}, as in ActivityNet")
 
 
 def _split(entry: Any) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch_zoo.utils import naming, storage
 from torch_zoo.utils.types import Source, UsageError
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ def _candidate(clip: Clip, place: int | None) -> tuple[str, bool]:
 
 
 def _missing(clip: Clip, folder: str) -> str:
-    return f"no {' or '.join(f'{stem}.*' for stem in dict.fromkeys((clip.name, clip.video)))} in {folder}"
+    return (
+        f"no {' or '.join(f'{stem}.*' for stem in dict.fromkeys((clip.name, clip.video)))} in {without_secrets(folder)}"
+    )
 
 
 def youtube_id(text: str, where: str) -> str:

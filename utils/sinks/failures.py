@@ -10,8 +10,8 @@ from pathlib import Path
 
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.lists.tables import COLUMNS
-from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.types import Outcome
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
