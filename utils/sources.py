@@ -86,7 +86,7 @@ class Inputs:
         if dataset:
             yield f"{file}: read as {dataset.title}"
         elif self.data_path is not None:
-            yield f"data_path={without_secrets(self.data_path)} is not used: {file} names paths, not the ids of a dataset"
+            yield f"data_path={without_secrets(self.data_path)} is not used: {file} names paths, not ids"
 
     def _from_paths(self) -> Iterator[Listed]:
         paths = self.video_paths if isinstance(self.video_paths, list) else [self.video_paths]

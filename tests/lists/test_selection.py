@@ -69,7 +69,7 @@ def test_split_of_a_table_of_ones_own() -> None:
     Path("own.csv").write_text("path,split\nclips/part/QDppmIicknY.mp4,train\nclips/---g-f_I2yQ_000001.mp4,test\n")
     selection = select(file_with_video_paths="own.csv", split="test")
     assert [source.name for source in selection.sources] == ["---g-f_I2yQ_000001"]
-    assert selection.notes == ["data_path=clips is not used: own.csv names paths, not the ids of a dataset"]
+    assert selection.notes == ["data_path=clips is not used: own.csv names paths, not ids"]
     Path("list.txt").write_text("clips\n")
     with pytest.raises(UsageError, match=r"split=test: list\.txt has no splits"):
         select(file_with_video_paths="list.txt", split="test")
