@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.types import Commit, Features, Source
 
@@ -54,7 +55,7 @@ class FileSink(FolderSink):
                 path = self.path(features.source, key)
                 with atomic_write(path, self.provenance.token) as partial, partial.open("wb") as file:
                     self.save(array, file)
-        return features.report
+        return report(features)
 
     def _is_there(self, path: Path, row: np.dtype) -> bool:
         try:

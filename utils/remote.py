@@ -1,0 +1,134 @@
+"""What fsspec does with URLs: its errors become OSErrors that people understand, and what may pass is tried again."""
+
+from __future__ import annotations
+
+import errno
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from torch_zoo.utils.urls import without_secrets
+
+T = TypeVar("T")
+
+PAUSES = (0.25, 1.0, 4.0)  # s before each new attempt, up to twice as long
+READ_SECONDS = 30.0  # without a byte from an HTTP server
+
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # of this package, for its kinds of URLs
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "TokenRetrievalError"}
+WITHOUT_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
+UNREACHABLE = {"ConnectionError", "ConnectTimeoutError", "EndpointConnectionError", "ClientConnectionError"}
+BROKEN = {"ClientPayloadError", "ServerDisconnectedError", "HTTPClientError", "ReadTimeoutError", "IncompleteReadError"}
+MAY_PASS = {errno.EBUSY, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EIO, errno.EPIPE, errno.ETIMEDOUT}
+
+
+def attempt(url: str, action: Callable[[Any, str], T]) -> T:
+    """`action(file system, path in it)`, repeated after errors that may pass. Raises OSError."""
+    for pause in (*PAUSES, None):
+        try:
+            return action(*locate(url))
+        except Exception as caught:
+            error = translated(caught, url)
+            if pause is None or error.errno not in MAY_PASS:
+                raise error from caught
+            time.sleep(pause * (1 + random.random()))
+    raise AssertionError  # the last attempt returns or raises
+
+
+def locate(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, configured as fsspec always is, and the path in it. Raises OSError."""
+    import fsspec  # type: ignore[import-untyped]
+
+    protocol = url.split("://")[0].lower()
+    try:
+        return fsspec.core.url_to_fs(url, **(_http_options(url, protocol) if protocol in ("http", "https") else {}))
+    except ImportError as error:
+        extra = EXTRAS.get(protocol)
+        todo = f"pip install 'torch-zoo[{extra}]'" if extra else str(error)
+        raise OSError(errno.ENOSYS, f"{protocol}:// requires another package: {todo}", without_secrets(url)) from error
+    except ValueError as error:
+        raise OSError(errno.EPROTONOSUPPORT, f"unknown kind of URL ({error})", without_secrets(url)) from error
+
+
+def translated(error: Exception, url: str) -> OSError:
+    """The error in words for people, without secrets."""
+    number, words = _meaning(error)
+    return OSError(number, words, without_secrets(url))
+
+
+def _meaning(error: BaseException) -> tuple[int, str]:
+    chain = list(_chain(error))
+    if any(getattr(each, "filename", None) and isinstance(each, OSError) and each.strerror for each in chain[:1]):
+        assert isinstance(error, OSError)
+        return error.errno or errno.EIO, error.strerror or ""  # ours, or of a local file
+    codes = {code for each in chain for code in _codes(each)}
+    if codes & EXPIRED:
+        return errno.EACCES, "the credentials have expired; renew them and run the same command again"
+    if codes & WITHOUT_CREDENTIALS:
+        return errno.EACCES, "no usable credentials were found; docs/storage.md says where they are looked for"
+    if "NoSuchBucket" in codes:
+        return errno.ENOENT, "no such bucket"
+    for status in (code for code in codes if isinstance(code, int)):
+        return _meaning_of_status(status)
+    if isinstance(error, FileNotFoundError):
+        return errno.ENOENT, "no such file"
+    if isinstance(error, PermissionError):
+        return errno.EACCES, "access denied"
+    if isinstance(error, NotImplementedError):
+        return errno.ENOSYS, "this kind of URL can't do that"
+    if isinstance(error, TimeoutError) or "TimeoutError" in codes:
+        return errno.ETIMEDOUT, "the server does not answer"
+    if codes & UNREACHABLE:
+        return errno.EHOSTUNREACH, "the server cannot be reached"
+    if codes & BROKEN or isinstance(error, ConnectionError):
+        return errno.ECONNRESET, "the connection breaks off"
+    words = f"{type(error).__name__}: {without_secrets(str(error))}".splitlines()[0]
+    return (error.errno or errno.EIO) if isinstance(error, OSError) else errno.EINVAL, words
+
+
+def _meaning_of_status(status: int) -> tuple[int, str]:
+    if status in (401, 403):
+        return errno.EACCES, f"access denied (HTTP {status})"
+    if status in (404, 410):
+        return errno.ENOENT, f"no such file (HTTP {status})"
+    if status in (408, 429) or status >= 500:
+        return errno.EBUSY, f"the server is too busy or out of order (HTTP {status})"
+    return errno.EINVAL, f"the server refuses the request (HTTP {status})"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _codes(error: BaseException) -> Iterator[str | int]:
+    """What tells the kind of an error: its classes, an HTTP status, a code of S3."""
+    yield from (each.__name__ for each in type(error).__mro__)
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's
+        yield str(response.get("Error", {}).get("Code"))
+        yield response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    for status in (
+        getattr(error, "status", None),
+        getattr(error, "code", None),
+        getattr(response, "status_code", None),
+    ):
+        if isinstance(status, int):
+            yield status
+
+
+def _http_options(url: str, protocol: str) -> dict[str, Any]:
+    """As the user configured fsspec for HTTP; the bytes as they are, no limit to a download that goes on, proxies."""
+    import aiohttp
+    from fsspec.config import conf  # type: ignore[import-untyped]
+
+    given = conf.get(protocol, {})
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=READ_SECONDS, sock_read=READ_SECONDS)
+    return {
+        "headers": {**given.get("headers", {}), "Accept-Encoding": "identity"},
+        "client_kwargs": {"timeout": timeout, "trust_env": True, **given.get("client_kwargs", {})},
+        "encoded": url.isascii() and " " not in url,  # else a signature would no longer fit
+    }

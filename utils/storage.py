@@ -1,0 +1,166 @@
+"""Paths of users: the only module that opens, lists, tests or writes what they name.
+
+A path is a string: a local path, or a URL that fsspec knows (s3://, gs://, hf://, https://, memory://, ...). `file://`
+is local. Everything raises OSError, whose `reason` is for people. fsspec is imported for URLs only.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, TextIO, cast
+
+from torch_zoo.utils import remote
+from torch_zoo.utils.urls import is_url, local
+
+__all__ = [
+    "Stamp", "atomic_write", "exists", "is_url", "join", "listing", "local", "open_read", "open_text", "reason",
+    "remove", "stamp",
+]  # fmt: skip
+
+MEMORY_BYTES = 64 << 20  # of an object that is being written; larger ones wait in a temporary file
+MARKS = "ETag etag md5Hash blob_id Last-Modified LastModified last_modified updated mtime modified created".split()
+
+
+class Stamp(NamedTuple):
+    """What changes when a file does."""
+
+    size: int | None  # bytes
+    modified: str | int | None  # local: time in ns; URL: entity tag or, where the server has none, its time
+
+
+def join(folder: str, *names: str) -> str:
+    return "/".join((folder.rstrip("/"), *names)) if is_url(folder) else os.path.join(local(folder), *names)
+
+
+def exists(path: str) -> bool:
+    """Is there a file or folder?"""
+    if not is_url(path):
+        return os.path.exists(local(path))
+    try:
+        remote.attempt(path, _fresh_info)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def stamp(path: str) -> Stamp:
+    """Of a file. Raises FileNotFoundError and other OSErrors."""
+    if is_url(path):
+        return _remote_stamp(remote.attempt(path, _fresh_info))
+    status = os.stat(local(path))
+    return Stamp(status.st_size, status.st_mtime_ns)
+
+
+def listing(folder: str) -> dict[str, Stamp]:
+    """All files at any depth of a folder, hidden ones too, by name relative to it; nothing if there is no folder.
+
+    A missing bucket is an OSError.
+    """
+    if not is_url(folder):
+        return dict(_local_listing(local(folder)))
+    try:
+        found, root = remote.attempt(folder, _find)
+    except FileNotFoundError as error:
+        if "bucket" in reason(error):
+            raise
+        return {}
+    prefix = root.rstrip("/") + "/"
+    files = (each for each in found.values() if each["type"] == "file" and each["name"].startswith(prefix))
+    return {each["name"].removeprefix(prefix): _remote_stamp(each) for each in files if each["name"] != prefix}
+
+
+def open_read(path: str) -> BinaryIO:
+    """The bytes of a file; seekable."""
+    if not is_url(path):
+        return open(local(path), "rb")  # the caller closes it
+    from torch_zoo.utils.remote_file import open_remote
+
+    return open_remote(path)
+
+
+def open_text(path: str, newline: str | None = None) -> TextIO:
+    """A file as UTF-8, with or without a byte order mark, and with whatever else file names hold."""
+    return io.TextIOWrapper(open_read(path), encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+@contextmanager
+def atomic_write(path: str, token: str | None = None) -> Iterator[BinaryIO]:
+    """A seekable file to write to; it becomes `path` as a whole if the block succeeds, else nothing changes.
+
+    A local one waits beside `path` under a hidden name with `token`, the default of which is the process id.
+    """
+    if not is_url(path):
+        with _local_write(Path(local(path)), token or str(os.getpid())) as file:
+            yield file
+        return
+    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as waiting:
+        yield cast(BinaryIO, waiting)
+        size = waiting.seek(0, os.SEEK_END)
+        waiting.seek(0)
+        if size <= MEMORY_BYTES:
+            content = waiting.read()
+            remote.attempt(path, lambda system, name: system.pipe_file(name, content))
+        else:
+            remote.attempt(path, lambda system, name: system.put_file(f"/dev/fd/{waiting.fileno()}", name))
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there."""
+    try:
+        if is_url(path):
+            remote.attempt(path, lambda system, name: system.rm_file(name))
+        else:
+            os.unlink(local(path))
+    except FileNotFoundError:
+        pass
+
+
+def reason(error: OSError) -> str:
+    """What is wrong, for people."""
+    return error.strerror or str(error)
+
+
+def _fresh_info(system: Any, name: str) -> dict[str, Any]:
+    system.invalidate_cache()
+    found: dict[str, Any] = system.info(name)
+    return found
+
+
+def _find(system: Any, name: str) -> tuple[dict[str, dict[str, Any]], str]:
+    system.invalidate_cache()
+    return system.find(name, detail=True), name
+
+
+def _remote_stamp(found: dict[str, Any]) -> Stamp:
+    mark = next((found[mark] for mark in MARKS if found.get(mark)), None)
+    if isinstance(mark, datetime):
+        mark = mark.timestamp()
+    return Stamp(found.get("size"), None if mark is None else str(mark).strip('"'))
+
+
+def _local_listing(folder: str) -> Iterator[tuple[str, Stamp]]:
+    for place, _, names in os.walk(folder):
+        for path in (os.path.join(place, name) for name in names):
+            try:
+                yield os.path.relpath(path, folder), stamp(path)
+            except FileNotFoundError:  # removed meanwhile, or a link to nowhere
+                continue
+
+
+@contextmanager
+def _local_write(path: Path, token: str) -> Iterator[BinaryIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{token}.{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("w+b") as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

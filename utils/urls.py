@@ -1,0 +1,30 @@
+"""URLs as text: which paths are URLs, and what of them may be shown."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+_URL = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_QUERY = re.compile(r"\?[^#]*")
+_SECRET = re.compile(r"[?&;][^=&;]*(?:token|sign|sig|key|passw|secret|credential|policy|hmac)[^=&;]*=", re.IGNORECASE)
+_USER = re.compile(r"(://)[^/?#]*@")
+
+
+def is_url(path: str) -> bool:
+    """Is it more than a local path, such as s3://bucket/clip.mp4? (file:///clip.mp4 is local.)"""
+    return _URL.match(path) is not None
+
+
+def local(path: str) -> str:
+    """A local path as it is, or that of a `file://` URL."""
+    return unquote(urlsplit(path).path) if path.lower().startswith("file://") else path
+
+
+def without_secrets(path: str) -> str:
+    """A URL without its user and password and, where its query signs it, without its query; other paths as they are."""
+    if not is_url(path):
+        return path
+    shown = _USER.sub(r"\1***@", path)
+    query = _QUERY.search(shown)
+    return _QUERY.sub("?***", shown, count=1) if query and _SECRET.search(query[0]) else shown
