@@ -155,7 +155,7 @@ class Sink(ABC):
     """Where features go. A sink must `write`; one that stores features also says what it has.
 
     The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `open` and then `write`
-    are called. A worker may be killed at any time, and exits without running what waits for the exit.
+    and `flush` are called. A worker may be killed at any time, and exits without running what waits for the exit.
     """
 
     @property
@@ -165,7 +165,21 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, features: Features) -> str:
-        """Store the features of a source, atomically; returns what is to be printed on stdout. Raises OSError."""
+        """Store the features of a source, atomically; returns what is to be printed on stdout. Raises OSError.
+
+        A sink that stores many sources at a time may keep them until it has enough: then it is `buffered`.
+        """
+
+    @property
+    def buffered(self) -> bool:
+        """Does this copy hold features that are not stored yet? Their sources do not count as done until it is False.
+
+        A `write` or `flush` that raises leaves it True.
+        """
+        return False
+
+    def flush(self) -> None:
+        """Store what is buffered; called when a worker has nothing else to do. Raises OSError."""
 
     def open(self, token: str) -> None:
         """Called once in each worker, before its first `write`.

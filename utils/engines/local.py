@@ -18,7 +18,8 @@ from torch_zoo.utils.engines import worker
 from torch_zoo.utils.engines.channel import Channel, readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions
-from torch_zoo.utils.engines.scheduler import Action, Fail, Give, Restart, Scheduler
+from torch_zoo.utils.engines.outbox import Computed
+from torch_zoo.utils.engines.scheduler import Action, Fail, Flush, Give, Restart, Scheduler
 from torch_zoo.utils.processes import KEEP_MEMORY, cause_of_exit
 from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, UsageError, WorkerError, no_op
 
@@ -134,6 +135,8 @@ class _Workers:
         if isinstance(message, Outcome):
             yield message
             yield from self._act(self._scheduler.outcome(number, message.source))
+        elif isinstance(message, Computed):
+            yield from self._act(self._scheduler.computed(number, message.source))
         elif isinstance(message, worker.SourceRequest):
             yield from self._act(self._scheduler.ready(number, message.number))
         elif isinstance(message, worker.Loaded):
@@ -163,6 +166,8 @@ class _Workers:
         for action in actions:
             if isinstance(action, Give):
                 self._workers[action.member].send(action.source)
+            elif isinstance(action, Flush):
+                self._workers[action.member].send(worker.Store())
             elif isinstance(action, Restart):
                 self._start(action.member)
             elif isinstance(action, Fail):

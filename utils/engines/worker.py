@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines.channel import Channel, readable
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders, Found
+from torch_zoo.utils.engines.outbox import Outbox
 from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Event, Pipeline
 from torch_zoo.utils.processes import end_with_parent
 from torch_zoo.utils.types import Extractor, Sink, Source, Stage, UsageError, Windows
@@ -41,6 +42,11 @@ class Loaded:
 @dataclass(frozen=True, slots=True)
 class Committed:
     """Driver to worker: outputs may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Driver to worker: there is nothing else to do now; store what is buffered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ class DeviceWorker:
         self._driver = driver
         self._token = token
         self._decoders = Decoders(server, config.extractor, config.decoders)
+        self._outbox = Outbox(config.sink, driver.send)
         self._committed = False  # outputs may be written
         self._last = False  # the driver has no more sources
 
@@ -102,7 +109,7 @@ class DeviceWorker:
         self._request(self._decoders.capacity)
         stages, early = self._load()
         self._pipeline = Pipeline(
-            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._driver.send
+            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._outbox.add
         )
         self._driver.send(Loaded())
         while not self._committed:
@@ -115,6 +122,7 @@ class DeviceWorker:
                 self._receive_all(LONG_SECONDS if self._pipeline.busy else None)
         while self._pipeline.settle(more_to_come=False):
             pass
+        self._outbox.flush()
         self._decoders.close()
 
     def _load(self) -> tuple[Sequence[Stage], list[Found]]:
@@ -168,6 +176,8 @@ class DeviceWorker:
             yield from self._decoders.add(message)
         elif isinstance(message, Committed):
             self._committed = True
+        elif isinstance(message, Store):
+            self._outbox.flush()
         else:
             self._last = True
 
