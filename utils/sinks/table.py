@@ -12,7 +12,7 @@ import numpy as np
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.sinks.journal import Journal, exited
 from torch_zoo.utils.sinks.merging import described, merge, names_and_columns, open_table
-from torch_zoo.utils.sinks.provenance import locked
+from torch_zoo.utils.sinks.record import locked
 from torch_zoo.utils.sinks.table_rows import JOURNALS, columns, entry, rows, utf8
 from torch_zoo.utils.types import Commit, Features, Source, UsageError
 
@@ -41,7 +41,7 @@ class SaveTable(FolderSink):
         self._merge()  # what a run that was killed left
         names, _ = self._there
         all_new = overwrite and names <= {utf8(source.name) for source in sources}
-        claimed = self.claim(settings, {self.path} if all_new else set(), names)
+        claimed = self.claim(settings, sources, {FILE_NAME} if all_new else set(), names)
         if not all_new:
             _check_types(self.path, arrays)
 
