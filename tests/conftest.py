@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from faulty_server import web  # noqa: F401 - fixtures
 from formula import formula_tensor
+from object_storage import bucket, object_storage  # noqa: F401
 
 from torch_zoo.utils.devices import cpu_cores
 

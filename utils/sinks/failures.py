@@ -10,9 +10,9 @@ import os
 from collections.abc import Collection, Sequence
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.lists import COLUMNS
-from torch_zoo.utils.naming import without_secrets
+from torch_zoo.utils.lists.tables import COLUMNS
 from torch_zoo.utils.types import Outcome
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
