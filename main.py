@@ -11,7 +11,6 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch_zoo.utils.terminal.exit_codes import command
@@ -50,6 +49,7 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
         print(help.text(catalogue, grammar.values(typed.overrides)))
         return []
     lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
+    lines = [flags.with_layout(line, catalogue) for line in lines]
     if not typed.has(*UNCHECKED):
         for line in lines:
             checks.check(line, catalogue)
@@ -86,6 +86,7 @@ def compose_line(hydra_flags: Sequence[str], overrides: Sequence[str]) -> list[E
 
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
+    from torch_zoo.utils import storage
     from torch_zoo.utils.options import Run, build, import_target, reject_unused_options
     from torch_zoo.utils.sources import Inputs, is_missing
     from torch_zoo.utils.terminal.checks import CLASSES
@@ -94,7 +95,7 @@ def run(extraction: Extraction) -> int:
 
     config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
-    options = {**config, "folder": str(Path(settled.output_path) / feature_type)}
+    options = {**config, "folder": storage.join(settled.output_path, feature_type)}
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
     reject_unused_options(extraction.given, targets, [Inputs, Reporting, Run], feature_type)
     extractor: Extractor

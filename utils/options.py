@@ -41,8 +41,6 @@ class Run:
     def __post_init__(self) -> None:
         if not self.output_path.strip():
             raise UsageError("output_path: no folder is given")
-        if "://" in self.output_path:
-            raise UsageError(f"output_path={self.output_path}: must be a local folder; URLs are not supported yet")
 
 
 def build(target: type[T], options: Mapping[str, Any]) -> T:
@@ -103,7 +101,8 @@ def choices(hint: Any) -> tuple[str, ...]:
 
 
 def _shown(hint: Any) -> Any:
-    if {str, list[str]} <= set(get_args(hint)):  # a union that OmegaConf doesn't know
+    kinds = set(get_args(hint)) - {type(None)}
+    if len(kinds) > 1 and list in map(get_origin, kinds):  # a union that OmegaConf doesn't know
         return Any
     if not choices(hint):
         return hint

@@ -165,7 +165,7 @@ def test_adopted_outputs_are_those_of_the_first_source(sink: FolderSink, clip: S
 
 def test_resuming_reads_no_media(sink: FolderSink, clip: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     extract(sink, clip)
-    monkeypatch.setattr("torch_zoo.utils.sinks.provenance.digest_of_ends", None)
+    monkeypatch.setattr("torch_zoo.utils.sinks.origins.digest_of_ends", None)
     assert resumed(sink).has(clip, ROWS)
     shutil.copy(clip.path, f"{clip.path}.copy")
     with pytest.raises(TypeError):

@@ -6,13 +6,12 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 from tqdm import tqdm
 
-from torch_zoo.utils import naming
+from torch_zoo.utils import naming, storage
 from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.types import Outcome, TorchZooError
 
@@ -40,7 +39,7 @@ class Progress:
         if kind == "auto":
             kind = "bar" if sys.stderr.isatty() else "log"
         self._kind = kind
-        self._folder = Path(options.folder)
+        self._folder = options.folder
         self._destination = destination
         self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
         self._total = total
@@ -107,7 +106,8 @@ class Progress:
         try:
             file = failures.update(self._folder, self._tried, self._failed)
         except OSError as cause:
-            print(f"{self._folder / failures.FILE_NAME} can't be written: {cause.strerror}", file=sys.stderr)
+            file = storage.join(self._folder, failures.FILE_NAME)
+            print(f"{file} can't be written: {storage.reason(cause)}", file=sys.stderr)
         else:
             if self._failed:
                 print(f"what failed is listed in {file}; file_with_video_paths takes it", file=sys.stderr)
