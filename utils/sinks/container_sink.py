@@ -55,7 +55,7 @@ class ContainerSink(FolderSink):
         self._gather()  # what a run that was killed left
         lines = self.stored.lines
         overwritten = lines.keys() & {utf8(source.name) for source in sources} if overwrite else set()
-        replaced = set(self.stored.sources) if overwritten == lines.keys() else set()
+        replaced = set(self.stored.sources) if overwrite and overwritten == lines.keys() else set()
         claimed = self.claim(settings, sources, replaced, lines.keys(), b"".join(lines.values()))
         for file in list(self.stored.sources)[:1] if not replaced else ():
             self.container.check(self.stored.path(file), arrays)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 import numpy as np
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import samples
 from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.container_sink import ContainerSink
 from torch_zoo.utils.sinks.entries import name_of
-from torch_zoo.utils.types import AddedSetting, Commit, Features, Source, UsageError
+from torch_zoo.utils.sinks.samples import JSON, TIMES, SampleSink, read
+from torch_zoo.utils.sinks.shards import Limit
+from torch_zoo.utils.types import Commit, Source, UsageError
 
 if TYPE_CHECKING:
     import h5py
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 class HDF5(Container):
-    """`<name>/<array>`, with what the list says of the source as attributes of the group."""
+    """`<name>/<key>`, and as attributes of the group where it is from."""
 
     suffix: ClassVar[str] = ".h5"
 
     def sources(self, path: str) -> dict[str, bytes]:
         with _open(path) as file:
-            return dict.fromkeys(map(_name, file), b"")
+            return {_name(group): b"" for group in file}
 
     def write(
         self,
@@ -51,4 +51,56 @@ class HDF5(Container):
                         if _name(group) not in without:
                             before.copy(group, written)
             for entry in entries:
-                _add(written.create_group(_group(name_of(entry))), samples.read(entry))
+                _add(written.create_group(_group(name_of(entry))), read(entry))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveHDF5(SampleSink):
+    """`features.h5`."""
+
+    container: ClassVar[Container] = HDF5()
+    limit: ClassVar[Limit | None] = None
+    separator: ClassVar[str] = "/"
+
+    def prepare(
+        self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
+    ) -> Commit:
+        if find_spec("h5py") is None:
+            raise UsageError("on_extraction=save_hdf5 requires another package: pip install 'torch-zoo[hdf5]'")
+        if storage.is_url(self.folder):
+            raise UsageError(
+                f"output_path={self.folder}: an HDF5 file grows with each run, so it needs a local folder; "
+                "on_extraction=save_table and save_webdataset write to URLs"
+            )
+        return super().prepare(settings, sources, arrays, overwrite)
+
+
+def _group(name: str) -> str:
+    """The group of a source: its name, but for `.`, which HDF5 keeps for itself."""
+    return f"%25{name[1:]}" if name.startswith("%") else "%2E" if name == "." else name
+
+
+def _name(group: str) -> str:
+    return f"%{group[3:]}" if group.startswith("%25") else "." if group == "%2E" else group
+
+
+def _add(group: h5py.Group, pieces: Mapping[str, bytes]) -> None:
+    described = json.loads(pieces[JSON])
+    group.create_dataset(TIMES, data=np.array(described.pop(TIMES)).reshape(-1, 2))
+    group.attrs.update({name: value for name, value in described.items() if value is not None})
+    for piece, content in pieces.items():
+        if piece != JSON:
+            group.create_dataset(piece.removesuffix(".npy"), data=np.load(io.BytesIO(content), allow_pickle=False))
+
+
+@contextmanager
+def _open(path: str) -> Iterator[h5py.File]:
+    import h5py
+
+    try:
+        with storage.open_read(path) as file, h5py.File(file, "r") as opened:
+            yield opened
+    except (OSError, RuntimeError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise UsageError(f"{path}: cannot be read ({storage.reason(error)})") from error
+        raise UsageError(f"{path}: damaged, or not an HDF5 file; delete it or move it away") from error

@@ -88,6 +88,14 @@ def read(source: Source) -> Origin:
     return known._replace(size=size, etag=None if etag is None else str(etag))
 
 
+def line_of(source: Source) -> bytes:
+    """The line of a source as it is now, or of unknown origin if it was deleted after it was decoded."""
+    try:
+        return line(source.name, read(source))
+    except OSError:
+        return line(source.name, UNKNOWN)
+
+
 def line(name: str, origin: Origin | None) -> bytes:
     """ASCII, so that any name, also one that is not UTF-8, stays on its line and comes back."""
     known = None if origin is None else {} if origin == UNKNOWN else origin._asdict()

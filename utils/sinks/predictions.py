@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -13,13 +13,15 @@ from torch_zoo.utils.predictions import softmax
 from torch_zoo.utils.sinks import rows
 from torch_zoo.utils.sinks.container import Container
 from torch_zoo.utils.sinks.csv_table import CSV
+from torch_zoo.utils.sinks.files import SaveNumpy
 from torch_zoo.utils.sinks.parquet import Parquet
 from torch_zoo.utils.sinks.table import TableSink
-from torch_zoo.utils.types import Commit, Features, Predictions, Source, UsageError
+from torch_zoo.utils.types import Commit, Features, Source, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SOFTMAX = {"softmax": np.dtype(np.float32)}
 HEAD = "head"  # column of the stream or head that predicts
 
 
@@ -49,6 +51,10 @@ class SavePredictions(TableSink):
     @property
     def container(self) -> Container:
         return CSV() if self._csv else Parquet()
+
+    def write(self, features: Features) -> str:
+        super().write(features)
+        return ""
 
     @property
     def _csv(self) -> bool:
@@ -94,3 +100,27 @@ class SavePredictions(TableSink):
             columns[f"class_{place + 1}"] = pa.array(names[chosen], pa.string())
             columns[f"probability_{place + 1}"] = pa.array(probabilities[np.arange(len(chosen)), chosen])
         return columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveSoftmax(SaveNumpy):
+    """`<name>.npy`: probabilities (T, classes) float32, of several heads those of the last, which combines them."""
+
+    stores_predictions: ClassVar[bool] = True
+
+    name_pattern: str = "{name}"
+
+    def prepare(
+        self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
+    ) -> Commit:
+        return super().prepare(settings, sources, SOFTMAX, overwrite)
+
+    def has(self, source: Source, arrays: Mapping[str, np.dtype]) -> bool:
+        return super().has(source, SOFTMAX)
+
+    def write(self, features: Features) -> str:
+        probabilities = np.zeros((0, 0), np.float32)
+        if features.predictions:
+            probabilities = softmax(list(features.predictions.logits.values())[-1]).astype(np.float32)
+        super().write(replace(features, arrays={"softmax": probabilities}))
+        return ""

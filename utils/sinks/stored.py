@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ class Stored:
                 self._read[name] = stamps[name], sources
         return {name: self._read[name][1] for name in stamps}
 
-    @property
+    @cached_property
     def lines(self) -> dict[str, bytes]:
         """The same of all files."""
         return {name: line for sources in self.sources.values() for name, line in sources.items()}
@@ -90,7 +91,8 @@ class Stored:
 
     def forget(self) -> None:
         """The files may have changed."""
-        self.__dict__.pop("sources", None)
+        for kept in ("sources", "lines"):
+            self.__dict__.pop(kept, None)
 
     def _drop(self, file: str, sources: Collection[str], names: Collection[str]) -> None:
         gone = {name for name in sources if name in names}
@@ -104,5 +106,10 @@ class Stored:
         """What a file says of itself."""
         import torch_zoo
 
-        with storage.open_text(self.path(settings.FILE_NAME)) as file:
-            return {"torch_zoo": torch_zoo.__version__, "extraction": file.read()}
+        about = {"torch_zoo": torch_zoo.__version__}
+        with (
+            suppress(FileNotFoundError),  # a user deleted it
+            storage.open_text(self.path(settings.FILE_NAME)) as file,
+        ):
+            about["extraction"] = file.read()
+        return about

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import samples
 from torch_zoo.utils.sinks.container import Container, by_name, record
 from torch_zoo.utils.sinks.entries import name_of
+from torch_zoo.utils.sinks.samples import read
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Tar(Container):
             else:
                 _add(tar, SOURCES, b"".join(lines.values()))
             for entry in entries:
-                for piece, content in samples.read(entry).items():
+                for piece, content in read(entry).items():
                     _add(tar, f"{key_of(name_of(entry))}.{piece}", content)
 
 

@@ -69,8 +69,8 @@ class Journals:
         if not self._journal:
             self.begin()
         assert self._journal
-        with self._provenance.writing(source):
-            origin = origins.line_of(source) if self._limit else b""  # of a single file, sources.jsonl says enough
+        with self._provenance.writing(source) as line:
+            origin = line if self._limit else b""  # a single file would get a large header, and has sources.jsonl
             self._journal.append(serialized(batch(source.name, columns, origin)))
 
     def flush(self) -> None:

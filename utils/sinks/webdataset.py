@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import samples
 from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.container_sink import ContainerSink
+from torch_zoo.utils.sinks.samples import SampleSink
 from torch_zoo.utils.sinks.shards import Limit
 from torch_zoo.utils.sinks.tar import Tar
-from torch_zoo.utils.types import Features, UsageError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from torch_zoo.utils.types import UsageError
 
 INDEX = "features.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaveWebDataset(ContainerSink):
+class SaveWebDataset(SampleSink):
     """`features-000000.tar` and so on, and `features.json`, which lists them with their numbers of samples."""
 
-    stem: ClassVar[str] = "features"
+    container: ClassVar[Container] = Tar()
+
     shard_bytes: int = 64_000_000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.shard_bytes < 1:
             raise UsageError(f"shard_bytes={self.shard_bytes}: must be 1 or more")
 
     @property
-    def container(self) -> Container:
-        return Tar()
-
-    @property
     def limit(self) -> Limit:
         return Limit(bytes=self.shard_bytes)
-
-    def encode(self, features: Features) -> Mapping[str, pa.Array]:
-        return samples.pieces(features, {key: key for key in features.arrays})
 
     def finish(self) -> None:
         super().finish()
