@@ -55,7 +55,7 @@ def extract(sink: FolderSink, *sources: Source, complete: bool = True) -> None:
                 raise KeyboardInterrupt
         else:
             worker.write(Features(source, {"vggish": np.ones((1, 4), np.uint8)}, np.array([[0.0, 1.0]])))
-    for each in getattr(worker.__dict__.get("_waiting"), "_journal", None), worker.provenance:
+    for each in getattr(worker.__dict__.get("waiting"), "journal", None), worker.provenance:
         if each:
             each.close()  # as a process that exits does
     sink.finish()

@@ -80,7 +80,7 @@ def test_a_column_per_key_where_there_are_several_and_scalars_in_each_row(tmp_pa
     assert (list(frame["fps"]), list(frame["stamps"])) == ([25.0] * 3, [0, 1, 2])
     sink.prepare(SETTINGS, [source("a")], {key: array.dtype for key, array in arrays.items()}, overwrite=False)
     assert sink.has(source("a"), {key: array.dtype for key, array in arrays.items()})
-    with pytest.raises(UsageError, match="holds rgb: .*, not depth: float32"):
+    with pytest.raises(UsageError, match=r"holds rgb: .*, not depth: float32"):
         sink.prepare(SETTINGS, [], dict.fromkeys(("rgb", "depth"), np.dtype(np.float32)), overwrite=False)
 
 

@@ -42,7 +42,7 @@ class ContainerSink(FolderSink):
 
     @abstractmethod
     def encode(self, features: Features) -> Mapping[str, pa.Array]:
-        """The columns of a source's entry, in the form that the container stores; no row = there is nothing to store."""
+        """The columns of a source's entry, as the container stores them; without a row, nothing is stored."""
 
     @property
     def destination(self) -> str:
@@ -63,7 +63,7 @@ class ContainerSink(FolderSink):
         def commit() -> None:
             claimed()
             self.stored.forget()
-            self._waiting.make_room(overwritten)
+            self.waiting.make_room(overwritten)
 
         return commit
 
@@ -72,18 +72,18 @@ class ContainerSink(FolderSink):
 
     def open(self, token: str) -> None:
         super().open(token)
-        self._waiting.begin()
+        self.waiting.begin()
 
     def write(self, features: Features) -> str:
-        self._waiting.add(features.source, self.encode(features))
+        self.waiting.add(features.source, self.encode(features))
         return report(features)
 
     @property
     def buffered(self) -> bool:
-        return self._waiting.buffered
+        return self.waiting.buffered
 
     def flush(self) -> None:
-        self._waiting.flush()
+        self.waiting.flush()
         super().flush()
 
     def finish(self) -> None:
@@ -95,14 +95,14 @@ class ContainerSink(FolderSink):
         return Stored(self.folder, self.stem, self.container)
 
     @cached_property
-    def _waiting(self) -> Journals | OpenShards:
+    def waiting(self) -> Journals | OpenShards:
         if storage.is_url(self.folder):
             return OpenShards(self.stored, self.provenance, self.limit or Limit(bytes=SHARD_BYTES))
         return Journals(self.stored, self.provenance, self.limit)
 
     def _gather(self) -> None:
         try:
-            self._waiting.gather()
+            self.waiting.gather()
         except OSError as error:
             raise UsageError(
                 f"{self.destination}: cannot be written ({storage.reason(error)}); what the workers have stored is not "

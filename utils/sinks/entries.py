@@ -1,4 +1,4 @@
-"""Entries: what a file of many sources gets of one source, as an Arrow record batch; in a journal, an IPC stream each."""
+"""Entries: sources as Arrow record batches, on their way to a file of many; in a journal, an IPC stream each."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Journaled:
                     yield entry
 
     def remove(self) -> None:
-        """Delete the journals. One that is damaged is set aside, with a warning; what comes before the damage counts."""
+        """Delete the journals. One that is damaged is set aside, with a warning; what precedes the damage counts."""
         for journal, end in self._ends.items():
             if journal.stat().st_size == end:
                 journal.unlink()

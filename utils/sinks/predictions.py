@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -88,9 +89,9 @@ class SavePredictions(TableSink):
         import pyarrow as pa
 
         if self.top_k is None:
-            taken = {*rows.COLUMNS, *self.listed, HEAD}
-            if repeated := next((name for name in classes if name in taken or taken.add(name)), None):
-                raise UsageError(f"two columns would be called {repeated}, as a class is; give a number as top_k")
+            [(name, number)] = Counter([*classes, *rows.COLUMNS, *self.listed, HEAD]).most_common(1)
+            if number > 1:
+                raise UsageError(f"two columns would be called {name}, as a class is; give a number as top_k")
             return {name: pa.array(column) for name, column in zip(classes, probabilities.T, strict=True)}
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top_k]
         names = np.array(classes, object)

@@ -1,4 +1,4 @@
-"""Were the outputs in a folder made from the sources that are given now? The record of what they were made from says so.
+"""Were the outputs in a folder made from the sources that are given now? The record of their origins says so.
 
 A source is skipped only if its outputs were completed and made from it.
 """

@@ -53,9 +53,10 @@ class Stored:
         """
         named = re.compile(f"{re.escape(self.stem)}(-[^/]+)?{re.escape(self.container.suffix)}")
         try:
-            stamps = {name: each for name, each in sorted(storage.listing(self.folder).items()) if named.fullmatch(name)}
+            listing = sorted(storage.listing(self.folder).items())
         except OSError as error:
             raise UsageError(f"output_path: cannot list {self.folder} ({storage.reason(error)})") from error
+        stamps = {name: stamp for name, stamp in listing if named.fullmatch(name)}
         new = [name for name, stamp in stamps.items() if name not in self._read or self._read[name][0] != stamp]
         with ThreadPoolExecutor(READERS) as readers:
             for name, sources in zip(new, readers.map(self.container.sources, map(self.path, new)), strict=True):

@@ -1,8 +1,8 @@
 """Where features wait until they are in a file of many sources.
 
-In a local folder each worker keeps a journal, and the driver puts the journals into files: a crash loses nothing. Behind
-a URL, where nothing can be appended to, each worker holds an open shard and stores it as a whole; only then its sources
-count as done.
+In a local folder each worker keeps a journal, and the driver puts the journals into files: a crash loses nothing.
+Behind a URL, where nothing can be appended to, each worker holds an open shard and stores it as a whole; only then its
+sources count as done.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ class Journals:
         self._limit = limit
         self._folder = Path(storage.local(stored.folder))
         self._pattern = f"{stored.stem}.*.journal"
-        self._journal: Journal | None = None
+        self.journal: Journal | None = None
 
     def begin(self) -> None:
-        self._journal = Journal(self._folder, self._pattern, self._provenance.token)
+        self.journal = Journal(self._folder, self._pattern, self._provenance.token)
 
     def add(self, source: Source, columns: Mapping[str, pa.Array]) -> None:
-        if not self._journal:
+        if not self.journal:
             self.begin()
-        assert self._journal
+        assert self.journal
         with self._provenance.writing(source) as line:
             origin = line if self._limit else b""  # a single file would get a large header, and has sources.jsonl
-            self._journal.append(serialized(batch(source.name, columns, origin)))
+            self.journal.append(serialized(batch(source.name, columns, origin)))
 
     def flush(self) -> None:
         pass
@@ -80,9 +80,9 @@ class Journals:
         pass  # what is there stays until there is something new
 
     def gather(self) -> None:
-        if self._journal:
-            self._journal.close()
-            self._journal = None
+        if self.journal:
+            self.journal.close()
+            self.journal = None
         self._stored.forget()
         if not any(self._folder.glob(self._pattern)):
             return
