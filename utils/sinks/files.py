@@ -101,7 +101,7 @@ class FileSink(FolderSink):
         if self.keys is None:
             return {key: key for key in keys}
         names = self.keys if isinstance(self.keys, dict) else {key: key for key in self.keys}
-        for key, name in names.items():
+        for key in names:
             if key not in keys:
                 hint = f"; ~keys.{key} leaves it out" if isinstance(self.keys, dict) and len(names) > 1 else ""
                 raise UsageError(f"keys={self.keys}: there is no array {key}; there are: {', '.join(keys)}{hint}")

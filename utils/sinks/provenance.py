@@ -1,7 +1,4 @@
-"""Were the outputs in a folder made from the sources that are given now? The record of what they were made from says so.
-
-A source is skipped only if its outputs were completed and made from it.
-"""
+"""Were the outputs in a folder completed, and made from the sources that are given now? The record of it says so."""
 
 from __future__ import annotations
 
