@@ -57,13 +57,21 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a network's classifier says of each window of a source."""
+
+    logits: Mapping[str, np.ndarray]  # by stream or head, each (T, classes)
+    classes: Sequence[str]  # names, in the order of the logits
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """What one source became."""
 
     source: Source
     arrays: Mapping[str, np.ndarray]  # key -> (T, D); the key ends the file name
     times: np.ndarray  # (T, 2) float64, s
-    report: str = ""  # predictions for people, printed with the source
+    predictions: Predictions | None = None  # of show_pred=true; a sink prints or stores them
 
 
 @dataclass(frozen=True, slots=True)

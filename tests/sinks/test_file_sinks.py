@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.files import FileSink, SaveNumpy, SavePickle
 from torch_zoo.utils.sinks.print import Print
-from torch_zoo.utils.types import Features, Source, WorkerError
+from torch_zoo.utils.types import Features, Predictions, Source, WorkerError
 
 SOURCE = Source("videos/clip.mp4", "clip")
 ARRAYS = {"rgb": np.arange(6, dtype=np.float32).reshape(2, 3), "flow": np.zeros((0, 128), np.float32)}
@@ -22,8 +23,8 @@ SINKS = [SaveNumpy, SavePickle]
 ROWS = {"rgb": np.dtype((np.float32, 3)), "flow": np.dtype((np.float32, 128))}
 
 
-def features(report: str = "") -> Features:
-    return Features(SOURCE, ARRAYS, np.zeros((2, 2)), report)
+def features(predictions: Predictions | None = None) -> Features:
+    return Features(SOURCE, ARRAYS, np.zeros((2, 2)), predictions)
 
 
 def written(sink: FileSink, **arrays: np.ndarray) -> FileSink:
@@ -38,7 +39,8 @@ def test_arrays_come_back_as_they_were(kind: type[FileSink], tmp_path: Path) -> 
     sink = kind(folder=str(tmp_path / "new"))
     assert not sink.has(SOURCE, ROWS)
     sink.prepare({}, [SOURCE], ROWS, False)()
-    assert sink.write(features("top 5: speech")) == "top 5: speech"
+    predicted = features(Predictions({"rgb": np.zeros((2, 1))}, ["speech"]))
+    assert sink.write(predicted) == report(predicted) != ""
     sink.finish()
     assert sink.has(SOURCE, ROWS)
     assert not sink.has(SOURCE, {**ROWS, "other": np.dtype(np.float32)})
@@ -155,5 +157,10 @@ def test_print_shows_key_array_and_figures() -> None:
 
 def test_print_of_nothing_and_of_a_segment() -> None:
     segment = Source("a.mp4", "a_2_5", 2.0, 5.0)
-    text = Print().write(Features(segment, {"flow": ARRAYS["flow"]}, np.zeros((0, 2)), "top 5: speech"))
-    assert text.split("\n") == ["a.mp4 (a_2_5)", "flow", "[]", "top 5: speech"]
+    text = Print().write(Features(segment, {"flow": ARRAYS["flow"]}, np.zeros((0, 2))))
+    assert text.split("\n") == ["a.mp4 (a_2_5)", "flow", "[]", ""]
+
+
+def test_print_ends_in_the_predictions() -> None:
+    predicted = features(Predictions({"rgb": np.zeros((2, 1))}, ["speech"]))
+    assert Print().write(predicted).endswith(f"\n{report(predicted)}")

@@ -15,6 +15,7 @@ from typing import IO, Any, BinaryIO, ClassVar, TypeVar
 import numpy as np
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.sinks.name_patterns import NamePattern
 from torch_zoo.utils.types import AddedSetting, Commit, Features, Source, UsageError
@@ -77,7 +78,7 @@ class FileSink(FolderSink):
             for name, arrays in self._files(features.source, features.arrays).items():
                 with storage.atomic_write(storage.join(self.folder, name), self.provenance.token) as file:
                     self.save(arrays, file)
-        return features.report
+        return report(features)
 
     @cached_property
     def pattern(self) -> NamePattern:

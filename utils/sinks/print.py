@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.types import Features, Sink
 
 
@@ -18,4 +19,4 @@ class Print(Sink):
             lines += [key, str(array)]
             if array.size:
                 lines.append(f"max: {array.max():.8f}; mean: {array.mean():.8f}; min: {array.min():.8f}")
-        return "\n".join([*lines, features.report])
+        return "\n".join([*lines, report(features)])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.sinks.journal import Journal, exited
 from torch_zoo.utils.sinks.merging import described, merge, names_and_columns, open_table
@@ -63,7 +64,7 @@ class SaveTable(FolderSink):
     def write(self, features: Features) -> str:
         with self.provenance.writing(features.source):
             self._journal.append(entry(rows(features)))
-        return features.report
+        return report(features)
 
     def finish(self) -> None:
         if journal := self.__dict__.pop("_journal", None):
