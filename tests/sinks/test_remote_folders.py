@@ -5,26 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
+from runs import ARRAYS, ROWS, SETTINGS, extract, get, left, put
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks import failures, record
 from torch_zoo.utils.sinks.files import FileSink, SaveNpz, SaveNumpy, SavePickle
 from torch_zoo.utils.sinks.record import ObjectRecord
 from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
-from torch_zoo.utils.types import Features, Outcome, OutputConflictError, Source, UsageError
+from torch_zoo.utils.types import Outcome, OutputConflictError, Source, UsageError
 
 SINKS = [SaveNumpy, SaveNpz, SavePickle, SaveTFRecord]
-SETTINGS, OTHERS = {"hop_seconds": 0.96}, {"hop_seconds": 0.48}
-ROWS = {"rgb": np.dtype((np.uint8, 4)), "flow": np.dtype((np.uint8, 4))}
-ARRAYS = {"rgb": np.arange(12, dtype=np.uint8).reshape(3, 4), "flow": np.full((3, 4), 7, np.uint8)}
 
 
 @pytest.fixture
@@ -37,41 +34,6 @@ def clips(tmp_path: Path) -> list[Source]:
     for name in "abc":
         (tmp_path / f"{name}.mp4").write_text(name)
     return [Source(str(tmp_path / f"{name}.mp4"), name) for name in "abc"]
-
-
-def put(path: str, content: bytes) -> None:
-    with storage.atomic_write(path) as file:
-        file.write(content)
-
-
-def get(path: str) -> bytes:
-    with storage.open_read(path) as file:
-        return file.read()
-
-
-def new(sink: FileSink, **options: Any) -> Any:
-    """The sink of another process."""
-    return replace(sink, **options)
-
-
-def extract(sink: FileSink, sources: Sequence[Source], *, killed: bool = False, overwrite: bool = False) -> FileSink:
-    """A run with one worker; returns its driver's sink."""
-    driver, worker = new(sink), new(sink)
-    driver.prepare(SETTINGS, sources, ROWS, overwrite)()
-    worker.open("host-1-ab")
-    for source in sources:
-        worker.write(Features(source, ARRAYS, np.zeros((3, 2))))
-    if not killed:
-        worker.flush()
-    driver.finish()
-    return driver
-
-
-def left(sink: FileSink, sources: Sequence[Source]) -> str:
-    """Names of those that a new run would extract."""
-    driver = new(sink)
-    driver.prepare(SETTINGS, sources, ROWS, False)
-    return "".join(source.name for source in sources if not driver.has(source, ROWS))
 
 
 @pytest.mark.parametrize("kind", SINKS)
@@ -180,61 +142,6 @@ def test_the_last_record_of_a_name_counts(sink: SaveNumpy, clips: list[Source]) 
         left(sink, clips)
     extract(sink, clips[:1], overwrite=True)
     assert left(sink, clips) == ""
-
-
-def test_a_folder_holds_features_of_one_setting(sink: SaveNumpy, clips: list[Source]) -> None:
-    extract(sink, clips)
-    with pytest.raises(UsageError, match=r"features holds features made with hop_seconds=0.96 \(now 0.48\)"):
-        new(sink).prepare(OTHERS, clips, ROWS, False)
-    with pytest.raises(UsageError, match=r"holds features made with name_pattern=\{name\}_\{key\} \(now \{key\}/\{name\}\)"):
-        new(sink, name_pattern="{key}/{name}").prepare(SETTINGS, clips, ROWS, False)
-    again = new(sink)
-    again.prepare(OTHERS, clips, ROWS, True)()
-    assert yaml.safe_load(get(f"{sink.folder}/extraction.yaml")) == OTHERS
-    assert not [name for name in storage.listing(sink.folder) if name.endswith(".npy")]
-
-
-def test_of_two_runs_with_other_settings_the_first_stays(sink: SaveNumpy, clips: list[Source]) -> None:
-    first, second, third = new(sink), new(sink), new(sink)
-    begin_first = first.prepare(SETTINGS, clips, ROWS, False)
-    begin_second = second.prepare(OTHERS, clips, ROWS, False)
-    begin_first()
-    with pytest.raises(UsageError, match=r"another run began there with hop_seconds=0.96 \(now 0.48\)"):
-        begin_second()
-    with pytest.raises(UsageError, match="a run, which may still go on, began there with hop_seconds=0.96"):
-        third.prepare(OTHERS, clips, ROWS, False)
-    third.prepare(OTHERS, clips, ROWS, True)()
-
-
-def test_two_runs_that_write_their_settings_at_once(
-    sink: SaveNumpy, clips: list[Source], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The one that is overtaken between its last look and its write finds out."""
-    first, second = new(sink), new(sink)
-    begin_first = first.prepare(SETTINGS, clips, ROWS, False)
-    begin_second = second.prepare(OTHERS, clips, ROWS, False)
-    real = storage.atomic_write
-
-    def late(path: str, *arguments: Any) -> Any:
-        monkeypatch.setattr(storage, "atomic_write", real)
-        writing = real(path, *arguments)
-        real_exit = writing.__exit__
-
-        def overtaken(*error: Any) -> Any:
-            done = real_exit(*error)
-            put(path, b"hop_seconds: 0.48\n")
-            return done
-
-        class Writing:
-            __enter__ = staticmethod(writing.__enter__)
-            __exit__ = staticmethod(overtaken)
-
-        return Writing()
-
-    monkeypatch.setattr(storage, "atomic_write", late)
-    with pytest.raises(UsageError, match=r"another run began there with hop_seconds=0.48 \(now 0.96\)"):
-        begin_first()
-    begin_second()
 
 
 def test_media_in_object_storage_are_told_apart_by_their_entity_tags(

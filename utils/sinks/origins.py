@@ -23,7 +23,6 @@ from torch_zoo.utils.digests import digest, digest_of_ends
 from torch_zoo.utils.remote import MAY_PASS
 from torch_zoo.utils.types import Source
 
-
 REQUESTS = 16  # at a time
 
 
