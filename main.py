@@ -88,6 +88,7 @@ def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
     from torch_zoo.utils import storage
     from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
+    from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.sources import Inputs, is_missing
     from torch_zoo.utils.terminal.checks import CLASSES
     from torch_zoo.utils.terminal.progress import Progress, Reporting
@@ -106,8 +107,8 @@ def run(extraction: Extraction) -> int:
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
     sources = build(Inputs, options).sources()
-    commit: Commit = sink.prepare(extractor.settings, sources, extractor.arrays, overwrite)
-    with Progress(len(sources), reporting, sink.destination) as progress:
+    commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
+    with Progress(len(sources), reporting, sink.destination, extractor.timing) as progress:
         todo = []
         for source in sources:
             try:

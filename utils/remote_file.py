@@ -60,7 +60,7 @@ class RemoteFile(io.RawIOBase):
         if self._whole is not None:
             return self._whole[start:end]
         end = min(end, self._size)  # of the last block
-        content: bytes = remote.attempt(self._url, lambda system, name: system.cat_file(name, start, end))
+        content: bytes = remote.attempt(self._url, lambda system, name: system.cat_file(name, start=start, end=end))
         beat()
         if len(content) == end - start:
             return content

@@ -145,12 +145,14 @@ def test_writing_where_the_folder_was_deleted_fails(tmp_path: Path) -> None:
 
 
 def test_print_shows_key_array_and_figures() -> None:
-    assert Print().write(Features(SOURCE, {"rgb": ARRAYS["rgb"]}, np.zeros((2, 2)))).split("\n") == [
+    times = np.array([[5.0, 7.56], [5.4, 7.96]])
+    assert Print().write(Features(SOURCE, {"rgb": ARRAYS["rgb"]}, times)).split("\n") == [
         "videos/clip.mp4",
         "rgb",
         "[[0. 1. 2.]",
         " [3. 4. 5.]]",
         "max: 5.00000000; mean: 2.50000000; min: 0.00000000",
+        "rows: 2.56 s, one every 0.4 s",
         "",
     ]
 

@@ -119,9 +119,10 @@ class FileSink(FolderSink):
             return False
 
     def _names(self, key: str) -> Iterator[str]:
-        """Of the sources that have outputs."""
-        names = (self.pattern.name_of(file, key) for file in storage.listing(self.folder))
-        return (name for name in names if name is not None)
+        """Of the sources that have outputs; the folder is listed when the first is asked for."""
+        for file in storage.listing(self.folder):
+            if name := self.pattern.name_of(file, key):
+                yield name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ class FolderSink(Sink):
     ) -> Commit:
         """`prepare` as to the folder; raises UsageError.
 
-        `overwritten` are the files in it that the run will write anew, `present` the names of the sources that have
+        `overwritten` are the files in it that the run will write again, `present` the names of the sources that have
         outputs there, `lines` what these say of their origins.
         """
         try:

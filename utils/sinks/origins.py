@@ -12,13 +12,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.digests import digest, digest_of_ends
+from torch_zoo.utils.remote import MAY_PASS
 from torch_zoo.utils.types import Source
+
+REQUESTS = 16  # at a time
 
 
 class Origin(NamedTuple):
@@ -67,44 +72,60 @@ UNKNOWN = Origin()
 
 
 def seen(source: Source) -> Origin:
-    """The source as it is now, without reading the file. Raises OSError if that is missing."""
+    """The source as it is now, without reading the file or asking a server. Raises OSError if a file is missing."""
     if storage.is_url(source.path):
-        return Origin(source.path, source.start, source.end)
+        unsigned = source.path.split("?")[0]  # without what is signed again each time
+        return Origin(source.path, source.start, source.end, digest=digest(unsigned.encode()))
     size, modified = storage.stamp(source.path)
     assert isinstance(modified, int)
     return Origin(source.path, source.start, source.end, size, modified)
 
 
 def read(source: Source) -> Origin:
-    """The same with what tells its content. Raises OSError if a local file is missing."""
+    """The same with what tells its content. Raises OSError if the file is missing, or a server does not tell."""
     now = seen(source)
-    if not storage.is_url(source.path):
+    if not now.is_remote:
         return now._replace(digest=digest_of_ends(Path(storage.local(source.path))))
-    known = now._replace(digest=digest(source.path.split("?")[0].encode()))  # not what is signed again each time
-    try:
-        size, etag = storage.stamp(source.path)
-    except OSError:  # the server can't be reached, or does not answer such questions
-        return known
-    return known._replace(size=size, etag=None if etag is None else str(etag))
+    size, etag = storage.stamp(source.path)
+    return now._replace(size=size, etag=None if etag is None else str(etag))
 
 
-def line_of(source: Source) -> bytes:
-    """The line of a source as it is now, or of unknown origin if it was deleted after it was decoded."""
-    try:
-        return line(source.name, read(source))
-    except OSError:
-        return line(source.name, UNKNOWN)
+def known(source: Source) -> Origin:
+    """As much of it as can be found out now."""
+    with suppress(OSError):
+        return read(source)
+    with suppress(OSError):
+        return seen(source)
+    return UNKNOWN  # it was deleted after it was decoded
+
+
+def read_all(sources: Sequence[Source]) -> dict[str, Origin]:
+    """Objects behind URLs, by the names of the sources, many at a time; a server that can't be reached is left out."""
+    silent: set[str] = set()
+
+    def ask(source: Source) -> tuple[str, Origin | None]:
+        server = "/".join(source.path.split("/")[:3])
+        if server not in silent:
+            try:
+                return source.name, read(source)
+            except OSError as error:
+                if error.errno in MAY_PASS:  # and did not, in several attempts
+                    silent.add(server)
+        return source.name, None
+
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return {name: origin for name, origin in pool.map(ask, sources) if origin}
 
 
 def line(name: str, origin: Origin | None) -> bytes:
     """ASCII, so that any name, also one that is not UTF-8, stays on its line and comes back."""
-    known = None if origin is None else {} if origin == UNKNOWN else origin._asdict()
-    if known:
-        if known["etag"] is None:
-            del known["etag"]
-        if storage.is_url(known["path"]):
-            known["path"] = re.sub(r"//[^/@]*@", "//", known["path"].split("?")[0])  # no passwords in a record
-    return json.dumps({"name": name, "made_from": known}).encode() + b"\n"
+    values = None if origin is None else {} if origin == UNKNOWN else origin._asdict()
+    if origin and values:
+        if origin.etag is None:
+            del values["etag"]
+        if origin.is_remote:
+            values["path"] = re.sub(r"//[^/@]*@", "//", values["path"].split("?")[0])  # no passwords in a record
+    return json.dumps({"name": name, "made_from": values}).encode() + b"\n"
 
 
 def entries(content: bytes) -> Iterator[tuple[str, Origin | None]]:

@@ -1,21 +1,17 @@
-"""Were the outputs in a folder made from the sources that are given now? The record of their origins says so.
-
-A source is skipped only if its outputs were completed and made from it.
-"""
+"""Were the outputs in a folder completed, and made from the sources that are given now? The record of it says so."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks import origins
 from torch_zoo.utils.sinks.origins import UNKNOWN, Origin
-from torch_zoo.utils.sinks.record import REQUESTS, Record
+from torch_zoo.utils.sinks.record import Record
 from torch_zoo.utils.types import OutputConflictError, Source
 
 
@@ -44,10 +40,7 @@ class Provenance:
     def ask(self, sources: Iterable[Source]) -> None:
         """Look at those sources that are objects and whose outputs are recorded, many at a time."""
         remote = [source for source in sources if storage.is_url(source.path) and self._known.get(source.name)]
-        if remote:
-            with ThreadPoolExecutor(REQUESTS) as pool:
-                found = pool.map(origins.read, remote)
-                self._asked = {source.name: origin for source, origin in zip(remote, found, strict=True)}
+        self._asked = origins.read_all(remote) if remote else {}
 
     def adopt(self, names: Iterable[str]) -> None:
         """Take in outputs of unknown origin."""
@@ -71,7 +64,7 @@ class Provenance:
             if recorded.is_unread(now):
                 return True
             if recorded != UNKNOWN:
-                now = self._asked.get(source.name) or origins.read(source)
+                now = self._asked.get(source.name, now) if now.is_remote else origins.read(source)
         except OSError:  # nothing is there to compare with
             return True
         if recorded == UNKNOWN or recorded.is_same(now):
@@ -86,7 +79,7 @@ class Provenance:
 
         It gets the line that is then recorded.
         """
-        completed = origins.line_of(source)
+        completed = origins.line(source.name, origins.known(source))
         self._write(origins.line(source.name, None))
         yield completed
         self._write(completed)

@@ -19,7 +19,7 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks.journal import Journal, exited, running
-from torch_zoo.utils.sinks.origins import entries, line
+from torch_zoo.utils.sinks.origins import REQUESTS, entries, line
 from torch_zoo.utils.storage import Stamp
 
 T = TypeVar("T")
@@ -28,7 +28,6 @@ FILE_NAME = "sources.jsonl"
 JOURNALS = ".sources.*.jsonl"
 
 FLUSH_SECONDS, FLUSH_LINES = 30.0, 1000  # after either, what is remembered becomes an object
-REQUESTS = 16  # at a time
 
 
 class Record(Protocol):

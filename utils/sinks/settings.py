@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path, PurePath
 
 import yaml
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks.record import Record
-from torch_zoo.utils.types import AddedSetting, Commit, UsageError
+from torch_zoo.utils.types import AddedSetting, Commit, Extractor, UsageError
 
 FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"
@@ -26,12 +27,18 @@ RENAMED_VALUES: Mapping[tuple[str, object], str] = {
 }
 
 
+def settings_of(extractor: Extractor) -> dict[str, object]:
+    """What is recorded of an extractor: its settings, and their consequence for whoever reads the features."""
+    timing = extractor.timing and asdict(extractor.timing)
+    return {**extractor.settings, "timing": AddedSetting(timing, before=timing)}
+
+
 def claim_folder(
     folder: str, settings: Mapping[str, object], record: Record, *, overwritten: Set[str], adopt: bool
 ) -> Commit:
     """May `folder` become one of `settings`? Raises UsageError if it has features of others that would stay.
 
-    `overwritten` are the files in it that will be written anew; `adopt` says that features without a record were made
+    `overwritten` are the files in it that will be written again; `adopt` says that features without a record were made
     with these settings. What it returns makes it so: features of others are removed at once, so that an interrupted run
     leaves no mixture. Where nothing can be locked, of two runs that begin together the later one stays.
     """

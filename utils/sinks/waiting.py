@@ -118,7 +118,8 @@ class OpenShards:
         pass
 
     def add(self, source: Source, columns: Mapping[str, pa.Array]) -> None:
-        self._shard.add(batch(source.name, columns, origins.line_of(source)))
+        origin = origins.line(source.name, origins.known(source))
+        self._shard.add(batch(source.name, columns, origin))
         if self._shard.full or self._shard.old:
             self.flush()
 

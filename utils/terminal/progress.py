@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from torch_zoo.utils import naming, storage
 from torch_zoo.utils.sinks import failures
-from torch_zoo.utils.types import Outcome, TorchZooError
+from torch_zoo.utils.types import Outcome, Timing, TorchZooError
 
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
 FAILURES_SHOWN = 20
@@ -34,13 +34,14 @@ class Progress:
     what failed beside them.
     """
 
-    def __init__(self, total: int, options: Reporting, destination: str = "") -> None:
+    def __init__(self, total: int, options: Reporting, destination: str = "", timing: Timing | None = None) -> None:
         kind = options.progress
         if kind == "auto":
             kind = "bar" if sys.stderr.isatty() else "log"
         self._kind = kind
         self._folder = options.folder
         self._destination = destination
+        self._timing = timing
         self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
         self._total = total
         self._counts: Counter[str] = Counter()
@@ -93,6 +94,8 @@ class Progress:
         counts = ", ".join(f"{self._counts[status]} {status}" for status in ("done", "skipped", "empty", "failed"))
         seconds = time.monotonic() - self._started
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
+        if self._timing:
+            lines.append(f"each row: {_timing(self._timing)}")
         if self._destination:
             lines.append(f"features are in {self._destination}")
         lines += [f"  {naming.label(outcome.source)}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
@@ -118,6 +121,15 @@ class Progress:
         left = (time.monotonic() - self._started) / max(1, worked) * (self._total - count)
         eta = tqdm.format_interval(left)
         return f"{count}/{self._total}, {self.failed} failed, {self.rate:.0f} s of media/s, {eta} left"
+
+
+def _timing(timing: Timing) -> str:
+    """In frames, as training codes ask for it, and in seconds where those are the same for all files."""
+    numbers = f"num_frames={timing.num_frames}, feat_stride={timing.feat_stride}"
+    if timing.fps is None:
+        return f"{numbers}, fps as in each file"
+    seconds = f"{timing.num_frames / timing.fps:g} s, one every {timing.feat_stride / timing.fps:g} s"
+    return f"{numbers}, fps={timing.fps:g} ({seconds})"
 
 
 def _print(text: str) -> None:
