@@ -1,7 +1,7 @@
 """Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help shows every option.
 
 Exit codes: 0 all sources done, skipped or empty; 1 some failed; 2 the options are wrong; 130 interrupted.
-Worker processes import this file again, so nothing heavy is imported before it is run.
+Nothing heavy is imported before it is needed.
 """
 
 from __future__ import annotations
