@@ -1,7 +1,7 @@
 """Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help shows every option.
 
 Exit codes: 0 all sources done, skipped or empty; 1 some failed; 2 the options are wrong; 130 interrupted.
-Worker processes import this file again, so nothing heavy is imported before it is run.
+Nothing heavy is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def compose_line(hydra_flags: Sequence[str], overrides: Sequence[str]) -> list[E
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
     from torch_zoo.utils import storage
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options
+    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.sources import Inputs, is_missing
     from torch_zoo.utils.terminal.checks import CLASSES
@@ -96,9 +96,10 @@ def run(extraction: Extraction) -> int:
 
     config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
-    options = {**config, "folder": storage.join(settled.output_path, feature_type)}
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
     reject_unused_options(extraction.given, targets, [Inputs, Reporting, Run], feature_type)
+    options = with_predictions(config, targets, feature_type)
+    options = {**options, "folder": storage.join(settled.output_path, feature_type)}
     extractor: Extractor
     sink: Sink
     engine: Engine

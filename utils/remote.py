@@ -27,14 +27,14 @@ UNREACHABLE = {"ConnectionError", "EndpointConnectionError", "ClientConnectionEr
 MAY_PASS = {errno.EBUSY, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EIO, errno.EPIPE, errno.ETIMEDOUT}
 
 
-def attempt(url: str, action: Callable[[Any, str], T]) -> T:
+def attempt(url: str, action: Callable[[Any, str], T], may_repeat: Callable[[], bool] = lambda: True) -> T:
     """`action(file system, path in it)`, repeated after errors that may pass. Raises OSError."""
     for pause in (*PAUSES, None):
         try:
             return action(*locate(url))
         except Exception as caught:
             error = translated(caught, url)
-            if pause is None or error.errno not in MAY_PASS:
+            if pause is None or error.errno not in MAY_PASS or not may_repeat():
                 raise error from caught
             time.sleep(pause * (1 + random.random()))
     raise AssertionError  # the last attempt returns or raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -178,6 +178,8 @@ class Sink(ABC):
     The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `open` and then `write`
     and `flush` are called. A worker may be killed at any time, and exits without running what waits for the exit.
     """
+
+    stores_predictions: ClassVar[bool] = False  # Features.predictions: the extractor is built with show_pred=true
 
     @property
     def destination(self) -> str:

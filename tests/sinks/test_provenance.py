@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +48,7 @@ def media(path: Path, place: int = 0, mtime: float = 1e9) -> Source:
 def extract(sink: FolderSink, *sources: Source, complete: bool = True) -> None:
     """A run with a worker of its own, which is killed in the middle of the last source if not `complete`."""
     sink.prepare(SETTINGS, sources, ROWS, False)()
-    worker = type(sink)(**sink.__getstate__())
+    worker = pickle.loads(pickle.dumps(sink))
     worker.open("host-1-ab")
     for source in sources:
         if not complete and source is sources[-1]:
@@ -54,7 +56,7 @@ def extract(sink: FolderSink, *sources: Source, complete: bool = True) -> None:
                 raise KeyboardInterrupt
         else:
             worker.write(Features(source, {"vggish": np.ones((1, 4), np.uint8)}, np.array([[0.0, 1.0]])))
-    for each in worker.__dict__.get("_journal"), worker.provenance:
+    for each in getattr(worker.__dict__.get("waiting"), "journal", None), worker.provenance:
         if each:
             each.close()  # as a process that exits does
     sink.finish()
@@ -62,7 +64,7 @@ def extract(sink: FolderSink, *sources: Source, complete: bool = True) -> None:
 
 def resumed(sink: FolderSink, *, adopt: bool = False) -> FolderSink:
     """A new run."""
-    sink = type(sink)(**{**sink.__getstate__(), "adopt": adopt})
+    sink = replace(sink, adopt=adopt)
     sink.prepare(SETTINGS, [], ROWS, False)
     return sink
 

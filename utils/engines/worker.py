@@ -67,15 +67,17 @@ class WorkerConfig:
     threads: int  # for the network, on a CPU
     decoders: DecoderOptions
     batch_size: int | None
-    driver: int  # process id
+    driver: int  # id of the process that starts it
 
 
-def main(config: WorkerConfig, driver: Channel, server: Channel, token: str) -> None:
+def main(descriptor: int) -> NoReturn:
     """Entry of the process. The driver ends it with None, SIGTERM, or by closing the channel."""
+    driver = Channel.from_descriptor(descriptor)
+    (config, token), server = driver.receive()
     end_with_parent(config.driver)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        DeviceWorker(config, driver, server, token).run()
+        DeviceWorker(config, driver, Channel.from_descriptor(server), token).run()
     except UsageError as error:
         driver.send(WorkerFailed(str(error), usage=True))
     except (EOFError, ConnectionError):
@@ -173,7 +175,9 @@ class DeviceWorker:
         """Take a message of the driver."""
         message = self._driver.receive()
         if isinstance(message, Source):
+            capacity = self._decoders.capacity
             yield from self._decoders.add(message)
+            self._request(self._decoders.capacity - capacity)
         elif isinstance(message, Committed):
             self._committed = True
         elif isinstance(message, Store):
@@ -187,4 +191,5 @@ class DeviceWorker:
             self._request(1)
 
     def _request(self, number: int) -> None:
-        self._driver.send(SourceRequest(number))
+        if number:
+            self._driver.send(SourceRequest(number))

@@ -17,6 +17,7 @@ import numpy as np
 from torch_zoo.utils import storage
 from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.folder import FolderSink
+from torch_zoo.utils.sinks.keys import Keys, check_keys, stored_names
 from torch_zoo.utils.sinks.name_patterns import NamePattern
 from torch_zoo.utils.types import AddedSetting, Commit, Features, Source, UsageError
 
@@ -37,17 +38,14 @@ class FileSink(FolderSink):
     named: ClassVar[bool] = False  # does a file hold arrays by name, so that it can hold several?
 
     name_pattern: str = "{name}_{key}"
-    keys: list[str] | dict[str, str] | None = None
+    keys: Keys = None
 
     def __post_init__(self) -> None:
         self.pattern  # noqa: B018 - raises UsageError if it is none
-        if self.keys is not None:
-            self._check_keys()
+        self._check_keys()
 
     def _check_keys(self) -> None:
-        words = [*self.keys, *self.keys.values()] if isinstance(self.keys, dict) else self.keys
-        if not isinstance(words, list) or not words or not all(map(_is_word, words)):
-            raise UsageError(f"keys={self.keys}: must be a list of keys, e.g. [rgb,flow], or null for all")
+        check_keys(self.keys)
         if isinstance(self.keys, dict) and not self.named:
             raise UsageError(f"keys={self.keys}: a {self.suffix} file holds one array, without a name; give a list")
         if isinstance(self.keys, dict) and not self._separate and len(set(self.keys.values())) < len(self.keys):
@@ -99,14 +97,7 @@ class FileSink(FolderSink):
 
     def stored(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Of the arrays that are stored, their names in the file. Raises UsageError if one is not there."""
-        if self.keys is None:
-            return {key: key for key in keys}
-        names = self.keys if isinstance(self.keys, dict) else {key: key for key in self.keys}
-        for key in names:
-            if key not in keys:
-                hint = f"; ~keys.{key} leaves it out" if isinstance(self.keys, dict) and len(names) > 1 else ""
-                raise UsageError(f"keys={self.keys}: there is no array {key}; there are: {', '.join(keys)}{hint}")
-        return names
+        return stored_names(self.keys, keys)
 
     def _files(self, source: Source, arrays: Mapping[str, T]) -> dict[str, dict[str, T]]:
         """Name of each file, relative to the folder -> what is in it, by name."""
@@ -195,10 +186,6 @@ class SavePickle(FileSink):
         [row] = rows.values()
         array = _ArrayUnpickler(file).load()
         return type(array) is np.ndarray and has_rows(array.shape, array.dtype, row)
-
-
-def _is_word(word: object) -> bool:
-    return isinstance(word, str) and word != "" and "/" not in word
 
 
 def _is_npy(file: IO[bytes], size: int, row: np.dtype) -> bool:

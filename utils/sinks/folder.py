@@ -50,16 +50,22 @@ class FolderSink(Sink):
             raise WorkerError(f"{self.folder} was deleted during the run, and what it held is lost")
 
     def claim(
-        self, settings: Mapping[str, object], sources: Sequence[Source], overwritten: Set[str], present: Iterable[str]
+        self,
+        settings: Mapping[str, object],
+        sources: Sequence[Source],
+        overwritten: Set[str],
+        present: Iterable[str],
+        lines: bytes = b"",
     ) -> Commit:
         """`prepare` as to the folder; raises UsageError.
 
         `overwritten` are the files in it that the run will write again, `present` the names of the sources that have
-        outputs there.
+        outputs there, `lines` what these say of their origins.
         """
         try:
             self.provenance.merge()  # what a run that was killed left
             claimed = claim_folder(self.folder, settings, self.record, overwritten=overwritten, adopt=self.adopt)
+            self.provenance.learn(lines)
             if self.provenance.is_empty:  # the outputs are of a version that kept no record, or of another tool
                 self.provenance.adopt(present)
             if not overwritten:

@@ -46,6 +46,11 @@ class Provenance:
         """Take in outputs of unknown origin."""
         self._learn(dict.fromkeys(names, UNKNOWN))
 
+    def learn(self, lines: bytes) -> None:
+        """Take in what the outputs themselves say of their origins."""
+        said = dict(origins.entries(lines))
+        self._learn({name: origin for name, origin in said.items() if origin and self._known.get(name) != origin})
+
     def matches(self, source: Source) -> bool:
         """Were the outputs called so made from this source? False if they were not completed.
 
@@ -69,12 +74,15 @@ class Provenance:
         raise OutputConflictError(_conflict(self._folder, source.name, recorded, now))
 
     @contextmanager
-    def writing(self, source: Source) -> Iterator[None]:
-        """The block writes the outputs of the source; they count once it ends without an error. Raises OSError."""
-        origin = origins.known(source)
+    def writing(self, source: Source) -> Iterator[bytes]:
+        """The block writes the outputs of the source; they count once it ends without an error. Raises OSError.
+
+        It gets the line that is then recorded.
+        """
+        completed = origins.line(source.name, origins.known(source))
         self._write(origins.line(source.name, None))
-        yield
-        self._write(origins.line(source.name, origin))
+        yield completed
+        self._write(completed)
 
     def save(self) -> None:
         """Write down what the driver learned. Raises OSError."""

@@ -15,7 +15,8 @@ from torch_zoo.utils.types import AddedSetting, Commit, Extractor, UsageError
 
 FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"
-SUFFIXES = frozenset({".npy", ".npz", ".pkl", ".tfrecord", ".parquet", ".journal"})  # of files that hold features
+SUFFIXES = frozenset({".npy", ".npz", ".pkl", ".tfrecord", ".parquet", ".h5", ".tar", ".journal"})  # of features
+CSV = "predictions.csv"  # other tables may be lists of the user
 
 # Names and values that older records have.
 RENAMED = {"colours": "color_matrix", "fps_filter": "fps_method", "layout": "record_fields"}
@@ -135,4 +136,4 @@ def _plain(settings: Mapping[str, object]) -> dict[str, object]:
 
 
 def _outputs(folder: str) -> set[str]:
-    return {name for name in storage.listing(folder) if PurePath(name).suffix in SUFFIXES}
+    return {name for name in storage.listing(folder) if PurePath(name).suffix in SUFFIXES or name == CSV}
