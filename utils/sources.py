@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch_zoo.utils import lists, naming
+from torch_zoo.utils import naming
+from torch_zoo.utils.lists import tables
+from torch_zoo.utils.lists.text import read_lines
 from torch_zoo.utils.types import Source, UsageError
 
 log = logging.getLogger(__name__)
@@ -51,10 +53,10 @@ class Inputs:
     def _from_file(self) -> Iterator[Listed]:
         if (file := self.file_with_video_paths) is None:
             return
-        if lists.is_table(file):
-            yield from ((source, f"{file}, line {line}") for line, source in lists.read_table(file))
+        if tables.delimiter(file):
+            yield from ((source, f"{file}, line {line}") for line, source in tables.sources(file))
         else:
-            for line, path in lists.read_paths(file):
+            for line, path in read_lines(file):
                 yield from ((source, f"{file}, line {line}") for source in _expand(path))
 
 

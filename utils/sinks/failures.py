@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.lists import COLUMNS
+from torch_zoo.utils.lists.tables import COLUMNS
 from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.types import Outcome
 
