@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.downloads import PublishedFile
 from torch_zoo.utils.types import UsageError
 
@@ -25,26 +27,27 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     """
     rows: dict[str, int] = {}
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            if str(path).lower().endswith(".txt"):
-                listed = enumerate(([line] for line in file), 1)
-            else:
-                reader = csv.reader(file, strict=True)
-                listed = ((reader.line_num, row) for row in reader)
-            for number, row in listed:
-                if not any(cell.strip() for cell in row):
-                    continue
-                if not (name := row[0].strip()):
-                    raise UsageError(f"{path}, row {number}: the first column, which is the class name, is empty")
-                if name in rows:
-                    raise UsageError(
-                        f"{path}, row {number}: {name} is already in row {rows[name]}; list each class once"
-                    )
-                rows[name] = number
+        for row, name in _rows(str(path)):
+            if not name or not name.isprintable():
+                raise UsageError(f"{path}, row {row}: {name!r} is not a class name in UTF-8")
+            if name in rows:
+                raise UsageError(f"{path}, row {row}: {name} is already in row {rows[name]}; list each class once")
+            rows[name] = row
     except OSError as error:
-        raise UsageError(f"labels={path}: {error.strerror}; give a list of class names") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}, row {len(rows) + 1}: not a UTF-8 list of class names ({error})") from error
+        raise UsageError(f"labels={path}: {storage.reason(error)}; give a list of class names") from error
     if not rows:
         raise UsageError(f"{path}: lists no class; one name per row")
     return tuple(sorted(rows))
+
+
+def _rows(path: str) -> Iterator[tuple[int, str]]:
+    """Number and first cell of each row that is not blank."""
+    with storage.open_text(path, newline="") as file:
+        if path.lower().endswith(".txt"):
+            yield from ((number, line.strip()) for number, line in enumerate(file, 1) if line.strip())
+            return
+        reader = csv.reader(file, strict=True)
+        try:
+            yield from ((reader.line_num, row[0].strip()) for row in reader if any(map(str.strip, row)))
+        except csv.Error as error:
+            raise UsageError(f"{path}, row {reader.line_num}: not CSV ({error})") from error

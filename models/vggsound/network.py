@@ -6,17 +6,13 @@ of the 3 x 3 convolution.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet
 
-Model = Literal["resnet18", "resnet34", "resnet50"]
-Pooling = Literal["avgpool", "netvlad"]
-
-CLUSTERS = 16  # of NetVLAD
+from torch_zoo.models.vggsound.layers import CLUSTERS, Model, Pooling
 
 
 class VGGSound(nn.Module):
@@ -49,6 +45,33 @@ class VGGSound(nn.Module):
         pooled = net.avgpool(maps.float()).flatten(1)
         logits: Tensor = self.classifier(pooled.to(maps.dtype))
         return pooled, logits
+
+    def fold(self) -> VGGSound:
+        """Fold the batch norms into the convolutions before them, for inference; the state-dict keys change."""
+        for module in list(self.modules()):
+            for number in (1, 2, 3):
+                if hasattr(module, f"bn{number}"):
+                    _fold(module, f"conv{number}", f"bn{number}")
+            if isinstance(getattr(module, "downsample", None), nn.Sequential):
+                _fold(module.downsample, "0", "1")
+        return self
+
+
+def _fold(parent: nn.Module, convolution: str, norm: str) -> None:
+    folded = fuse_conv_bn_eval(parent.get_submodule(convolution).eval(), parent.get_submodule(norm).eval())
+    setattr(parent, convolution, folded)
+    setattr(parent, norm, nn.Identity())
+
+
+class Joined(nn.Module):
+    """The outputs of a network as one array, which a device returns at once: (N, D + classes)."""
+
+    def __init__(self, network: VGGSound) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, spectrograms: Tensor) -> Tensor:
+        return torch.cat([output.float() for output in self.network(spectrograms)], dim=1)
 
 
 class NetVLAD(nn.Module):
