@@ -87,7 +87,7 @@ def compose_line(hydra_flags: Sequence[str], overrides: Sequence[str]) -> list[E
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
     from torch_zoo.utils.options import Run, build, import_target, reject_unused_options
-    from torch_zoo.utils.sources import Inputs, is_missing
+    from torch_zoo.utils.sources import Inputs
     from torch_zoo.utils.terminal.checks import CLASSES
     from torch_zoo.utils.terminal.progress import Progress, Reporting
     from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
@@ -103,10 +103,12 @@ def run(extraction: Extraction) -> int:
     extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
-    sources = build(Inputs, options).sources()
+    inputs = build(Inputs, options)
+    selection = inputs.select()
+    sources = selection.sources
     commit: Commit = sink.prepare(extractor.settings, sources, extractor.arrays, overwrite)
-    with Progress(len(sources), reporting, sink.destination) as progress:
-        todo = []
+    with Progress(len(sources), reporting, sink.destination, selection.notes, selection.shard) as progress:
+        todo, missing = [], []
         for source in sources:
             try:
                 done = not overwrite and sink.has(source, extractor.arrays)
@@ -115,10 +117,11 @@ def run(extraction: Extraction) -> int:
                 continue
             if done:
                 progress.add(Outcome(source, "skipped"))
-            elif is_missing(source):
-                progress.add(Outcome(source, "failed", "no such file"))
+            elif reason := selection.missing.get(source.name):
+                missing.append(Outcome(source, inputs.status_of_missing, reason))
             else:
                 todo.append(source)
+        progress.add_missing(missing)
         if not todo and not overwrite:
             commit()  # no worker will: record the settings of what has been adopted
         outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit)

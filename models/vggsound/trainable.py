@@ -16,7 +16,9 @@ from torch_zoo.utils.training.reading import FrontEnd
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from torch_zoo.models.vggsound.clip_logits import OfSpectrograms, OfWindows
 
 Trunk = Literal["resnet18", "resnet34", "resnet50", "vggish"]
 
@@ -65,23 +67,22 @@ class Trainable:
             settings={"front_end": type(extractor).__name__, **settings},
         )
 
-    def network(self, classes: Sequence[str]) -> nn.Module:
-        """The network, with the weights to start from. Raises UsageError if they don't fit."""
+    def network(self, classes: Sequence[str]) -> OfSpectrograms | OfWindows:
+        """With the weights to start from, on the CPU. Raises UsageError if they don't fit."""
         import torch
+
+        from torch_zoo.models.vggish.classifier import Classifier
+        from torch_zoo.models.vggsound.clip_logits import OfSpectrograms, OfWindows
+        from torch_zoo.models.vggsound.initialization import initialize
+        from torch_zoo.models.vggsound.network import VGGSound
 
         torch.manual_seed(self.seed)
         extractor = self.extractor
         if isinstance(extractor, VGGishExtractor):
-            from torch_zoo.models.vggish.classifier import Classifier
-
-            return Classifier.start(extractor.weights, classes, self.seed).requires_grad_(True).train()
-
-        from torch_zoo.models.vggsound.initialization import initialize
-        from torch_zoo.models.vggsound.network import VGGSound
-
+            return OfWindows(Classifier.start(extractor.weights, classes, self.seed).requires_grad_(True).train())
         network = VGGSound(extractor.model, self.pooling, len(classes))
         if self.checkpoint == "random":
-            return initialize(network)
+            return OfSpectrograms(initialize(network))
 
         def fitting(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
             state = state_dict(saved)
@@ -93,4 +94,4 @@ class Trainable:
             return state
 
         extractor.weights.load(network, fitting)
-        return network.requires_grad_(True).train()
+        return OfSpectrograms(network.requires_grad_(True).train())

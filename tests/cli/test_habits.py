@@ -47,7 +47,7 @@ def test_a_folder_in_a_list_expands(tmp_path):
     for name in ("b.mp4", "a.wav", "notes.txt"):
         (tmp_path / "more" / name).touch()
     (tmp_path / "list.txt").write_text(f"{tmp_path / 'more'}\n")
-    sources = Inputs(file_with_video_paths=str(tmp_path / "list.txt")).sources()
+    sources = Inputs(file_with_video_paths=str(tmp_path / "list.txt")).select().sources
     assert [Path(source.path).name for source in sources] == ["a.wav", "b.mp4"]
 
 
@@ -91,9 +91,9 @@ def test_a_failure_whose_name_is_not_utf_8_is_listed(tmp_path):
     with Progress(1, Reporting(folder=str(tmp_path), progress="off"), str(tmp_path)) as progress:
         progress.add(Outcome(Source(str(path), path.stem), "failed", "truncated"))
     path.touch()
-    assert [source.path for source in Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()] == [
-        str(path)
-    ]
+    assert [
+        source.path for source in Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).select().sources
+    ] == [str(path)]
 
 
 def test_the_summary_says_where_the_features_are(tmp_path, capsys):

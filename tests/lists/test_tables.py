@@ -21,7 +21,7 @@ def in_a_folder_of_media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def from_file(name: str, content: str | bytes) -> list[Source]:
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return Inputs(file_with_video_paths=name).sources()
+    return Inputs(file_with_video_paths=name).select().sources
 
 
 def test_text_file_with_comments_blanks_byte_order_mark_and_windows_line_ends() -> None:
@@ -89,7 +89,7 @@ def test_list_that_is_no_text() -> None:
 @pytest.mark.parametrize("file", ["/dev/zero", "."])
 def test_list_that_is_no_regular_file(file: str) -> None:
     with pytest.raises(UsageError, match=f"file_with_video_paths={re.escape(file)}: not a regular file"):
-        Inputs(file_with_video_paths=file).sources()
+        Inputs(file_with_video_paths=file).select()
 
 
 @pytest.mark.parametrize("name", ["a\rb.mp4", "a\nb.mp4", "a\u2028b.mp4", 'a"b.mp4', "a\udcffb.mp4"])
@@ -97,7 +97,7 @@ def test_any_name_in_a_table_that_csv_wrote(name: str) -> None:
     Path(name).write_text("x")
     with open("list.csv", "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file).writerows([["path"], [name]])
-    assert Inputs(file_with_video_paths="list.csv").sources()[0].path == name
+    assert Inputs(file_with_video_paths="list.csv").select().sources[0].path == name
 
 
 def test_line_separators_of_unicode_end_no_line_of_a_text_file() -> None:
