@@ -1,0 +1,20 @@
+"""Command lines of `python -m torch_zoo...`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import NoReturn
+
+from torch_zoo.utils.types import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """What is wrong is a UsageError, and options may be spelled with dashes or, as for main.py, underscores."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; --help shows all options")
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        return self.parse_args([re.sub("^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in arguments])
