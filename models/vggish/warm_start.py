@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import cpu_cores, devices
 from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.terminal.arguments import number
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.training.folder import Folder
 from torch_zoo.utils.training.labeled import Labeled, Task, batches
@@ -186,9 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument(
         "--checkpoint", default="pretrained", help="VGGish's weights: pretrained (default), random, or a path"
     )
-    learn.add_argument("--steps", type=_number(int, 1), help=STEPS_HELP)
-    learn.add_argument("--learning_rate", type=_number(float, 0), default=1e-4, help="of Adam (default: %(default)s)")
-    learn.add_argument("--seed", type=_number(int, 0), default=0, help="random seed (default: %(default)s)")
+    learn.add_argument("--steps", type=number(int, 1), help=STEPS_HELP)
+    learn.add_argument("--learning_rate", type=number(float, 0), default=1e-4, help="of Adam (default: %(default)s)")
+    learn.add_argument("--seed", type=number(int, 0), default=0, help="random seed (default: %(default)s)")
     learn.add_argument(
         "--output_path", default="./output", help=f"where to save warm_start/{MODEL} and {CURVE} (default: %(default)s)"
     )
@@ -200,19 +200,6 @@ def _parser() -> argparse.ArgumentParser:
     for each in (learn, use):
         each.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
     return parser
-
-
-def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
-    """A type for argparse: finite numbers, at least `least`."""
-
-    def read(text: str) -> float:
-        number = kind(text)
-        if not least <= number < math.inf:
-            raise argparse.ArgumentTypeError(f"{text}: must be a finite number, {least} or more")
-        return number
-
-    read.__name__ = "number"  # used in argparse's message for other strings
-    return read
 
 
 if __name__ == "__main__":

@@ -30,3 +30,6 @@ class OfWindows(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         logits: Tensor = self.network(clips.flatten(0, 1))
         return logits.unflatten(0, clips.shape[:2]).mean(1)
+
+
+ClipLogits = OfSpectrograms | OfWindows

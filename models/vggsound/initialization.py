@@ -25,6 +25,7 @@ def initialize(network: VGGSound) -> VGGSound:
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, NetVLAD):
-                module.conv.weight.copy_(2 * SHARPNESS * module.centroids[:, :, None, None])
-                module.conv.bias.copy_(-SHARPNESS * module.centroids.norm(dim=1))
+                weight, bias = module.conv.parameters()
+                weight.copy_(2 * SHARPNESS * module.centroids[:, :, None, None])
+                bias.copy_(-SHARPNESS * module.centroids.norm(dim=1))
     return network

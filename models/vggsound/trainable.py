@@ -18,7 +18,7 @@ from torch_zoo.utils.types import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from torch_zoo.models.vggsound.clip_logits import OfSpectrograms, OfWindows
+    from torch_zoo.models.vggsound.clip_logits import ClipLogits
 
 Trunk = Literal["resnet18", "resnet34", "resnet50", "vggish"]
 
@@ -67,7 +67,7 @@ class Trainable:
             settings={"front_end": type(extractor).__name__, **settings},
         )
 
-    def network(self, classes: Sequence[str]) -> OfSpectrograms | OfWindows:
+    def network(self, classes: Sequence[str]) -> ClipLogits:
         """With the weights to start from, on the CPU. Raises UsageError if they don't fit."""
         import torch
 

@@ -14,6 +14,7 @@ import logging
 import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 SUFFIX = ".npz"  # zip files have checksums
 PARTIAL = ".part"  # left by a process that was killed
 OVERHEAD_BYTES = 512  # of a file, besides the numbers
-ARRAY = "inputs"
 
 
 def key_of(source: Source, settings: Mapping[str, object]) -> str:
@@ -38,29 +38,38 @@ def key_of(source: Source, settings: Mapping[str, object]) -> str:
     return digest(repr((where, tuple(storage.stamp(source.path)), source.start, source.end, dict(settings))).encode())
 
 
+def keys_of(sources: Iterable[Source], settings: Mapping[str, object]) -> list[str]:
+    """Those of the files that are there."""
+    keys = []
+    for source in sources:
+        with suppress(OSError):
+            keys.append(key_of(source, settings))
+    return keys
+
+
 class Cache:
     """The files of the keys that are `kept`, in a local folder; other keys are never found nor stored."""
 
     def __init__(self, folder: str, kept: frozenset[str] = frozenset()) -> None:
-        self._folder, self._kept, self._warned = folder, kept, False
+        self._folder, self.kept, self._warned = folder, kept, False
 
     def load(self, key: str) -> np.ndarray | None:
         """The array; None if it is not there, or damaged."""
-        if key not in self._kept:
+        if key not in self.kept:
             return None
         try:
             with np.load(self._path(key), allow_pickle=False) as arrays:
-                array: np.ndarray = arrays[ARRAY]
+                array: np.ndarray = arrays["inputs"]
                 return array
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
     def store(self, key: str, array: np.ndarray) -> None:
         """Does nothing where the file can't be written: the array will be made again."""
-        if key not in self._kept:
+        if key not in self.kept:
             return
         content = io.BytesIO()
-        np.savez(content, **{ARRAY: array})
+        np.savez(content, inputs=array)
         try:
             with storage.atomic_write(self._path(key)) as file:
                 file.write(content.getbuffer())

@@ -43,18 +43,21 @@ class Divided(NamedTuple):
     validation: list[Clip]
 
 
-def of_folder(folder: str) -> Listed:
-    """folder/<class>/**/<media>. Raises UsageError if there are fewer than two classes."""
+def of_folder(folder: str, classes: tuple[str, ...] | None = None) -> Listed:
+    """folder/<class>/**/<media>. Raises UsageError if there are fewer than two classes, or others than these."""
     files = files_of_classes(Path(folder))
-    classes = tuple(sorted(files))
+    classes = classes or tuple(sorted(files))
+    if unknown := sorted(set(files) - set(classes)):
+        raise UsageError(
+            f"{Path(folder) / unknown[0]}: {unknown[0]!r} is none of the {len(classes)} classes; see --labels"
+        )
+    files = {name: files.get(name, []) for name in classes}
     return Listed(
         classes, [Clip(Source(str(path), path.stem), classes.index(name)) for name in classes for path in files[name]]
     )
 
 
-def of_lists(
-    training: str, validation: str | None, data_path: str | None, classes: tuple[str, ...] | None
-) -> Listed:
+def of_lists(training: str, validation: str | None, data_path: str | None, classes: tuple[str, ...] | None) -> Listed:
     """The clips of one or two lists, whose files are in `data_path`; all of `validation` is for validation.
 
     A list is one of VGGSound's or a table with the columns path and label, and split if it has one. The classes are

@@ -22,12 +22,12 @@ def num_batches(clips: int, batch_size: int) -> int:
     return -(-clips // batch_size)
 
 
-def shares(clips: Sequence[Clip], batch_size: int, order: Sequence[int]) -> list[list[Clip]]:
+def shares(clips: Sequence[Clip], batch_size: int, order: np.ndarray) -> list[list[Clip]]:
     """This process's clips of each batch.
 
     Batches are of nearly equal size, `batch_size` at most, so that none is so small that its statistics are noise.
     """
-    whole = np.array_split(np.asarray(order), num_batches(len(order), batch_size))
+    whole = np.array_split(order, num_batches(len(order), batch_size))
     return [[clips[index] for index in batch[processes.rank() :: processes.number()]] for batch in whole]
 
 
@@ -58,8 +58,8 @@ def unreadable(reader: ClipReader, clips: Sequence[Clip]) -> Mapping[Source, str
     sources = [clip.source for clip in clips[processes.rank() :: processes.number()]]
     ahead = 4 * reader.threads
     hidden = True if processes.rank() else None
-    with tqdm(reader.map(reason, sources, ahead), "reading clips", len(sources), unit="clip", disable=hidden) as reasons:
-        found = [(source, why) for source, why in zip(sources, reasons, strict=True) if why]
+    reasons = tqdm(reader.map(reason, sources, ahead), "reading clips", len(sources), unit="clip", disable=hidden)
+    found = [(source, why) for source, why in zip(sources, reasons, strict=True) if why]
     return dict(chain.from_iterable(processes.gathered(found)))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -61,7 +60,7 @@ class Training:
         saved = self.folder.load()
         for name, value in self.settings.items():
             if saved["settings"].get(name) != value:
-                raise UsageError(f"--resume: {name} was {saved['settings'].get(name)} and is {value}; it must not change")
+                raise UsageError(f"--resume: {name} was {saved['settings'].get(name)}, and must not become {value}")
         self.model.load_state_dict(saved["model_state_dict"])
         self.learner.load_state_dict(saved["learner"])
         set_rng_state(saved["rng"])
@@ -75,11 +74,12 @@ class Training:
             groups = shares(self.clips.training, self.recipe.batch_size, order)
             title, rate = f"epoch {number} of {self.recipe.epochs}", self.learner.learning_rate
             loss, accuracy = _means(train_epoch(self.learner, read_batches(self.reader, groups), len(groups), title))
-            everything = range(len(self.clips.validation))
-            groups = shares(self.clips.validation, self.recipe.batch_size, everything)
-            validation = self.learner.validate(read_batches(self.reader, groups))
+            groups = shares(self.clips.validation, self.recipe.batch_size, np.arange(len(self.clips.validation)))
+            measured = self.learner.validate(read_batches(self.reader, groups))
             seconds = time.monotonic() - started
-            log.append(EpochReport(number, rate, loss, accuracy, *asdict(validation).values(), seconds))
+            log.append(
+                EpochReport(number, rate, loss, accuracy, measured.accuracy, measured.mean_average_precision, seconds)
+            )
             if processes.rank() == 0:
                 self._save(log)
             yield log[-1]

@@ -131,8 +131,11 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """What later steps depend on, besides the network."""
-        parts = {"optimizer": self._optimizer, "scheduler": self._schedule, "scaler": self._scaler}
-        return {name: part.state_dict() for name, part in parts.items()}
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": self._schedule.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state["optimizer"])

@@ -47,6 +47,17 @@ def number() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def number_here() -> int:
+    """Of processes on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def barrier() -> None:
+    """Wait until all processes are here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
 def total(value: Tensor) -> Tensor:
     """The sum over all processes."""
     if dist.is_initialized():

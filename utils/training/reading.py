@@ -6,6 +6,7 @@ only that file, and what decodes never waits for what trains.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +27,8 @@ from torch_zoo.utils.types import Extractor, MediaError, Source, Windows
 
 ONE_DECODER = DecoderOptions(number=1, timeout=60.0, memory=8_000_000_000)
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,10 @@ class FrontEnd:
     shape: tuple[int, ...]  # of the input, which is that of the windows or of one of them
     seconds: float  # of a clip that are decoded
     settings: Mapping[str, object]  # on which the values depend
+
+    @property
+    def array_bytes(self) -> int:
+        return math.prod(self.shape) * np.dtype(np.float16).itemsize
 
 
 class ClipReader:
