@@ -24,7 +24,7 @@ from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.downloads import verified
 from torch_zoo.utils.media.audio import Decoder, mono, open_audio, to_int16
 from torch_zoo.utils.media.resampling import Resampler, resample
-from torch_zoo.utils.types import Features, Predictions, Source, Stage, UsageError, Windows
+from torch_zoo.utils.types import Features, Predictions, Source, Stage, Timing, UsageError, Windows
 from torch_zoo.utils.windows import windows_to_end
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ class VGGSoundExtractor:
             "last_window": self.last_window,
             "resampler": self.resampler,
         }
+
+    @property
+    def timing(self) -> Timing | None:
+        """In samples."""
+        return Timing(self._samples, self._hop, SAMPLE_RATE) if self.hop_seconds else None
 
     @property
     def empty_message(self) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from actors import Doubler, Tell, value
+from actors import Doubler, Tell
 
 from torch_zoo.utils.engines.ray import Ray
-from torch_zoo.utils.types import Outcome, Source
+from torch_zoo.utils.types import Source
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.ray
@@ -28,5 +26,7 @@ def outcomes(cluster, tmp_path_factory):
     found = list(engine.run(sources, Doubler(markers=str(tmp_path_factory.mktemp("markers"))), Tell()))
     return {outcome.source.path: outcome for outcome in found}
 
+
 def test_x(outcomes):
-    for o in outcomes.values(): print(o)
+    for o in outcomes.values():
+        print(o)
