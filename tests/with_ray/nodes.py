@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,3 +32,30 @@ def parent(process: int) -> int:
 
 def ended(process: int) -> bool:
     return stat(process)[:1] in ([], ["Z"])
+
+
+def workers(cluster: Cluster) -> list[int]:
+    """Processes of ours on any node: device workers, decoders and what they are forked from."""
+    raylets = {each.all_processes["raylet"][0].process.pid for each in cluster.list_all_nodes()}
+    actors = [process for raylet in raylets for process in children(raylet)]
+    return [process for actor in actors for process in children(actor)]
+
+
+def children(process: int) -> list[int]:
+    try:
+        listed = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(child) for line in listed for child in line if not ended(int(child))]
+
+
+@contextmanager
+def quiet(cluster: Cluster) -> Iterator[None]:
+    """Connected, without Ray's log on the terminal."""
+    import ray
+
+    ray.init(cluster.address, log_to_driver=False, logging_level="error")
+    try:
+        yield
+    finally:
+        ray.shutdown()
