@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import pytest
 
@@ -34,6 +35,7 @@ class Web:
     address: str = ""
     files: dict[str, File] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    handler: type[BaseHTTPRequestHandler] = BaseHTTPRequestHandler
 
     def put(self, name: str, content: bytes, **faults: object) -> str:
         self.files["/" + name] = File(content, **faults)  # type: ignore[arg-type]
@@ -43,7 +45,8 @@ class Web:
 @pytest.fixture
 def web() -> Iterator[Web]:
     held = Web()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"web": held}))
+    held.handler = type("Handler", (_Handler,), {"web": held})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), held.handler)
     server.daemon_threads = True
     held.address = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -67,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self, with_body: bool) -> None:
-        path, wanted = self.path.split("?")[0], self.headers.get("Range", "")
+        path, wanted = unquote(self.path.split("?")[0]), self.headers.get("Range", "")
         self.web.asked.append((self.command, path, wanted))
         file = self.web.files.get(path)
         time.sleep(file.latency if file else 0)

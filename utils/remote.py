@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 from torch_zoo.utils.urls import without_secrets
 
 T = TypeVar("T")
+
+_systems: dict[str, Any] = {}  # file systems of this process
 
 PAUSES = (0.25, 1.0, 4.0)  # s before each new attempt, up to twice as long
 READ_SECONDS = 30.0  # without a byte from an HTTP server
@@ -24,32 +27,40 @@ UNREACHABLE = {"ConnectionError", "EndpointConnectionError", "ClientConnectionEr
 MAY_PASS = {errno.EBUSY, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EIO, errno.EPIPE, errno.ETIMEDOUT}
 
 
-def attempt(url: str, action: Callable[[Any, str], T]) -> T:
+def attempt(url: str, action: Callable[[Any, str], T], may_repeat: Callable[[], bool] = lambda: True) -> T:
     """`action(file system, path in it)`, repeated after errors that may pass. Raises OSError."""
     for pause in (*PAUSES, None):
         try:
             return action(*locate(url))
         except Exception as caught:
             error = translated(caught, url)
-            if pause is None or error.errno not in MAY_PASS:
+            if pause is None or error.errno not in MAY_PASS or not may_repeat():
                 raise error from caught
             time.sleep(pause * (1 + random.random()))
     raise AssertionError  # the last attempt returns or raises
 
 
 def locate(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, configured as fsspec always is, and the path in it. Raises OSError."""
+    """The fsspec file system of a URL, configured as fsspec always is, and the path in it. Raises OSError.
+
+    Its threads share it, with its connections. (fsspec itself would make one for each.)
+    """
     import fsspec  # type: ignore[import-untyped]
 
     protocol = url.split("://")[0].lower()
     try:
-        return fsspec.core.url_to_fs(url, **(_http_options(url, protocol) if protocol in ("http", "https") else {}))
+        kind = fsspec.get_filesystem_class(protocol)
     except ImportError as error:
         extra = EXTRAS.get(protocol)
         todo = f"pip install 'torch-zoo[{extra}]'" if extra else str(error)
         raise OSError(errno.ENOSYS, f"{protocol}:// requires another package: {todo}", without_secrets(url)) from error
     except ValueError as error:
         raise OSError(errno.EPROTONOSUPPORT, f"unknown kind of URL ({error})", without_secrets(url)) from error
+    options = kind._get_kwargs_from_urls(url) | (_http_options(url, protocol) if protocol in ("http", "https") else {})
+    key = f"{os.getpid()} {protocol} {options}"
+    if key not in _systems:
+        _systems[key] = fsspec.filesystem(protocol, **options)
+    return _systems[key], kind._strip_protocol(url)
 
 
 def translated(error: Exception, url: str) -> OSError:
