@@ -65,6 +65,11 @@ class Decoders:
         """Is there a source whose end has not come?"""
         return self._scheduler.unfinished
 
+    @property
+    def num_sources(self) -> int:
+        """Sources whose end has not come."""
+        return self._scheduler.waiting + sum(len(self._scheduler.leases(each)) for each in range(self._options.number))
+
     def add(self, source: Source) -> Iterator[Found]:
         if is_url(source.path) and self._ahead < AHEAD_OF_URLS:
             for number in range(self._options.number):
