@@ -32,6 +32,17 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A file beside the page, by its relative path."""
+
+    path: str
+    text: str
+
+    def html(self) -> str:
+        return f'<p><a href="{escape(self.path)}">{escape(self.text)}</a></p>'
+
+
+@dataclass(frozen=True, slots=True)
 class Number:
     name: str
     value: str

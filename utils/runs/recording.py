@@ -51,18 +51,23 @@ class RunRecord:
     """
 
     def __init__(
-        self, options: Recording, kept: bool, feature_type: str, given: Mapping[str, Any], resolved: Mapping[str, Any]
+        self,
+        options: Recording,
+        kept: bool,
+        feature_type: str,
+        given: Mapping[str, Any],
+        resolved: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
         self._kept = kept
-        self._feature_type = feature_type
+        self._clock = clock  # in s
         self._given, self._resolved = given, resolved
         self._tally = Tally()
         began = datetime.now(timezone.utc)
-        name = f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(6)}"  # no other run has it, on whichever machine
-        self._folder = storage.join(options.folder, FOLDER, name)
-        self._started = time.monotonic()
-        self._saved = 0.0
+        place = f"{began:%Y%m%dT%H%M%S}.{began.microsecond // 1000:03}Z-{secrets.token_hex(6)}"  # no other run has it
+        self._folder = storage.join(options.folder, FOLDER, place)
+        self._started = self._saved = clock()
         self._early = [stamped(f"began {began:{TIME}}")]  # lines of the log, until there is a file
         self._log: RunLog | None = None
         self._head: dict[str, object] = {"feature_type": feature_type, "began": f"{began:{TIME}}"}
@@ -73,14 +78,13 @@ class RunRecord:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._log:
+            how = "" if error is None else _described(error)
+            self.say(how or "completed")
+            self._tally.sample(self._seconds)
+            self._attempt(lambda: self._save("completed" if error is None else _status(error), how))
         log.removeHandler(self._handler)
-        if not self._log:
-            return
-        how = "" if error is None else _described(error)
-        self.say(how or "completed")
-        self._tally.sample(self._seconds)
-        self._attempt(lambda: self._save("completed" if error is None else _status(error), how))
-        if error is None and self._kept and self._wants_report:
+        if self._log and error is None and self._wants_report:
             self._report()
 
     def add(self, outcome: Outcome) -> None:
@@ -95,7 +99,7 @@ class RunRecord:
         """As `Tell`."""
         if isinstance(news, Load):
             self._tally.heard(worker, news, self._seconds)
-            if self._kept and (not self._log or time.monotonic() - self._saved > SAVE_SECONDS):
+            if self._kept and (not self._log or self._clock() - self._saved > SAVE_SECONDS):
                 self._attempt(lambda: self._save("running", ""))
         elif isinstance(news, LogLine):
             self.say(f"{worker}: {news.text}")
@@ -109,7 +113,7 @@ class RunRecord:
 
     @property
     def _seconds(self) -> float:
-        return time.monotonic() - self._started
+        return self._clock() - self._started
 
     @property
     def _wants_report(self) -> bool:
@@ -117,7 +121,7 @@ class RunRecord:
         return report == "always" or (report == "auto" and self._seconds >= LONG_SECONDS)
 
     def _save(self, status: str, how: str) -> None:
-        self._saved = time.monotonic()
+        self._saved = self._clock()
         folder = self._options.folder
         if not storage.is_url(folder) and not storage.exists(folder):  # it would be made again
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
@@ -125,9 +129,10 @@ class RunRecord:
             self._begin()
         assert self._log
         now = {"status": status, "error": how, "seconds": round(self._seconds, 3)}
-        content = json.dumps({**self._head, **now, **self._tally.content()}, indent=1)
+        content = {**self._head, **now, **self._tally.content()}
+        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
         with storage.atomic_write(storage.join(self._folder, JSON)) as file:
-            file.write(content.encode())
+            file.write(f"{{\n{lines}\n}}\n".encode())
         self._log.save()
         if status != "running":
             self._log.close()
