@@ -31,7 +31,9 @@ def write_runs(folder: Path) -> None:
 
 def _write(folder: Path, seconds: int, rate: float) -> None:
     draw, random_values, clock = random.Random(seconds), np.random.default_rng(seconds), Clock()
-    with RunRecord(Recording(folder=str(folder), report="never"), True, "vggish", {"seed": 1}, {"seed": 1}, clock) as run:
+    with RunRecord(
+        Recording(folder=str(folder), report="never"), True, "vggish", {"seed": 1}, {"seed": 1}, clock
+    ) as run:
         for number in range(30):
             run.add(Outcome(Source(f"old{number}.mp4", f"old{number}"), "skipped"))
         number, busy, waiting = 0, [0.0, 0.0], [0.0, 0.0]

@@ -135,7 +135,9 @@ class VGGSoundExtractor:
             return wait
 
         if device == "cpu":
-            return [Stage(forward, max(2, threads), busy_seconds=model.busy_seconds)]  # more windows at a time leave the cache
+            return [
+                Stage(forward, max(2, threads), busy_seconds=model.busy_seconds)
+            ]  # more windows at a time leave the cache
         batch_size = batch_that_fits(device, BYTES_PER_SEGMENT * num_segments(self._samples), most=256)
         return [Stage(forward, batch_size, allocate=model.allocate, busy_seconds=model.busy_seconds)]
 

@@ -67,7 +67,7 @@ class TestInChromium:
         assert chromium.asked_for(browser) == {(folder / "runs/report.html").as_uri()}
         assert browser.get_log("browser") == []
         sizes = browser.execute_script(chromium.SIZES)
-        assert len(sizes) == 7  # three over time, states, durations, reasons, norms
+        assert len(sizes) == 8  # four over time, states, durations, reasons, norms
         assert all(width > 300 and height > 50 for width, height in sizes)
         assert not browser.execute_script("return document.images.length")  # the path of a failed source is text
 

@@ -161,9 +161,7 @@ def test_a_report_that_fails_is_one_line(
     monkeypatch.setattr("torch_zoo.utils.extras.find_spec", lambda name: None)
     with RunRecord(Recording(folder=str(tmp_path), report="always"), True, "vggish", {}, {}) as run:
         run.tell("cpu", LOAD)
-    assert capsys.readouterr().err == (
-        'no report of the run: Matplotlib is missing: pip install "torch-zoo[report]"\n'
-    )
+    assert capsys.readouterr().err == ('no report of the run: Matplotlib is missing: pip install "torch-zoo[report]"\n')
 
 
 def test_damaged_records_are_left_out(tmp_path: Path) -> None:

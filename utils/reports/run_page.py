@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.extras import require
@@ -33,7 +34,7 @@ from torch_zoo.utils.types import UsageError
 LISTED = 12  # reasons
 FEWEST_SAMPLES = 3  # for a figure over time
 STATES = {"done": "done", "skipped": "done before", "empty": "empty", "failed": "failed", "missing": "missing"}
-HEADS = ("Began", "Status", "Done", "Done before", "Empty", "Failed", "Missing", "Seconds", "Times real time", "Host")
+HEADS = ("Began, UTC", "Status", "Done", "Done before", "Failed", "Seconds", "Times real time", "Host")
 
 
 def write_report(folder: str) -> str:
@@ -57,9 +58,9 @@ def run_page(folder: str, found: Sequence[Run]) -> str:
             Section("", [*map(Text, _notes(folder, latest)), Numbers(list(_numbers(latest)))]),
             Section("Over time", list(_over_time(latest)), beside=True),
             Section("Sources", list(_sources(latest)), beside=True),
-            Section("Features", list(_features(latest)), beside=True),
+            Section("Features", list(_lists(latest))),
             Section("Runs in this folder", [Table(HEADS, [_row(run) for run in reversed(found)])]),
-            Section("How the latest one was made", list(_made(latest)), beside=True),
+            Section("How the latest one was made", list(_made(latest))),
         ],
     )
 
@@ -97,7 +98,11 @@ def _over_time(run: Run) -> Iterator[Block]:
     yield Figure(
         draw(partial(run_plots.throughput, found)),
         "Throughput",
-        "Media covered by the features that came out in each interval; the dashed line is the mean.",
+        f"Media of the features that came out in each interval; on average {run_plots.mean_rate(found):,.1f} s per s "
+        "(dashed), from when the first worker was ready.",
+    )
+    yield Figure(
+        draw(partial(run_plots.progress, found)), "Sources", "How many have been tried, and how many of them failed."
     )
     if found["worker_seconds"][-1] > found["worker_seconds"][0]:
         yield Figure(
@@ -116,59 +121,63 @@ def _over_time(run: Run) -> Iterator[Block]:
 def _sources(run: Run) -> Iterator[Block]:
     counts = {label: run["sources"][state] for state, label in STATES.items() if run["sources"][state]}
     total = sum(counts.values())
-    bars = [Bar(label, count / total, f"{count:,} ({count / total:.1%})") for label, count in counts.items()]
-    yield Bars("By state", bars)
+    yield Bars(
+        "By state",
+        [Bar(label, count / total, f"{count:,} ({count / total:.1%})") for label, count in counts.items()],
+    )
+    yield _reasons(run["failures"])
     if run["durations"]:
         plot = partial(run_plots.histogram, "s of media", {"": run["durations"]})
         yield Figure(draw(plot), "Durations", "Time that the windows of each source cover.")
-    if reasons := run["failures"]:
-        listed = reasons[:LISTED]
-        bars = [
-            Bar(f"{each['reason']} (e.g. {each['example']})", each["count"] / reasons[0]["count"], f"{each['count']:,}")
-            for each in listed
-        ]
-        more = f"{len(reasons) - len(listed)} more reasons are in the list. " if len(reasons) > len(listed) else ""
-        yield Bars("Why sources failed", bars, f"{more}In a reason, # is any number.")
+    if norms := {name: each["norms"] for name, each in run["features"]["arrays"].items() if each["norms"]}:
+        plot = partial(run_plots.histogram, "mean L2 norm of the rows", norms)
+        yield Figure(draw(plot), "Norms of the features", "Sources far from the others deserve a look.")
+
+
+def _reasons(reasons: Sequence[Mapping[str, Any]]) -> Bars:
+    bars = [
+        Bar(f"{each['reason']} (e.g. {each['example']})", each["count"] / reasons[0]["count"], f"{each['count']:,}")
+        for each in reasons[:LISTED]
+    ]
+    more = f"{len(reasons) - LISTED} more reasons are in the list. " if len(reasons) > LISTED else ""
+    caption = f"{more}In a reason, # is any number." if reasons else "No source failed."
+    return Bars("Why sources failed", bars, caption)
+
+
+def _lists(run: Run) -> Iterator[Block]:
+    """What failed, and what is suspicious."""
+    if run["failures"]:
         yield Link(f"../{failures.FILE_NAME}", f"{failures.FILE_NAME}: all that failed, as a list to try again")
-
-
-def _features(run: Run) -> Iterator[Block]:
     found = run["features"]
     arrays = {name: each for name, each in found["arrays"].items() if each["sources"]}
-    if not arrays:
-        yield Text("No features of this run have statistics.")
-        return
-    heads = ("Array", "Sources", "Rows", "Mean", "Standard deviation", "Share of zeros")
-    rows: list[Sequence[Cell]] = [
-        (name, each["sources"], each["rows"], float(each["mean"]), float(each["std"]), float(each["zeros"]))
-        for name, each in arrays.items()
-    ]
-    if norms := {name: each["norms"] for name, each in arrays.items() if each["norms"]}:
-        plot = partial(run_plots.histogram, "mean L2 norm of the rows", norms)
-        yield Figure(draw(plot), "Norms", "Sources far from the others deserve a look.")
-    yield Table(heads, rows)
+    if arrays:
+        rows: list[Sequence[Cell]] = [
+            (name, each["sources"], each["rows"], float(each["mean"]), float(each["std"]), float(each["zeros"]))
+            for name, each in arrays.items()
+        ]
+        yield Table(("Array", "Sources", "Rows", "Mean", "Standard deviation", "Share of zeros"), rows)
     if found["suspicious"]:
         suspects: list[Sequence[Cell]] = [(each["source"], each["array"], each["what"]) for each in found["suspects"]]
-        yield Text(f"Features that look wrong: {found['suspicious']:,}, e.g. of")
+        yield Text(f"Features of {_counted(found['suspicious'], 'source')} look wrong, e.g. of these:")
         yield Table(("Source", "Array", "What is suspicious"), suspects)
 
 
 def _row(run: Run) -> Sequence[Cell]:
-    counts = (run["sources"][state] for state in STATES)
+    counts = (run["sources"][state] for state in ("done", "skipped", "failed"))
     speed = run["media_seconds"] / max(1e-9, run["seconds"])
     return (_time(run), run["status"], *counts, round(run["seconds"]), float(speed), run["machine"]["host"])
 
 
 def _made(run: Run) -> Iterator[Block]:
     given, resolved = run["options"]["given"], run["options"]["resolved"]
-    yield Table(
-        ("Option", "Value", "Given"),
-        [
-            (name, value if isinstance(value, str) else json.dumps(value), "given" if name in given else "")
-            for name, value in resolved.items()
-        ],
-    )
-    yield Table(("Library", "Version"), [*run["versions"].items(), ("system", run["machine"]["system"])])
+    yield Text(", ".join(f"{name} {version}" for name, version in run["versions"].items()) + ".")
+    yield Text(f"{run['machine']['system']}.")
+    ordered = sorted(resolved.items(), key=lambda option: option[0] not in given)
+    rows: list[Sequence[Cell]] = [
+        (name, value if isinstance(value, str) else json.dumps(value), "given" if name in given else "default")
+        for name, value in ordered
+    ]
+    yield Table(("Option", "Value", "From"), rows)
 
 
 def _time(run: Run) -> str:
@@ -182,6 +191,6 @@ def _counted(number: int, what: str) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+    if seconds < 3600:
+        return "{}:{:02} min".format(*divmod(round(seconds), 60))
+    return f"{seconds / 3600:,.1f} h"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,19 +22,30 @@ def columns(over_time: Mapping[str, Any]) -> Columns:
     return dict(zip(over_time["columns"], samples.T, strict=True))
 
 
+def mean_rate(found: Columns) -> float:
+    """Seconds of media per second, from the first sample on."""
+    seconds, media = (found[name][-1] - found[name][0] for name in ("seconds", "media_seconds"))
+    return media / max(1e-9, seconds)
+
+
 def throughput(found: Columns, axes: Any) -> None:
     edges, rate = _rate(found["seconds"], found["media_seconds"])
     scale = _time_axis(axes, edges[-1])
     axes.stairs(rate, edges / scale, color=ACCENT, alpha=0.16, fill=True, linewidth=0)
     axes.stairs(rate, edges / scale, color=ACCENT, linewidth=1.6, baseline=None)
-    total = edges[-1] - edges[0]
-    mean = (found["media_seconds"][-1] - found["media_seconds"][0]) / total if total else 0.0
-    axes.axhline(mean, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"mean {mean:,.1f}", (edges[-1] / scale, mean), (0, 4), textcoords="offset points", ha="right", color=INK
-    )
+    axes.axhline(mean_rate(found), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     axes.set(ylabel="s of media per s")
     axes.set_ylim(bottom=0)
+
+
+def progress(found: Columns, axes: Any) -> None:
+    scale = _time_axis(axes, found["seconds"][-1])
+    time = found["seconds"] / scale
+    axes.plot(time, found["tried"], color=ACCENT, linewidth=1.6, label="tried")
+    axes.plot(time, found["failed"], color=SECOND, linewidth=1.6, label="failed")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    _legend_above(axes)
 
 
 def shares(found: Columns, axes: Any) -> None:
@@ -49,7 +61,7 @@ def shares(found: Columns, axes: Any) -> None:
         scale = _time_axis(axes, found["seconds"][-1])
         axes.stairs(100 * np.clip(spent, 0, 1), seconds / scale, color=color, linewidth=1.6, baseline=None, label=label)
     axes.set(ylabel="% of the workers' time", ylim=(0, 104))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    _legend_above(axes)
 
 
 def queues(found: Columns, axes: Any) -> None:
@@ -60,25 +72,37 @@ def queues(found: Columns, axes: Any) -> None:
     axes.plot(time, found["sources"], color=SECOND, linewidth=1.6, drawstyle="steps-post", label="sources held")
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, columnspacing=1.2, handlelength=1.4)
+    _legend_above(axes)
 
 
 def histogram(label: str, bins: Mapping[str, Bins], axes: Any) -> None:
     """Bins with logarithmic edges, of one or more named distributions."""
     for (name, each), color in zip(bins.items(), (ACCENT, SECOND, MUTED, INK), strict=False):
         low, high, counts = np.array(each).T
-        axes.bar(low, counts, high - low, align="edge", color=color, alpha=0.75 / max(1, len(bins) ** 0.5), label=name)
+        axes.bar(low, counts, high - low, align="edge", color=color, alpha=0.8 if len(bins) == 1 else 0.5, label=name)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
-    lowest, highest = min(each[0][0] for each in bins.values()), max(each[-1][1] for each in bins.values())
-    if highest < 100 * lowest:
-        ticks = lowest * (highest / lowest) ** np.linspace(0, 1, 5)
-        axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    ticks = _ticks(*axes.get_xlim())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel=label, ylabel="sources")
     if len(bins) > 1:
-        axes.legend()
+        _legend_above(axes)
+
+
+def _ticks(low: float, high: float) -> Sequence[float]:
+    """Round numbers for a logarithmic axis, as few of them as make sense."""
+    for steps in ((1,), (1, 2, 5), range(1, 10), [1 + step / 10 for step in range(90)]):
+        exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        found = [round(step * 10.0**exponent, 12) for exponent in exponents for step in steps]
+        within = [tick for tick in found if low <= tick <= high]
+        if len(within) >= 3:
+            break
+    return within[:: -(-len(within) // 8)]
+
+
+def _legend_above(axes: Any) -> None:
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, columnspacing=1.2, handlelength=1.4)
 
 
 def _rate(x: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

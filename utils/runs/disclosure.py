@@ -13,7 +13,7 @@ SECRET = re.compile(r"token|passw|secret|credential", re.IGNORECASE)
 
 
 def disclosed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Secrets become `***`; of long lists, such as those of paths, the first items are kept, and how many there were."""
+    """Secrets become `***`; of a long list, as of paths, the first items and the number of the others stay."""
     return {
         str(name): "***" if SECRET.search(str(name)) and value else _shown(value) for name, value in options.items()
     }

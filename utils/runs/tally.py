@@ -11,7 +11,9 @@ from torch_zoo.utils.runs.totals import FeatureTotals, Histogram, Reasons
 from torch_zoo.utils.types import Outcome, Status
 
 STATES: tuple[Status, ...] = ("done", "skipped", "empty", "failed", "missing")
-COLUMNS = "seconds tried failed media_seconds worker_seconds busy_seconds waiting_seconds sources decoders ready".split()
+COLUMNS = (
+    "seconds tried failed media_seconds worker_seconds busy_seconds waiting_seconds sources decoders ready".split()
+)
 
 
 @dataclass(slots=True)

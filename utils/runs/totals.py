@@ -15,7 +15,7 @@ MOST_REASONS = 100
 MOST_SUSPECTS = 20
 OTHERS = "other reasons"
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-STEPS = 4  # bins of a histogram per factor of 2
+STEPS = 8  # bins of a histogram per factor of 2
 
 
 class Histogram:
@@ -124,4 +124,3 @@ def _what_is_wrong(statistics: Mapping[str, float]) -> str:
     if statistics["zeros"] == statistics["values"]:
         return "all zeros"
     return "the same in all rows" if statistics["constant"] else ""
-
