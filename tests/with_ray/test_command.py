@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
 CLIPS = 16
+
+
+def test_the_command_in_the_readme_finds_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    [line] = re.findall(r"^python main\.py (.* engine=ray .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    arguments = [*line.split(), "checkpoint=random", f"output_path={tmp_path}"]
+    result = run(*arguments, environment={"RAY_ADDRESS": cluster.address})
+    assert (result.code, result.stdout) == (0, ""), result.stderr
+    assert len(saved(tmp_path)) == 2
 
 
 @pytest.fixture(scope="module")

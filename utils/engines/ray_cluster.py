@@ -13,6 +13,7 @@ from typing import Any
 
 import torch_zoo
 from torch_zoo.utils.devices import DeviceKind
+from torch_zoo.utils.extras import require
 from torch_zoo.utils.types import UsageError
 
 ANSWER_SECONDS = 60.0  # for a node to start a process and have a look
@@ -74,10 +75,9 @@ def check_resources(given: Mapping[str, Any]) -> None:
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected to the cluster at the address; disconnected after the block. Raises UsageError."""
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise UsageError("engine=ray needs Ray: pip install 'torch-zoo[ray]'") from error
+    require("ray", "ray")
+    import ray
+
     if ray.is_initialized():
         yield ray
         return
