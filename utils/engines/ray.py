@@ -106,7 +106,7 @@ class _Actors:
     def start(self, number: int) -> None:
         """Ray places it as soon as there is room."""
         token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        create = self._ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"exchange": 1})(WorkerActor)
+        create = self._ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=2)(WorkerActor)
         options = {**self._share.options, "runtime_env": environment(), "scheduling_strategy": "SPREAD"}
         self._actors[number] = _Actor(create.options(**options).remote(self._assignment(token)), token)
         self._listen(number)
@@ -175,7 +175,7 @@ class _Actors:
     def _listen(self, number: int) -> None:
         actor = self._actors[number]
         told, actor.outbox = actor.outbox, []
-        self._calls[actor.handle.exchange.options(concurrency_group="exchange").remote(told)] = number
+        self._calls[actor.handle.exchange.remote(told)] = number
 
     def _clear_up(self, number: int) -> None:
         ended = self._actors.pop(number)

@@ -88,9 +88,9 @@ def connected(address: str) -> Iterator[Any]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
         raise UsageError(
-            f"address={address}: there is no Ray cluster ({last_line(error)}); `ray start --head` starts one on this "
+            f"address={address}: can't connect ({last_line(error)}); `ray start --head` starts a cluster on this "
             "machine, address=local one for this run only"
         ) from error
     if threading.current_thread() is threading.main_thread():
