@@ -193,3 +193,67 @@ def test_every_source_ends_once_and_only_killers_fail(blame, data, members, room
     assert all(world.crashes[name] == 2 for name in killers)
     assert all(world.crashes[name] <= (1 if blame == "all" else 0) for name in set(names) - killers)
     assert not scheduler.unfinished
+
+
+class Buffering(World):
+    """Members that store what they computed only when they are asked, and may be lost with it."""
+
+    def __init__(self, scheduler: Scheduler, members: int, room: int) -> None:
+        self.computed: dict[int, list[Source]] = {}
+        self.asked: set[int] = set()  # to store
+        super().__init__(scheduler, members, room)
+
+    def start(self, member: int) -> None:
+        self.computed[member] = []
+        self.asked.discard(member)
+        super().start(member)
+
+    def follow(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Flush):
+                assert self.computed[action.member]
+                assert action.member not in self.asked
+                self.asked.add(action.member)
+            else:
+                super().follow([action])
+
+    def compute(self, member: int) -> None:
+        source = self.held[member].pop(0)
+        self.computed[member].append(source)
+        self.follow(self.scheduler.ready(member))
+        self.follow(self.scheduler.computed(member, source))
+
+    def store(self, member: int) -> None:
+        stored, self.computed[member] = self.computed[member], []
+        self.asked.discard(member)
+        for source in stored:
+            self.ended[source.name] += 1
+            self.follow(self.scheduler.outcome(member, source))
+
+    def go(self, member: int, crash: bool) -> None:
+        self.held[member] = []
+        self.computed[member] = []
+        self.follow(self.scheduler.death(member, "crashed") if crash else self.scheduler.loss(member))
+
+
+@given(data=st.data(), members=st.integers(1, 3), room=st.integers(1, 3), number=st.integers(1, 10))
+def test_every_source_is_stored_once_whoever_is_lost(data, members, room, number) -> None:  # type: ignore[no-untyped-def]
+    names = [str(index) for index in range(number)]
+    scheduler = Scheduler("all")
+    world = Buffering(scheduler, members, room)
+    world.follow(scheduler.add([Source(name, name) for name in names]))
+    accidents = data.draw(st.integers(0, 4))
+    while scheduler.unfinished:
+        busy = [member for member, held in world.held.items() if held]
+        may = [("compute", member) for member in busy] + [("store", member) for member in world.asked]
+        if accidents:
+            may += [("lost", member) for member in world.held] + [("crashed", member) for member in busy]
+        what, member = data.draw(st.sampled_from(may))
+        if what == "compute":
+            world.compute(member)
+        elif what == "store":
+            world.store(member)
+        else:
+            accidents -= 1
+            world.go(member, crash=what == "crashed")
+    assert world.ended == Counter(names)
