@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import re
 import threading
@@ -86,7 +87,10 @@ def _serve_folder(folder: str, ready: Connection) -> None:
 
 def _serve_s3(ready: Connection) -> None:
     from moto.server import ThreadedMotoServer
+    from werkzeug.serving import WSGIRequestHandler
 
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # connections are used again, as those to S3 are
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     ready.send(server.get_host_and_port()[1])
