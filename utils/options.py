@@ -111,7 +111,7 @@ def choices(hint: Any) -> tuple[str, ...]:
 
 def _shown(hint: Any) -> Any:
     kinds = set(get_args(hint)) - {type(None)}
-    if len(kinds) > 1 and list in map(get_origin, kinds):  # a union that OmegaConf doesn't know
+    if len(kinds) > 1 and any(get_origin(kind) is list for kind in kinds):  # a union that OmegaConf doesn't know
         return Any
     if not choices(hint):
         return hint

@@ -19,7 +19,7 @@ from torch_zoo.utils.types import Features, Predictions, Source, WorkerError
 
 SOURCE = Source("videos/clip.mp4", "clip")
 ARRAYS = {"rgb": np.arange(6, dtype=np.float32).reshape(2, 3), "flow": np.zeros((0, 128), np.float32)}
-SINKS = [SaveNumpy, SavePickle]
+SINKS = [SaveNumpy, SavePickle]  # with a file for each array
 ROWS = {"rgb": np.dtype((np.float32, 3)), "flow": np.dtype((np.float32, 128))}
 
 

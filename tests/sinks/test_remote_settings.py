@@ -27,9 +27,7 @@ def test_a_folder_holds_features_of_one_setting(sink: SaveNumpy, clips: list[Sou
     extract(sink, clips)
     with pytest.raises(UsageError, match=r"features holds features made with hop_seconds=0.96 \(now 0.48\)"):
         new(sink).prepare(OTHERS, clips, ROWS, False)
-    with pytest.raises(
-        UsageError, match=r"made with name_pattern=\{name\}_\{key\} \(now \{key\}/\{name\}\)"
-    ):
+    with pytest.raises(UsageError, match=r"made with name_pattern=\{name\}_\{key\} \(now \{key\}/\{name\}\)"):
         new(sink, name_pattern="{key}/{name}").prepare(SETTINGS, clips, ROWS, False)
     again = new(sink)
     again.prepare(OTHERS, clips, ROWS, True)()

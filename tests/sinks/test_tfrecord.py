@@ -89,10 +89,8 @@ def test_labels_that_are_no_class_numbers_are_refused_before_the_run(label: str,
 def test_records_of_other_fields_do_not_share_a_folder(tmp_path: Path) -> None:
     sink = SaveTFRecord(folder=str(tmp_path))
     sink.prepare({"checkpoint": "x"}, [CLIP], KEYS, False)()
-    assert yaml.safe_load((tmp_path / "extraction.yaml").read_text()) == {
-        "checkpoint": "x",
-        "record_fields": "embeddings",
-    }
+    recorded = yaml.safe_load((tmp_path / "extraction.yaml").read_text())
+    assert recorded == {"checkpoint": "x", "record_fields": "embeddings"}
     written(tmp_path, CLIP)
     with pytest.raises(UsageError, match=r"record_fields=embeddings \(now audioset\)"):
         SaveTFRecord(folder=str(tmp_path), record_fields="audioset").prepare({"checkpoint": "x"}, [CLIP], KEYS, False)()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
+from itertools import permutations, product
 from string import Formatter
 
 from torch_zoo.utils.naming import LONGEST_NAME
@@ -47,9 +47,10 @@ class NamePattern:
         for key, other in permutations(keys, 2):
             if self._pattern_of(key).fullmatch(self.file("", other)):
                 raise self._error(f"arrays {other} and {key} of different sources could be written to one file")
-        for folder in self.pattern.split("/")[:-1]:
-            if folder == "{name}" and (bad := {".", ".."}.intersection(names)):
-                raise self._error(f"a source is called {min(bad)}, which can't be a folder")
+        dots = {name for name in names if set(name) == {"."}}
+        for folder, name, key in product(self.pattern.split("/")[:-1], dots | {"x"}, keys or [""]):
+            if (called := folder.format(name=name, key=key)) in (".", ".."):
+                raise self._error(f"a folder would be called {called}")
         longest = max(map(len, map(os.fsencode, self.file("", max(keys, key=len, default="")).split("/"))))
         if longest > LONGEST_FILE_NAME - LONGEST_NAME:
             raise self._error(f"too long; names may have {LONGEST_NAME} bytes, and files {LONGEST_FILE_NAME}")

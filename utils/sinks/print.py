@@ -12,7 +12,7 @@ from torch_zoo.utils.types import Features, Sink
 
 @dataclass(frozen=True, kw_only=True)
 class Print(Sink):
-    """The path, then for each array its key, its values in NumPy's short form and three figures; then the rows' spans."""
+    """The path, for each array its key, its values in NumPy's short form and three figures, then the rows' spans."""
 
     def write(self, features: Features) -> str:
         source = features.source
