@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sources import Inputs, is_missing
+from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.types import Source, UsageError
 
 
@@ -25,16 +25,16 @@ def in_a_folder_of_media(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def listed(**options: Any) -> list[str]:
-    return [source.path for source in Inputs(**options).sources()]
+    return [source.path for source in Inputs(**options).select().sources]
 
 
 def from_file(name: str, content: str | bytes) -> list[Source]:
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return Inputs(file_with_video_paths=name).sources()
+    return Inputs(file_with_video_paths=name).select().sources
 
 
 def test_path_and_list_of_paths() -> None:
-    assert Inputs(video_paths="a.mp4").sources() == [Source("a.mp4", "a")]
+    assert Inputs(video_paths="a.mp4").select().sources == [Source("a.mp4", "a")]
     assert listed(video_paths=["b.MKV", "a.mp4"]) == ["b.MKV", "a.mp4"]
 
 
@@ -103,14 +103,14 @@ def test_same_name_in_different_folders_is_told_apart_by_the_folders() -> None:
     for folder in ("one/x", "two/x"):
         Path(folder).mkdir(parents=True)
         Path(folder, "clip.mp4").write_text("x")
-    sources = Inputs(video_paths=["one/x/clip.mp4", "two/x/clip.mp4", "a.mp4"]).sources()
+    sources = Inputs(video_paths=["one/x/clip.mp4", "two/x/clip.mp4", "a.mp4"]).select().sources
     assert [source.name for source in sources] == ["one_x_clip", "two_x_clip", "a"]
 
 
 def test_same_name_in_one_folder_is_refused() -> None:
     Path("a.wav").write_text("x")
     with pytest.raises(UsageError, match=r"a\.mp4 and a\.wav would both be written as a; .* CSV"):
-        Inputs(video_paths=["a.mp4", "a.wav"]).sources()
+        Inputs(video_paths=["a.mp4", "a.wav"]).select()
 
 
 def test_name_from_parents_may_not_meet_a_file_of_that_name() -> None:
@@ -118,11 +118,11 @@ def test_name_from_parents_may_not_meet_a_file_of_that_name() -> None:
         Path(path).parent.mkdir(exist_ok=True)
         Path(path).write_text("x")
     with pytest.raises(UsageError, match="would both be written as one_clip"):
-        Inputs(video_paths=["one/clip.mp4", "two/clip.mp4", "one_clip.mp4"]).sources()
+        Inputs(video_paths=["one/clip.mp4", "two/clip.mp4", "one_clip.mp4"]).select()
 
 
 def test_addresses_are_passed_on() -> None:
-    assert Inputs(video_paths="https://host/v/clip.mp4").sources() == [Source("https://host/v/clip.mp4", "clip")]
+    assert Inputs(video_paths="https://host/v/clip.mp4").select().sources == [Source("https://host/v/clip.mp4", "clip")]
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,15 @@ def test_addresses_are_passed_on() -> None:
     ],
 )
 def test_name_of_an_address_is_of_its_path_alone(url: str, name: str) -> None:
-    assert [source.name for source in Inputs(video_paths=url).sources()] == [name]
+    assert [source.name for source in Inputs(video_paths=url).select().sources] == [name]
 
 
 def test_missing_files_are_sources_unless_all_are_missing() -> None:
-    sources = Inputs(video_paths=["gone.mp4", "a.mp4", "no_*.mp4"]).sources()
-    assert [is_missing(source) for source in sources] == [True, False, True]
+    selection = Inputs(video_paths=["gone.mp4", "a.mp4", "no_*.mp4"]).select()
+    assert [source.path for source in selection.sources] == ["gone.mp4", "a.mp4", "no_*.mp4"]
+    assert selection.missing == {"gone": "no such file", "no_*": "no such file"}
     with pytest.raises(UsageError, match=r"^no such file:\n  gone\.mp4\n  no_\*\.mp4$"):
-        Inputs(video_paths=["gone.mp4", "no_*.mp4"]).sources()
+        Inputs(video_paths=["gone.mp4", "no_*.mp4"]).select()
 
 
 def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +167,7 @@ def test_folders_behind_urls(prefix: str) -> None:
     assert listed(video_paths=f"{prefix}/v/") == found
     assert listed(video_paths=f"{prefix}/v") == found
     assert listed(video_paths=prefix) == [*found, f"{prefix}/w/c.mp4"]
-    assert Inputs(video_paths=f"{prefix}/v/deep").sources()[0].name == "a #1"
+    assert Inputs(video_paths=f"{prefix}/v/deep").select().sources[0].name == "a #1"
 
 
 def test_patterns_of_urls(prefix: str) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
-Status = Literal["done", "skipped", "empty", "failed"]
+Status = Literal["done", "skipped", "empty", "failed", "missing"]
 
 
 class TorchZooError(Exception):

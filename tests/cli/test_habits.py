@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from command import MUSIC, ROOT, run
 
 from torch_zoo.utils.media.audio import open_audio
+from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal.progress import Progress, Reporting
 from torch_zoo.utils.types import Outcome, Source
@@ -47,7 +49,7 @@ def test_a_folder_in_a_list_expands(tmp_path):
     for name in ("b.mp4", "a.wav", "notes.txt"):
         (tmp_path / "more" / name).touch()
     (tmp_path / "list.txt").write_text(f"{tmp_path / 'more'}\n")
-    sources = Inputs(file_with_video_paths=str(tmp_path / "list.txt")).sources()
+    sources = Inputs(file_with_video_paths=str(tmp_path / "list.txt")).select().sources
     assert [Path(source.path).name for source in sources] == ["a.wav", "b.mp4"]
 
 
@@ -61,6 +63,23 @@ def test_only_runs_that_save_touch_the_list_of_failures(tmp_path):
         with Progress(1, Reporting(folder=str(tmp_path), progress="off"), destination) as progress:
             progress.add(Outcome(a, status, ""))
         assert (tmp_path / "failures.csv").exists() is listed
+
+
+@pytest.mark.parametrize(("status", "counts"), [("failed", "1 failed (1 missing)"), ("missing", "0 failed, 1 missing")])
+def test_missing_files_are_one_line_and_failures_only_if_asked_for(status, counts, tmp_path, capsys):
+    before = Outcome(Source("b.mp4", "b"), "failed", "truncated")
+    failures.update(tmp_path, {"b"}, [before])
+    with Progress(
+        2, Reporting(folder=str(tmp_path), progress="log"), str(tmp_path), ["read as x"], "shard 1 of 2"
+    ) as progress:
+        progress.add_missing([Outcome(Source(f"{name}.mp4", name), status, "no such file") for name in "b"])
+    said = capsys.readouterr().err
+    assert said.startswith("read as x\n1 source is missing, e.g. b.mp4: no such file\n")
+    assert f"0 done, 0 skipped, 0 empty, {counts}; " in said
+    assert "shard 1 of 2\n" in said
+    assert progress.failed == (status == "failed")
+    listed = (tmp_path / "failures.csv").read_text().splitlines()[1:]
+    assert listed == [f"b.mp4,0.0,,b,{'no such file' if status == 'failed' else 'truncated'}"]
 
 
 def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path, capsys):
@@ -91,9 +110,9 @@ def test_a_failure_whose_name_is_not_utf_8_is_listed(tmp_path):
     with Progress(1, Reporting(folder=str(tmp_path), progress="off"), str(tmp_path)) as progress:
         progress.add(Outcome(Source(str(path), path.stem), "failed", "truncated"))
     path.touch()
-    assert [source.path for source in Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()] == [
-        str(path)
-    ]
+    assert [
+        source.path for source in Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).select().sources
+    ] == [str(path)]
 
 
 def test_the_summary_says_where_the_features_are(tmp_path, capsys):

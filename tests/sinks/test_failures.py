@@ -44,11 +44,11 @@ def test_the_list_gives_the_same_sources(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text(
         f'path,start,end,labels,video_id,error\n{media[0]},1.5,3,"1,522",-0RW,as the list had it\n{media[1]},,,,,\n'
     )
-    first = Inputs(file_with_video_paths=str(tmp_path / "list.csv")).sources()
+    first = Inputs(file_with_video_paths=str(tmp_path / "list.csv")).select().sources
     for _ in range(2):  # the second time, the one that was tried last time stays listed
         for source, reason in zip(first, ("truncated", "no audio stream"), strict=True):
             failures.update(str(tmp_path), {source.name}, [Outcome(source, "failed", reason)])
-        again = Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).sources()
+        again = Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).select().sources
         assert [(source.name, dict(source.columns)) for source in again] == [
             ("a_1.5_3", {"labels": "1,522", "video_id": "-0RW"}),
             ("b", {}),

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import is_url, local, without_secrets
+
+BEGINNING = 4096  # characters
 
 
 def read_lines(path: str) -> Iterator[tuple[int, str]]:
@@ -38,31 +42,41 @@ def read_rows(path: str, delimiter: str = ",", *, comments: bool = False) -> Ite
                 line = rows.line_num + 1
         except csv.Error as error:
             raise UsageError(
-                f"{path}, line {line}: {error}; close every quotation mark, and double it within a quoted field"
+                f"{in_line(path, line)}: {error}; close every quotation mark, and double it within a quoted field"
             ) from error
 
 
-def fields_of(path: str, line: int, fields: list[str], *names: str) -> list[str]:
-    """The fields, which are as many as the names, none of them empty. Raises UsageError."""
-    if len(fields) != len(names) or not all(fields):
-        found = f"{len(fields)} fields" if len(fields) != len(names) else "an empty field"
-        raise UsageError(f"{path}, line {line}: {found}; a row is {','.join(names)}, with quotes around commas")
-    return fields
+def in_line(path: str, line: int) -> str:
+    """How messages call a line of a list."""
+    return f"{without_secrets(path)}, line {line}"
+
+
+def fields_of(where: str, fields: list[str], *names: str) -> list[str]:
+    """The fields, as many as there are names. Raises UsageError, also if one is empty."""
+    if len(fields) == len(names) and all(fields):
+        return fields
+    found = "an empty field" if len(fields) == len(names) else f"{len(fields)} fields"
+    raise UsageError(f"{where}: {found}; a row is {','.join(names)}, with quotes around a field that holds commas")
+
+
+def beginning(path: str) -> str:
+    """The first characters, which tell the format. Raises UsageError."""
+    with open_list(path) as file:
+        return file.read(BEGINNING)
 
 
 @contextmanager
-def open_list(path: str, newline: str) -> Iterator[TextIO]:
-    """A regular file, UTF-8 with whatever else file names hold. Raises UsageError."""
+def open_list(path: str, newline: str | None = None) -> Iterator[TextIO]:
+    """A local file or a URL, as UTF-8 with whatever else file names hold. Raises UsageError."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not is_url(path) and not stat.S_ISREG(os.stat(local(path)).st_mode):
             raise UsageError(f"file_with_video_paths={path}: not a regular file; give a text file, .csv, .tsv or .json")
-        file = open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline)  # noqa: SIM115
+        with storage.open_text(path, newline) as file:
+            yield file
     except OSError as error:
-        raise UsageError(f"file_with_video_paths={path}: {error.strerror}") from error
-    with file:
-        yield file
+        raise UsageError(f"file_with_video_paths={without_secrets(path)}: {storage.reason(error)}") from error
 
 
 def _check_text(path: str, line: int, *texts: str) -> None:
     if any("\0" in text for text in texts):
-        raise UsageError(f"file_with_video_paths={path}, line {line}: not a text file of paths (it has a NUL byte)")
+        raise UsageError(f"file_with_video_paths={in_line(path, line)}: not a text file of paths (it has a NUL byte)")

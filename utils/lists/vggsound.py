@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch_zoo.utils.lists.text import fields_of, read_rows
+from torch_zoo.utils.lists.clips import LABEL, SPLIT, VIDEO_ID, Clip, youtube_id
+from torch_zoo.utils.lists.text import fields_of, in_line, read_rows
 from torch_zoo.utils.types import UsageError
 
 CLIP_SECONDS = 10.0
 
-_ID = re.compile(r"[\w-]{11}", re.ASCII)
-_NAME = re.compile(r"(?P<id>[\w-]{11})_(?P<start>\d{6})", re.ASCII)
+_VIDEOS = re.compile(r'[\w-]{11},\d+,"?[A-Za-z].*,[A-Za-z]+\r?$', re.ASCII | re.MULTILINE)
+_CLIPS = re.compile(r"[\w-]{11}_\d{6}\.\w+,", re.ASCII)
+_NAME = re.compile(r"[\w-]{11}_\d{6}", re.ASCII)
 _START = re.compile(r"\d{1,6}", re.ASCII)
 
 
@@ -36,26 +38,40 @@ class Row(NamedTuple):
         return float(self.name[-6:])
 
 
+def names_videos(beginning: str) -> bool:
+    return bool(_VIDEOS.match(beginning))
+
+
+def names_clips(beginning: str) -> bool:
+    return bool(_CLIPS.match(beginning))
+
+
 def rows(path: str) -> Iterator[Row]:
     """The rows of either list. Raises UsageError, which names file and line."""
     width = 0
     for line, fields in read_rows(path):
         width = width or len(fields)
-        yield _row_of_videos(path, line, fields) if width == 4 else _row_of_clips(path, line, fields)
+        yield (_row_of_video if width == 4 else _row_of_clip)(line, fields, in_line(path, line))
 
 
-def _row_of_videos(path: str, line: int, fields: list[str]) -> Row:
-    video, start, label, split = fields_of(path, line, fields, "id", "start", "label", "split")
-    if not _ID.fullmatch(video):
-        raise UsageError(f"{path}, line {line}: {video!r} is not a YouTube id, of 11 letters, digits, - and _")
+def clips(path: str) -> Iterator[tuple[str, Clip]]:
+    """Where each clip is named, and the clip. Raises UsageError."""
+    for row in rows(path):
+        columns = {VIDEO_ID: row.video, LABEL: row.label} | ({SPLIT: row.split} if row.split else {})
+        clip = Clip(row.name, row.video, row.start, row.start + CLIP_SECONDS, columns)
+        yield in_line(path, row.line), clip
+
+
+def _row_of_video(line: int, fields: list[str], where: str) -> Row:
+    video, start, label, split = fields_of(where, fields, "id", "start", "label", "split")
     if not _START.fullmatch(start):
-        raise UsageError(f"{path}, line {line}: {start!r} is not a start in seconds, an integer")
-    return Row(line, f"{video}_{int(start):06d}", label, split)
+        raise UsageError(f"{where}: {start!r} is not a start in seconds, an integer")
+    return Row(line, f"{youtube_id(video, where)}_{int(start):06d}", label, split)
 
 
-def _row_of_clips(path: str, line: int, fields: list[str]) -> Row:
-    file, label = fields_of(path, line, fields, "file", "label")
+def _row_of_clip(line: int, fields: list[str], where: str) -> Row:
+    file, label = fields_of(where, fields, "file", "label")
     name = file.rpartition(".")[0] or file
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{path}, line {line}: {file!r} is not <YouTube id>_<start, six digits>.mp4")
+        raise UsageError(f"{where}: {file!r} is not <YouTube id>_<start, six digits>.mp4")
     return Row(line, name, label, split="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
@@ -34,7 +35,15 @@ class Progress:
     what failed beside them.
     """
 
-    def __init__(self, total: int, options: Reporting, destination: str = "", timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        total: int,
+        options: Reporting,
+        destination: str = "",
+        timing: Timing | None = None,
+        notes: Sequence[str] = (),
+        scope: str = "",
+    ) -> None:
         kind = options.progress
         if kind == "auto":
             kind = "bar" if sys.stderr.isatty() else "log"
@@ -44,13 +53,19 @@ class Progress:
         self._timing = timing
         self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
         self._total = total
+        self._notes = notes  # said first
+        self._scope = scope  # which part of the sources this run has; said in the summary
         self._counts: Counter[str] = Counter()
+        self._missing: list[Outcome] = []
         self._failed: list[Outcome] = []
         self._tried: set[str] = set()
         self._media_seconds = 0.0
         self._started = self._logged = time.monotonic()
 
     def __enter__(self) -> Progress:
+        if self._kind != "off":
+            for note in self._notes:
+                self.say(note)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -68,12 +83,16 @@ class Progress:
         """Seconds of media a second."""
         return self._media_seconds / max(1e-9, time.monotonic() - self._started)
 
+    @property
+    def _all_failed(self) -> list[Outcome]:
+        """Those that are missing last."""
+        return [*self._failed, *(outcome for outcome in self._missing if outcome.status == "failed")]
+
     def add(self, outcome: Outcome) -> None:
-        self._counts[outcome.status] += 1
-        self._tried.add(outcome.source.name)
-        self._media_seconds += outcome.media_seconds
+        self._count(outcome)
         if outcome.status == "failed":
             self._failed.append(outcome)
+        self._media_seconds += outcome.media_seconds
         if outcome.printed:
             with tqdm.external_write_mode(file=sys.stdout):
                 _print(outcome.printed)
@@ -85,6 +104,21 @@ class Progress:
             self._logged = time.monotonic()
             self.say(self._line())
 
+    def add_missing(self, outcomes: Sequence[Outcome]) -> None:
+        """Of sources whose files are not there: one line for all of them."""
+        self._missing = [*outcomes]
+        for outcome in outcomes:
+            self._count(outcome)
+        if outcomes and self._kind != "off":
+            count = "1 source is" if len(outcomes) == 1 else f"{len(outcomes)} sources are"
+            self.say(f"{count} missing, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}")
+        self._bar.update(len(outcomes))
+
+    def _count(self, outcome: Outcome) -> None:
+        self._counts[outcome.status] += 1
+        if outcome.status != "missing":
+            self._tried.add(outcome.source.name)
+
     def say(self, text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
             print(text, file=sys.stderr, flush=True)
@@ -92,27 +126,33 @@ class Progress:
     def _summary(self) -> str:
         """Counts, speed, where the features are, and why sources failed."""
         counts = ", ".join(f"{self._counts[status]} {status}" for status in ("done", "skipped", "empty", "failed"))
+        if self._missing:
+            number = len(self._missing)
+            counts += f", {number} missing" if self._counts["missing"] else f" ({number} missing)"
         seconds = time.monotonic() - self._started
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
+        if self._scope:
+            lines.append(self._scope)
         if self._timing:
             lines.append(f"each row: {_timing(self._timing)}")
         if self._destination:
             lines.append(f"features are in {self._destination}")
-        lines += [f"  {naming.label(outcome.source)}: {outcome.message}" for outcome in self._failed[:FAILURES_SHOWN]]
-        if len(self._failed) > FAILURES_SHOWN:
-            lines.append(f"  and {len(self._failed) - FAILURES_SHOWN} more")
+        failed = self._all_failed
+        lines += [f"  {naming.label(outcome.source)}: {outcome.message}" for outcome in failed[:FAILURES_SHOWN]]
+        if len(failed) > FAILURES_SHOWN:
+            lines.append(f"  and {len(failed) - FAILURES_SHOWN} more")
         return "\n".join(lines)
 
     def _list_failures(self) -> None:
         if not self._destination:
             return
         try:
-            file = failures.update(self._folder, self._tried, self._failed)
+            file = failures.update(self._folder, self._tried, self._all_failed)
         except OSError as cause:
             file = storage.join(self._folder, failures.FILE_NAME)
             print(f"{file} can't be written: {storage.reason(cause)}", file=sys.stderr)
         else:
-            if self._failed:
+            if self.failed:
                 print(f"what failed is listed in {file}; file_with_video_paths takes it", file=sys.stderr)
 
     def _line(self) -> str:
