@@ -49,7 +49,11 @@ class Share:
         return int(min((node.resources.get(name, 0) / number for name, number in wanted.items() if number), default=0))
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={number:g}" for name, number in {**self.options, **self.custom}.items() if number)
+        return ", ".join(
+            f"{name}={number:g}"
+            for name, number in {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **self.custom}.items()
+            if number
+        )
 
 
 @contextmanager
