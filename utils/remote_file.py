@@ -11,7 +11,7 @@ from fsspec.caching import BackgroundBlockCache, BlockCache  # type: ignore[impo
 
 from torch_zoo.utils import remote
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.urls import without_secrets
+from torch_zoo.utils.urls import is_web, without_secrets
 
 BLOCK_BYTES, BLOCKS = 1 << 20, 32  # where parts are read; this many are kept (docs/storage.md)
 STRIDE_BYTES, STRIDES = 8 << 20, 4  # where all is read in order, one ahead
@@ -56,7 +56,7 @@ class RemoteObject:
             except ValueError:  # it would have sent all of them
                 return False
 
-        return not self.url.lower().startswith(("http://", "https://")) or remote.attempt(self.url, last_byte)
+        return not is_web(self.url) or remote.attempt(self.url, last_byte)
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` to `end` or the end of the object. Raises OSError."""
