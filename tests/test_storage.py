@@ -161,7 +161,7 @@ from torch_zoo.utils import storage
 from torch_zoo.utils.media.audio import open_audio
 from torch_zoo.utils.expansion import expand
 from torch_zoo.utils.types import Source
-for module in ("engines.decoder", "engines.worker", "media.video", "sinks.files", "sinks.table", "sources", "downloads"):
+for module in ("engines.decoder", "engines.worker", "media.video", "sinks.files", "sinks.table", "sources"):
     importlib.import_module(f"torch_zoo.utils.{module}")
 with storage.atomic_write(sys.argv[1]) as file:
     file.write(b"x")
