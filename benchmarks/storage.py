@@ -20,7 +20,7 @@ import av
 
 from benchmarks import corpus, host
 from benchmarks.slow_server import network, s3_server, web_server
-from torch_zoo.utils import remote_file
+from torch_zoo.utils import remote, remote_file
 from torch_zoo.utils.media.audio import open_audio
 from torch_zoo.utils.remote_file import RemoteObject
 from torch_zoo.utils.types import Source
@@ -126,6 +126,8 @@ def _filled_bucket(port: int, paths: Sequence[Path]) -> str:
     import s3fs  # type: ignore[import-untyped]
 
     os.environ.update(CREDENTIALS)
+    s3fs.S3FileSystem.clear_instance_cache()  # the sink's, which knows the previous server
+    remote._systems.clear()
     system = s3fs.S3FileSystem(endpoint_url=f"http://127.0.0.1:{port}")
     system.mkdir("clips")
     for path in paths:

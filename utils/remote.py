@@ -18,7 +18,8 @@ _systems: dict[str, Any] = {}  # file systems of this process
 PAUSES = (0.25, 1.0, 4.0)  # s before each new attempt, up to twice as long
 READ_SECONDS = 30.0  # without a byte from an HTTP server
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # of this package, for its kinds of URLs
+# The extras of this package that URLs need; the libraries in them repeat requests themselves.
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "TokenRetrievalError"}
 WITHOUT_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
 TIMED_OUT = {"TimeoutError", "FSTimeoutError", "ReadTimeoutError", "ConnectTimeoutError"}
@@ -29,7 +30,7 @@ MAY_PASS = {errno.EBUSY, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EIO, errno.
 
 def attempt(url: str, action: Callable[[Any, str], T], may_repeat: Callable[[], bool] = lambda: True) -> T:
     """`action(file system, path in it)`, repeated after errors that may pass. Raises OSError."""
-    for pause in (*PAUSES, None):
+    for pause in (*(() if protocol(url) in EXTRAS else PAUSES), None):
         try:
             return action(*locate(url))
         except Exception as caught:
