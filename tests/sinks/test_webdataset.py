@@ -10,11 +10,14 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from shard_reader import arrays, members, shards
 from sink_runs import done, run
 from table_maker import FLOATS, SETTINGS, features, source
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.sinks.tar import key_of
 from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.types import UsageError
 
@@ -105,6 +108,13 @@ def test_damaged_shard_is_named(damage: str, tmp_path: Path) -> None:
         shard.write_bytes(content[damage])
     with pytest.raises(UsageError, match=r"features-000000\.tar: (damaged|not a shard of features)"):
         SaveWebDataset(folder=str(tmp_path)).prepare(SETTINGS, [], FLOATS, False)
+
+
+@given(name=st.text(min_size=1))
+def test_a_key_is_one_word_and_says_the_name(name: str) -> None:
+    key = key_of(name)
+    assert not {".", "/"} & set(key)
+    assert unquote(key, errors="surrogateescape") == name
 
 
 def test_no_bytes_are_refused(tmp_path: Path) -> None:
