@@ -96,11 +96,12 @@ def test_keys_name_the_arrays(tmp_path: Path) -> None:
         SaveWebDataset(folder=str(tmp_path), keys={"vggish": "x/y"})
 
 
-@pytest.mark.parametrize("damage", ["half", "another tar file", "garbage", "nothing"])
+@pytest.mark.parametrize("damage", ["half", "record", "another tar file", "garbage", "nothing"])
 def test_damaged_shard_is_named(damage: str, tmp_path: Path) -> None:
     run(SaveWebDataset(folder=str(tmp_path)), *(features(f"{number}") for number in range(30)))
     shard = tmp_path / "features-000000.tar"
     content = {"half": shard.read_bytes()[:700], "garbage": b"x" * 5000, "nothing": b""}
+    content["record"] = shard.read_bytes().replace(b'{"name"', b'{"nxme"', 1)
     if damage == "another tar file":
         with tarfile.open(shard, "w") as tar:
             tar.addfile(tarfile.TarInfo("readme"))

@@ -13,7 +13,7 @@ from torch_zoo.utils import storage
 from torch_zoo.utils.sinks.container import Container, by_name
 from torch_zoo.utils.sinks.entries import name_of, origin_of
 from torch_zoo.utils.sinks.rows import COLUMNS, columns
-from torch_zoo.utils.sinks.tables import described, filled, gathered, united
+from torch_zoo.utils.sinks.tables import feature_columns, filled, gathered, united
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Parquet(Container):
     def sources(self, path: str) -> dict[str, bytes]:
         with open_table(path) as table:
             if lines := (table.metadata.metadata or {}).get(SOURCES):
-                return by_name(lines)
+                return by_name(lines, path)
             batches = table.iter_batches(columns=["name"])
             return {name: b"" for batch in batches for name in batch.column(0).unique().to_pylist()}
 
@@ -51,7 +51,7 @@ class Parquet(Container):
         if old:
             with open_table(old) as table:
                 schema = table.schema_arrow.remove_metadata()
-                before = by_name((table.metadata.metadata or {}).get(SOURCES, b""))
+                before = by_name((table.metadata.metadata or {}).get(SOURCES, b""), old)
             lines = {name: line for name, line in before.items() if name not in without}
         for entry in entries:
             schema = united(schema, entry.schema.remove_metadata(), old or "a table")
@@ -85,8 +85,8 @@ class Parquet(Container):
             row = arrays[key]
             if kind != pa.from_numpy_dtype(row.base) or (row.shape and tuple(sizes) != row.shape):
                 raise UsageError(
-                    f"{path} holds {described(schema)}, not {column}: {row.base}{list(row.shape)}; move it away, or "
-                    "choose another output_path"
+                    f"{path} holds {feature_columns(schema)}, not {column}: {row.base}{list(row.shape)}; move it "
+                    "away, or choose another output_path"
                 )
 
 

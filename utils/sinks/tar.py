@@ -71,7 +71,7 @@ def _record(tar: tarfile.TarFile, path: str) -> dict[str, bytes]:
     content = tar.extractfile(first) if first and first.name == SOURCES else None
     if not content:
         raise UsageError(f"{path}: not a shard of features, it does not begin with {SOURCES}; move it away")
-    return by_name(content.read())
+    return by_name(content.read(), path)
 
 
 @contextmanager
