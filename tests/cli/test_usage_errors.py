@@ -11,6 +11,7 @@ from torch_zoo.utils.terminal.catalogue import Catalogue
 EXTRACTORS = f"there are: {', '.join(Catalogue().choices('feature_type'))}"
 VGGISH = ("feature_type=vggish", "checkpoint=random", "device=cpu")
 CLIP = (*VGGISH, f"video_paths={MUSIC}")
+SAVE = "on_extraction=save_numpy"
 
 CASES = {
     "wrong name": (["feature_type=vggish", "vido_paths=a.mp4"], ["vido_paths", "did you mean video_paths?"]),
@@ -44,7 +45,10 @@ CASES = {
     "no value either": ([*CLIP, "output_path="], ["output_path=: no value is given"]),
     "flag without a value": ([*CLIP, "--output_path", "--overwrite"], ["--output_path: no value is given"]),
     "group without a value": (["--feature_type"], ["--feature_type: no value is given"]),
-    "URL to write to": ([*CLIP, "output_path=s3://b"], ["output_path=s3://b: must be a local folder"]),
+    "URL to write to": ([*CLIP, SAVE, "output_path=nowhere://b"], ["nowhere://b/vggish: unknown kind of URL"]),
+    "pattern of names": ([*CLIP, SAVE, "name_pattern={nme}"], ["name_pattern={nme}: there is no {nme}"]),
+    "arrays": ([*CLIP, SAVE, "keys=[rgb]"], ["keys=['rgb']: there is no array rgb; there are: vggish"]),
+    "layout": ([*CLIP, "layout=bmtt"], ["layout=bmtt: there is no such choice; did you mean bmt/"]),
     "GPU that is not there": ([*CLIP, "device=cuda:99"], ["CUDA device"]),
     "list that never ends": ([*VGGISH, "file_with_video_paths=/dev/zero"], ["/dev/zero: not a regular file"]),
     "no options at all": ([], ["feature_type is required", EXTRACTORS]),

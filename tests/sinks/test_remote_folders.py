@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import pickle
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 from runs import ARRAYS, ROWS, SETTINGS, extract, get, left, put
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import failures, record
+from torch_zoo.utils.sinks import failures, origins, record
 from torch_zoo.utils.sinks.files import FileSink, SaveNpz, SaveNumpy, SavePickle
 from torch_zoo.utils.sinks.record import ObjectRecord
 from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
@@ -159,6 +160,28 @@ def test_media_in_object_storage_are_told_apart_by_their_entity_tags(
     put(f"{bucket}/a/clip.mp4", b"two")
     with pytest.raises(OutputConflictError, match="it has changed since"):
         left(sink, [clip])
+
+
+def test_a_server_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of sources, each question would take as long as all of its attempts."""
+    asked: list[str] = []
+
+    def stamp(path: str) -> storage.Stamp:
+        asked.append(path)
+        if "gone" in path:
+            raise FileNotFoundError(errno.ENOENT, "no such file", path)
+        if "down" in path:
+            raise OSError(errno.EHOSTUNREACH, "the server cannot be reached", path)
+        return storage.Stamp(3, "etag")
+
+    monkeypatch.setattr(storage, "stamp", stamp)
+    monkeypatch.setattr(origins, "REQUESTS", 1)
+    paths = [f"{server}/{name}.mp4" for name in "ab" for server in ("https://down", "s3://up", "s3://gone")]
+    found = origins.read_all([Source(path, path) for path in paths])
+    assert {name: origin.etag for name, origin in found.items()} == dict.fromkeys(
+        ("s3://up/a.mp4", "s3://up/b.mp4"), "etag"
+    )
+    assert asked == [path for path in paths if path != "https://down/b.mp4"]
 
 
 def test_failures_are_listed_there(bucket: str) -> None:
