@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shard_reader import arrays, members, shards
-from sink_runs import done, run
+from sink_runs import begun, done, end, run
 from table_maker import FLOATS, SETTINGS, features, source
 
 from torch_zoo.utils import storage
@@ -78,6 +78,24 @@ def test_the_index_lists_the_shards_with_their_samples(folder: str) -> None:
     assert [shard["name"] for shard in listed] == shards(folder)
     assert sum(shard["samples"] for shard in listed) == 5
     assert len(listed) > 1
+
+
+def test_two_runs_at_once_share_a_folder(folder: str) -> None:
+    runs = [SaveWebDataset(folder=folder, shard_bytes=900) for _ in range(2)]
+    parts = [[features(f"{half}{number}") for number in range(4)] for half in "ab"]
+    for sink, part in zip(runs, parts, strict=True):
+        sink.prepare(SETTINGS, [each.source for each in part], FLOATS, overwrite=False)()
+    workers = [begun(sink) for sink in runs]
+    for both in zip(*parts, strict=True):
+        for worker, each in zip(workers, both, strict=True):
+            worker.write(each)
+    for sink, worker in zip(runs, workers, strict=True):
+        worker.flush()
+        end(worker)
+        sink.finish()
+    assert sorted(arrays(folder)) == sorted(each.source.name for part in parts for each in part)
+    with storage.open_read(storage.join(folder, "features.json")) as file:
+        assert [shard["name"] for shard in json.load(file)["shards"]] == shards(folder)
 
 
 def test_killed_worker_costs_what_it_had_not_stored(folder: str) -> None:
