@@ -45,7 +45,7 @@ CASES = {
     "no value either": ([*CLIP, "output_path="], ["output_path=: no value is given"]),
     "flag without a value": ([*CLIP, "--output_path", "--overwrite"], ["--output_path: no value is given"]),
     "group without a value": (["--feature_type"], ["--feature_type: no value is given"]),
-    "URL to write to": ([*CLIP, SAVE, "output_path=nowhere://b"], ["nowhere://b/vggish: unknown kind of URL"]),
+    "URL to write to": ([*CLIP, SAVE, "output_path=nowhere://b"], ["nowhere://b/vggish", "unknown kind of URL"]),
     "pattern of names": ([*CLIP, SAVE, "name_pattern={nme}"], ["name_pattern={nme}: there is no {nme}"]),
     "arrays": ([*CLIP, SAVE, "keys=[rgb]"], ["keys=['rgb']: there is no array rgb; there are: vggish"]),
     "layout": ([*CLIP, "layout=bmtt"], ["layout=bmtt: there is no such choice; did you mean bmt/"]),
