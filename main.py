@@ -55,6 +55,7 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
         print(help.text(catalogue, grammar.values(typed.overrides)))
         return []
     lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
+    lines = [flags.with_layout(line, catalogue) for line in lines]
     if not typed.has(*UNCHECKED):
         for line in lines:
             checks.check(line, catalogue)
@@ -126,7 +127,9 @@ def job(config: Any) -> None:
 
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options
+    from torch_zoo.utils import storage
+    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
+    from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.sources import Inputs
     from torch_zoo.utils.terminal.checks import CLASSES
     from torch_zoo.utils.terminal.progress import Progress, Reporting
@@ -134,9 +137,10 @@ def run(extraction: Extraction) -> int:
 
     config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
-    options = {**config, "folder": str(Path(settled.output_path) / feature_type)}
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
     reject_unused_options(extraction.given, targets, [Inputs, Reporting, Run], feature_type)
+    options = with_predictions(config, targets, feature_type)
+    options = {**options, "folder": storage.join(settled.output_path, feature_type)}
     extractor: Extractor
     sink: Sink
     engine: Engine
@@ -146,8 +150,11 @@ def run(extraction: Extraction) -> int:
     inputs = build(Inputs, options)
     selection = inputs.select()
     sources = selection.sources
-    commit: Commit = sink.prepare(extractor.settings, sources, extractor.arrays, overwrite)
-    with Progress(len(sources), reporting, sink.destination, selection.notes, selection.shard) as progress:
+    commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
+    notes, shard = selection.notes, selection.shard
+    with Progress(
+        len(sources), reporting, sink.destination, timing=extractor.timing, notes=notes, shard=shard
+    ) as progress:
         todo, missing = [], []
         for source in sources:
             try:

@@ -79,6 +79,18 @@ def shared_sample() -> Path:
 
 
 @pytest.fixture(scope="session")
+def vggsound_example() -> Path:
+    """10 s, 16-bit mono at 16 kHz, of VGGSound's repository."""
+    return _or_skip(SHARED / "sample" / "FwVYUHKoLtQ_000034.wav")
+
+
+@pytest.fixture(scope="session")
+def vggsound_classes() -> Path:
+    """VGGSound's stat.csv."""
+    return _or_skip(SHARED / "sample" / "vggsound" / "stat.csv")
+
+
+@pytest.fixture(scope="session")
 def bigbuckbunny() -> Path:
     """5.3 s, H.264 and 5.1 AAC at 48 kHz."""
     return _packaged_clip("bigbuckbunny.mp4")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from torch_zoo.utils.sinks.table import SaveTable
-from torch_zoo.utils.types import Features, Source
+from torch_zoo.utils.types import Features, Predictions, Source
 
 FLOATS = {"vggish": np.dtype((np.float32, 4))}
 SETTINGS = {"checkpoint": "random, seed 0", "hop_seconds": 0.96}
@@ -21,7 +21,9 @@ def source(name: str) -> Source:
 def features(name: str, rows: int = 2, value: float = 0.0, dtype: type = np.float32, width: int = 4) -> Features:
     times = 0.96 * np.stack([np.arange(rows), np.arange(rows) + 1], axis=1)
     array = (np.arange(rows * width).reshape(rows, width) + value).astype(dtype)
-    return Features(source(name), {"vggish": array}, times, f"report of {name}")
+    return Features(
+        source(name), {"vggish": array}, times, Predictions({"audio": array}, [f"class {n}" for n in range(width)])
+    )
 
 
 def prepared(folder: Path) -> SaveTable:

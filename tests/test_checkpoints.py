@@ -15,8 +15,9 @@ import pytest
 import torch
 from tiny_network import NOWHERE, loaded, state
 
-from torch_zoo.utils import checkpoints
-from torch_zoo.utils.checkpoints import PretrainedWeights, resolve
+from torch_zoo.utils import checkpoints, downloads
+from torch_zoo.utils.checkpoints import resolve
+from torch_zoo.utils.downloads import PublishedFile
 from torch_zoo.utils.types import UsageError
 
 
@@ -46,9 +47,9 @@ class Server:
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
-    def published(self, sha256: str | None = None) -> PretrainedWeights:
+    def published(self, sha256: str | None = None) -> PublishedFile:
         digest = sha256 or hashlib.sha256(self.content).hexdigest()[:8]
-        return PretrainedWeights(f"http://127.0.0.1:{self.http.server_port}/net-{digest}.pth", digest, "none")
+        return PublishedFile(f"http://127.0.0.1:{self.http.server_port}/net-{digest}.pth", digest, "none")
 
 
 @pytest.fixture
@@ -154,11 +155,11 @@ def test_who_asks_at_once_downloads_once(server, cache):
 
 
 @pytest.fixture
-def unreachable() -> PretrainedWeights:
+def unreachable() -> PublishedFile:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return PretrainedWeights(f"http://127.0.0.1:{port}/net-12345678.pth", "12345678", "none")
+    return PublishedFile(f"http://127.0.0.1:{port}/net-12345678.pth", "12345678", "none")
 
 
 def test_without_network_the_message_names_url_place_and_ways_out(unreachable, cache):
@@ -182,8 +183,8 @@ def test_demo_takes_the_published_weights_if_they_are_available(server, cache, c
 
 
 def test_a_stalled_server_does_not_hold_the_run_for_ever(cache, monkeypatch):
-    monkeypatch.setattr(checkpoints, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        published = PretrainedWeights(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
+        published = PublishedFile(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
         with pytest.raises(UsageError, match="timed out"):
             resolve("pretrained", published, 0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from torch_zoo.utils.checkpoints import Checkpoint, PretrainedWeights
+from torch_zoo.utils.checkpoints import Checkpoint
+from torch_zoo.utils.downloads import PublishedFile
 
-NOWHERE = PretrainedWeights("http://127.0.0.1:9/none.pth", "00", "none")
+NOWHERE = PublishedFile("http://127.0.0.1:9/none.pth", "00", "none")
 
 
 def network(width: int = 3) -> nn.Module:

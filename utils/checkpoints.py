@@ -1,24 +1,18 @@
-"""Resolve, download, verify and load network weights. Nothing here imports torch before weights are loaded."""
+"""Resolve and load network weights. Nothing here imports torch before weights are loaded."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import shutil
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from torch_zoo.utils import tensorflow_checkpoints
-from torch_zoo.utils.digests import fingerprint, git_blob, sha256
+from torch_zoo.utils.digests import fingerprint, sha256
+from torch_zoo.utils.downloads import PublishedFile, hub_cache, lock, verified
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
 from torch_zoo.utils.types import UsageError
@@ -30,26 +24,9 @@ log = logging.getLogger(__name__)
 
 Rename = Callable[["Mapping[str, Tensor]"], "dict[str, Tensor]"]
 
-TIMEOUT_SECONDS = 30
 COUNTER = "num_batches_tracked"
 SEEDS = range(-(2**63), 2**64)  # that torch.Generator takes
 WITHOUT_WEIGHTS = "; {0}=demo and {0}=random run without it, but their features are meaningless"
-
-
-@dataclass(frozen=True, slots=True)
-class PretrainedWeights:
-    """A published file of weights."""
-
-    url: str
-    sha256: str  # hex; only the leading digits if no more are published, empty if none are
-    license: str
-    git_blob: str = ""  # hex; the file's Git object ID, if no SHA-256 is published
-    name: str = ""  # of the cached file, if the URL's last part is ambiguous
-
-    @property
-    def cached(self) -> Path:
-        """Its place in torch.hub's cache."""
-        return hub_cache() / (self.name or self.url.rsplit("/", 1)[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +61,7 @@ class Checkpoint:
 
 def resolve(
     checkpoint: str,
-    pretrained: PretrainedWeights,
+    pretrained: PublishedFile,
     seed: int,
     variables: Mapping[str, Variable] | None = None,
     option: str = "checkpoint",
@@ -99,7 +76,7 @@ def resolve(
             raise UsageError(f"seed={seed}: must fit into 64 bits")
         return Checkpoint(None, f"random, seed {seed}", seed)
     if checkpoint == "pretrained":
-        path, digest = _verified(pretrained, option)
+        path, digest = verified(pretrained, option, WITHOUT_WEIGHTS.format(option))
         published = pretrained.sha256 or pretrained.git_blob
         return Checkpoint(path, fingerprint(path, digest if published else ""))
     if checkpoint == "demo":
@@ -117,66 +94,6 @@ def resolve(
     return Checkpoint(path, fingerprint(path))
 
 
-def hub_cache() -> Path:
-    """torch.hub's folder of checkpoints, by the rules of torch.hub.get_dir."""
-    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", os.path.join(base, "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
-
-
-def resolve_file(given: str, pretrained: PretrainedWeights, option: str) -> Path:
-    """`pretrained` -> the published file, downloaded if necessary; else the given path. Raises UsageError."""
-    if given == "pretrained":
-        return _verified(pretrained, option)[0]
-    path = Path(given).expanduser()
-    if not path.is_file():
-        raise UsageError(f"{option}={given}: no such file; give a path, or pretrained")
-    return path
-
-
-def _verified(pretrained: PretrainedWeights, option: str) -> tuple[Path, str]:
-    """The cached file, downloaded if necessary, and its SHA-256."""
-    path = pretrained.cached
-    try:
-        if not path.exists():  # a cache that has the file may be read-only
-            with _locked(path):  # the first process downloads
-                if not path.exists():
-                    _download(pretrained, path)
-    except OSError as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise UsageError(
-            f"cannot download {pretrained.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
-            + (WITHOUT_WEIGHTS.format(option) if option.endswith("checkpoint") else "")
-        ) from error
-    digest = sha256(path)
-    if not _is_intact(path, digest, pretrained):
-        raise UsageError(f"{path}: its digest is not that of {pretrained.url}; delete it and retry")
-    return path, digest
-
-
-def _locked(path: Path) -> AbstractContextManager[object]:
-    from filelock import FileLock  # takes an eighth of a second, which most runs can do without
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{path}.lock")
-
-
-def _is_intact(path: Path, digest: str, pretrained: PretrainedWeights) -> bool:
-    if pretrained.git_blob and git_blob(path) != pretrained.git_blob:
-        return False
-    return digest.startswith(pretrained.sha256)
-
-
-def _download(pretrained: PretrainedWeights, path: Path) -> None:
-    with atomic_write(path) as partial:
-        with urllib.request.urlopen(pretrained.url, timeout=TIMEOUT_SECONDS) as response, partial.open("wb") as file:
-            size = int(response.headers.get("Content-Length", 0)) or None
-            with tqdm.wrapattr(response, "read", total=size, desc=path.name) as counted:
-                shutil.copyfileobj(counted, file, 1 << 20)
-        if not _is_intact(partial, sha256(partial), pretrained):
-            raise OSError("the download is not the published file: its digest differs")
-
-
 def _converted(theirs: TensorFlowCheckpoint, variables: Mapping[str, Variable]) -> Path:
     """The torch file converted from a TensorFlow checkpoint on first use; other content gets another file."""
     content = [sha256(file) for file in theirs.files]
@@ -184,7 +101,7 @@ def _converted(theirs: TensorFlowCheckpoint, variables: Mapping[str, Variable]) 
     path = hub_cache() / f"from-tensorflow-{digest[:32]}.pth"
     try:
         if not path.exists():
-            with _locked(path):
+            with lock(path):
                 if not path.exists():
                     with atomic_write(path) as partial:
                         tensorflow_checkpoints.convert(theirs, variables, partial)

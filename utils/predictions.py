@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
+
+from torch_zoo.utils.types import Features
 
 TOP_K = 5
 
 
-def report(source: str, logits: Mapping[str, np.ndarray], times: np.ndarray, classes: Sequence[str]) -> str:
-    """The top 5 classes of each window of a source, with logit and softmax probability.
-
-    Args:
-        source: name of the source.
-        logits: name of each stream or head -> its logits (T, len(classes)).
-        times: start and end of each window, (T, 2) seconds.
-        classes: class names, in the order of the logits.
-    """
+def report(features: Features) -> str:
+    """The top 5 classes of each window of a source, with logit and softmax probability; empty without predictions."""
+    if features.predictions is None:
+        return ""
     lines = []
-    for number, (start, end) in enumerate(times):
-        for name, rows in logits.items():
+    for number, (start, end) in enumerate(features.times):
+        for name, rows in features.predictions.logits.items():
             row = rows[number].astype(np.float64)
-            exponentials = np.exp(row - row.max())
-            probabilities = exponentials / exponentials.sum()
-            lines.append(f"{source}: {start:.2f} - {end:.2f} s, {name}: logit, probability, class")
-            lines += [f"{row[top]:8.3f} {probabilities[top]:.3f} {classes[top]}" for top in np.argsort(-row)[:TOP_K]]
+            probabilities = softmax(row)
+            lines.append(f"{features.source.name}: {start:.2f} - {end:.2f} s, {name}: logit, probability, class")
+            lines += [
+                f"{row[top]:8.3f} {probabilities[top]:.3f} {features.predictions.classes[top]}"
+                for top in np.argsort(-row)[:TOP_K]
+            ]
     return "\n".join(lines)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Logits (..., classes) -> probabilities (..., classes), float64."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True).astype(np.float64))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def kinetics_400() -> list[str]:

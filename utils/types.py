@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -57,13 +57,21 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a network's classifier says of each window of a source."""
+
+    logits: Mapping[str, np.ndarray]  # by stream or head, each (T, classes)
+    classes: Sequence[str]  # names, in the order of the logits
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """What one source became."""
 
     source: Source
     arrays: Mapping[str, np.ndarray]  # key -> (T, D); the key ends the file name
     times: np.ndarray  # (T, 2) float64, s
-    report: str = ""  # predictions for people, printed with the source
+    predictions: Predictions | None = None  # of show_pred=true; a sink prints or stores them
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """How the rows of a source follow each other, in the numbers that training codes such as ActionFormer ask for."""
+
+    num_frames: int  # frames per row: pictures, columns of a spectrogram, or samples
+    feat_stride: int  # frames from one row to the next
+    fps: float | None  # frames per second; None = those of each file
+
+
+@dataclass(frozen=True, slots=True)
 class AddedSetting:
     """A setting that an earlier version did not have."""
 
@@ -129,6 +146,10 @@ class Extractor(Protocol):
 
         A setting that did not exist in earlier versions is an AddedSetting, so that their folders stay usable.
         """
+
+    @property
+    def timing(self) -> Timing | None:
+        """How the rows follow each other; None if a source has one row only."""
 
     @property
     def empty_message(self) -> str:
@@ -157,6 +178,8 @@ class Sink(ABC):
     The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `open` and then `write`
     and `flush` are called. A worker may be killed at any time, and exits without running what waits for the exit.
     """
+
+    stores_predictions: ClassVar[bool] = False  # Features.predictions: the extractor is built with show_pred=true
 
     @property
     def destination(self) -> str:

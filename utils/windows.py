@@ -31,6 +31,23 @@ def sliding_windows(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iter
             pending, skip = pending[windows * hop :], max(0, windows * hop - len(pending))
 
 
+def windows_to_end(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
+    """Blocks (n, ...) of a stream -> its windows (<= length, ...), one by one, until one reaches the end.
+
+    All but the last one are complete.
+    """
+    pending: np.ndarray | None = None
+    skip = seen = 0  # items still to skip; items of `pending` that were in the window before
+    for block in blocks:
+        pending = block if pending is None else np.concatenate([pending, block])
+        pending, skip = pending[skip:], max(0, skip - len(pending))
+        while len(pending) >= length:
+            yield pending[:length]
+            pending, skip, seen = pending[hop:], max(0, hop - len(pending)), max(0, length - hop)
+    if pending is not None and len(pending) > seen:
+        yield pending
+
+
 def pad_last(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
     """Zero-pad the end of the stream so that its last item is in a complete window (or in the gap after one)."""
     total = 0

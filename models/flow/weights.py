@@ -6,23 +6,23 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from torch_zoo.utils.checkpoints import PretrainedWeights
+from torch_zoo.utils.downloads import PublishedFile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # Names as in torchvision. The digits in a file name are the first of its SHA-256; the rest is not published.
-RAFT_SINTEL = PretrainedWeights(  # C_T_SKHT_V1, the authors' raft-sintel.pth; used for the published I3D features
+RAFT_SINTEL = PublishedFile(  # C_T_SKHT_V1, the authors' raft-sintel.pth; used for the published I3D features
     url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V1-0b8c9e55.pth",
     sha256="0b8c9e55",
     license="BSD-3-Clause (Princeton Vision & Learning Lab)",
 )
-RAFT_TORCHVISION = PretrainedWeights(  # C_T_SKHT_V2, retrained by torchvision
+RAFT_TORCHVISION = PublishedFile(  # C_T_SKHT_V2, retrained by torchvision
     url="https://download.pytorch.org/models/raft_large_C_T_SKHT_V2-ff5fadd5.pth",
     sha256="ff5fadd5",
     license="BSD-3-Clause (torchvision)",
 )
-PWC = PretrainedWeights(
+PWC = PublishedFile(
     url="http://content.sniklaus.com/github/pytorch-pwc/network-default.pytorch",
     sha256="",  # none is published; only keys and shapes are checked
     license="CC BY-NC-SA 4.0 (NVIDIA, PWC-Net); not for commercial use",

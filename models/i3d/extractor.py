@@ -30,8 +30,8 @@ from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.media.images import keep_frames
 from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
-from torch_zoo.utils.predictions import kinetics_400, report
-from torch_zoo.utils.types import Features, Source, Stage, UsageError, Windows
+from torch_zoo.utils.predictions import kinetics_400
+from torch_zoo.utils.types import Features, Predictions, Source, Stage, Timing, UsageError, Windows
 
 SHORTEST_STACK = 10  # frames; with fewer, the input of the network's last pool is too short
 DECODE_THREADS = 2  # per source
@@ -100,6 +100,10 @@ class I3DExtractor:
             "last_window": self.last_window,
             "color_matrix": self.color_matrix,
         }
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(self.stack_size, self.step_size, self.extraction_fps)
 
     @property
     def empty_message(self) -> str:
@@ -216,12 +220,12 @@ class I3DExtractor:
             stream: arrays.get(stream, np.zeros((0, FEATURES), np.float32)) for stream in self._streams
         }
         found |= {"fps": arrays["fps"], "timestamps_ms": 1000 * times[:, 1]}
-        predictions = ""
+        predictions = None
         if self.show_pred and len(times):
             logits: dict[str, np.ndarray] = {stream: arrays[f"{stream}_logits"] for stream in self._streams}
             if len(logits) > 1:
                 logits[" + ".join(logits)] = np.sum(list(logits.values()), axis=0)
-            predictions = report(source.name, logits, times, kinetics_400())
+            predictions = Predictions(logits, kinetics_400())
         return Features(source, found, times, predictions)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from torch_zoo.models.i3d.layers import CLASSES, FEATURES, MIXED
-from torch_zoo.utils.checkpoints import PretrainedWeights
+from torch_zoo.utils.downloads import PublishedFile
 from torch_zoo.utils.tensorflow_checkpoints import Variable
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
 LICENSE = "Apache-2.0 (DeepMind, Kinetics-I3D); MIT (hassony2, their conversion)"
 
 _FILES = "https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model"
-WEIGHTS: dict[Stream, PretrainedWeights] = {  # no SHA-256 is published for these
-    "rgb": PretrainedWeights(
+WEIGHTS: dict[Stream, PublishedFile] = {  # no SHA-256 is published for these
+    "rgb": PublishedFile(
         f"{_FILES}/model_rgb.pth", "", LICENSE, git_blob="2a7c22e23e6c74f50a0166ce61110bccd2ab48bb", name="i3d_rgb.pth"
     ),
-    "flow": PretrainedWeights(
+    "flow": PublishedFile(
         f"{_FILES}/model_flow.pth",
         "",
         LICENSE,

@@ -17,9 +17,10 @@ from torch_zoo.models.vggish.weights import PCA_PARAMS, VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints, cpu, windows
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.digests import fingerprint
+from torch_zoo.utils.downloads import resolve_file
 from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
 from torch_zoo.utils.media.resampling import Resampler, resample
-from torch_zoo.utils.types import Features, MediaError, Source, Stage, UsageError, Windows
+from torch_zoo.utils.types import Features, MediaError, Source, Stage, Timing, UsageError, Windows
 
 Activation = Literal["relu", "none"]
 
@@ -83,6 +84,11 @@ class VGGishExtractor:
         }
 
     @property
+    def timing(self) -> Timing | None:
+        """In log-mel frames."""
+        return None if self.pooling else Timing(logmel.EXAMPLE_FRAMES, self._hop_frames, 1 / logmel.HOP_SECONDS)
+
+    @property
     def empty_message(self) -> str:
         if self.last_window == "pad":
             return "the audio stream has no samples"
@@ -97,7 +103,7 @@ class VGGishExtractor:
     def _pca_file(self) -> Path | None:
         if self.postprocess == "none":
             return None
-        return checkpoints.resolve_file(self.pca_params, PCA_PARAMS, option="pca_params")
+        return resolve_file(self.pca_params, PCA_PARAMS, option="pca_params")
 
     @cached_property
     def pca(self) -> Pca | None:

@@ -20,7 +20,7 @@ from torch_zoo.models.vggish import embed
 from torch_zoo.models.vggish.extractor import Activation
 from torch_zoo.models.vggish.postprocess import load_pca
 from torch_zoo.models.vggish.weights import PCA_PARAMS
-from torch_zoo.utils import checkpoints
+from torch_zoo.utils.downloads import resolve_file
 from torch_zoo.utils.terminal.exit_codes import command
 
 SECONDS, HERTZ = 3, 1000.0
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--pca-params", default="pretrained", help="pretrained, or a path to .npz or .pth")
     given = parser.parse_args(arguments)
     random = given.checkpoint == "random"
-    pca_file = None if random else checkpoints.resolve_file(given.pca_params, PCA_PARAMS, "--pca-params")
+    pca_file = None if random else resolve_file(given.pca_params, PCA_PARAMS, "--pca-params")
     results = list(compare(given.checkpoint, pca_file))
     print(f"{'smoke test of':<22}{'number':<24}{'published':>10}{'here':>12}")
     for each in results:

@@ -3,15 +3,15 @@
 Hershey et al. 2017, "CNN Architectures for Large-Scale Audio Classification" (arXiv:1609.09430).
 """
 
-from torch_zoo.utils.checkpoints import PretrainedWeights
+from torch_zoo.utils.downloads import PublishedFile
 from torch_zoo.utils.tensorflow_checkpoints import Variable
 
-WEIGHTS = PretrainedWeights(  # Google's vggish_model.ckpt, converted by harritaylor/torchvggish
+WEIGHTS = PublishedFile(  # Google's vggish_model.ckpt, converted by harritaylor/torchvggish
     url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
     sha256="10086976",  # the digits in the file name, by torch.hub's convention; the rest is not published
     license="Apache-2.0 (Google, AudioSet VGGish)",
 )
-PCA_PARAMS = PretrainedWeights(  # of AudioSet's embeddings: 128 eigenvectors and means
+PCA_PARAMS = PublishedFile(  # of AudioSet's embeddings: 128 eigenvectors and means
     url="https://storage.googleapis.com/audioset/vggish_pca_params.npz",
     sha256="4d878af3e306defbfb37095365aa7e5a6cecb86bad13e859e626151c4e6a8b9d",
     license="Apache-2.0 (Google, AudioSet VGGish)",

@@ -170,7 +170,7 @@ def test_a_clip_or_folder_is_not_overwritten(clip: Path, capsys) -> None:
 
 def test_failed_download_is_reported_in_one_line(clip: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch_zoo.utils.checkpoints.TIMEOUT_SECONDS", 0.001)
+    monkeypatch.setattr("torch_zoo.utils.downloads.TIMEOUT_SECONDS", 0.001)
     assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), "--flow-type", "raft"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "cannot download" in line and "flow_checkpoint=PATH" in line

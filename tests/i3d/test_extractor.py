@@ -16,6 +16,7 @@ from torch_zoo.models.i3d.stacks import StackAssembler
 from torch_zoo.models.i3d.streams import QuantizedFlow
 from torch_zoo.models.i3d.weights import WEIGHTS
 from torch_zoo.utils.engines.inline import Inline
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.types import Features, MediaError, Source
 
 RGB = {"checkpoint": "random", "streams": "rgb", "stack_size": 10, "step_size": 10}
@@ -207,12 +208,12 @@ def test_predictions_of_each_stream_and_of_their_sum(clip):
     rgb, flow = np.zeros((1, 400)), np.zeros((1, 400))
     rgb[0, 5], flow[0, 5], flow[0, 7] = 3.0, 1.0, 2.0
     arrays = {"rgb": np.zeros((1, 1024)), "flow": np.zeros((1, 1024)), "rgb_logits": rgb, "flow_logits": flow}
-    report = extractor.features(clip, {**arrays, "fps": np.array(25.0)}, np.array([[0, 0.4]])).report
-    titles = [line for line in report.splitlines() if ":" in line]
+    text = report(extractor.features(clip, {**arrays, "fps": np.array(25.0)}, np.array([[0, 0.4]])))
+    titles = [line for line in text.splitlines() if ":" in line]
     assert [title.split(", ")[1].split(":")[0] for title in titles] == ["rgb", "flow", "rgb + flow"]
-    assert "   4.000" in report  # the sum of both
-    assert f"{np.exp(4) / (np.exp(4) + np.exp(2) + 398):.3f}" in report
-    assert len(report.splitlines()) == 3 * 6
+    assert "   4.000" in text  # the sum of both
+    assert f"{np.exp(4) / (np.exp(4) + np.exp(2) + 398):.3f}" in text
+    assert len(text.splitlines()) == 3 * 6
 
 
 def test_a_file_without_video_is_reported(tmp_path):

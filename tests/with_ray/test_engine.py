@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from actors import Doubler, Tell, value
+from actors import Doubler, Tell
 
 from torch_zoo.utils.engines.ray import Ray
-from torch_zoo.utils.types import Outcome, Source
+from torch_zoo.utils.types import Source
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.ray

@@ -159,18 +159,9 @@ class Scheduler:
         return [*failed, *self._assign()]
 
     def _assign(self) -> Iterator[Action]:
+        while given := self._give():
+            yield given
         for member, each in self._members.items():
-            while each.room and not each.alone:
-                if self._suspects and not each.held:
-                    each.alone = True
-                    source = self._suspects.popleft()
-                elif self._waiting:
-                    source = self._waiting.popleft()
-                else:
-                    break
-                each.room -= 1
-                each.leases[source.name] = source
-                yield Give(member, source)
             if each.computed and not each.leases and not each.flushing:
                 each.flushing = True
                 yield Flush(member)
@@ -179,3 +170,20 @@ class Scheduler:
                 if each.dead:
                     each.dead = False
                     yield Restart(member)
+
+    def _give(self) -> Give | None:
+        """Lease a source to the member with room that has the fewest."""
+        for member, each in sorted(self._members.items(), key=lambda entry: len(entry[1].leases)):
+            if not each.room or each.alone:
+                continue
+            if self._suspects and not each.held:
+                each.alone = True
+                source = self._suspects.popleft()
+            elif self._waiting:
+                source = self._waiting.popleft()
+            else:
+                continue
+            each.room -= 1
+            each.leases[source.name] = source
+            return Give(member, source)
+        return None

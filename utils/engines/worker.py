@@ -175,7 +175,9 @@ class DeviceWorker:
         """Take a message of the driver."""
         message = self._driver.receive()
         if isinstance(message, Source):
+            capacity = self._decoders.capacity
             yield from self._decoders.add(message)
+            self._request(self._decoders.capacity - capacity)
         elif isinstance(message, Committed):
             self._committed = True
         elif isinstance(message, Store):
@@ -189,4 +191,5 @@ class DeviceWorker:
             self._request(1)
 
     def _request(self, number: int) -> None:
-        self._driver.send(SourceRequest(number))
+        if number:
+            self._driver.send(SourceRequest(number))

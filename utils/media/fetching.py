@@ -22,7 +22,7 @@ from torch_zoo.utils import remote
 from torch_zoo.utils.heartbeat import beat
 from torch_zoo.utils.media.anonymous import AnonymousFile
 from torch_zoo.utils.types import Source
-from torch_zoo.utils.urls import is_url, without_secrets
+from torch_zoo.utils.urls import without_secrets
 
 if TYPE_CHECKING:
     from torch_zoo.utils.remote_file import RemoteObject
@@ -72,8 +72,7 @@ class Fetcher:
 
     def ahead(self, source: Source) -> None:
         """Begin to fetch the media of a source that will be opened."""
-        if is_url(source.path):
-            self._begin(source.path, _kind(source)).users += 1
+        self._begin(source.path, _kind(source)).users += 1
 
     @contextmanager
     def opened(self, source: Source, as_file: bool) -> Iterator[Held]:

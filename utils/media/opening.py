@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from torch_zoo.utils.remote_file import RemoteObject
 
 STREAMS = {"rtmp", "rtmpe", "rtmps", "rtmpt", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp", "mms", "mmsh", "mmst"}
-PLAYLISTS = (".m3u8", ".m3u", ".mpd")
+WEB = ("http://", "https://")
+PLAYLISTS = (".m3u8", ".m3u", ".mpd")  # on the web; what they name is fetched too
 PLAYLIST_START = b"#EXTM3U"
 
 
@@ -52,15 +53,20 @@ class Media:
         return self.opened() if self.opened else open(self.path, "rb")  # the caller closes it
 
 
+def fetch_ahead(source: Source) -> None:
+    """Begin to fetch the media of a source that this process will open, if they are behind a URL."""
+    if is_url(source.path) and not _is_streamed(source.path):
+        fetcher().ahead(source)
+
+
 @contextmanager
 def open_media(source: Source, *, as_file: bool = False) -> Iterator[Media]:
     """The media of a source; `as_file` if another program is to open them. Raises MediaError."""
     if not is_url(source.path):
         yield Media(source.path, local(source.path))
         return
-    protocol, name = source.path.split("://")[0].lower(), PurePosixPath(split_url(source.path)[1]).name
-    on_the_web = protocol in ("http", "https")
-    if protocol in STREAMS or (on_the_web and name.lower().endswith(PLAYLISTS)):
+    name = PurePosixPath(split_url(source.path)[1]).name
+    if _is_streamed(source.path):
         yield Media(name, source.path)
         return
     with ExitStack() as stack:
@@ -69,7 +75,7 @@ def open_media(source: Source, *, as_file: bool = False) -> Iterator[Media]:
         except OSError as error:
             raise MediaError(reason(error)) from error
         if isinstance(held, AnonymousFile) and _is_playlist(held):
-            if not on_the_web:
+            if not source.path.lower().startswith(WEB):
                 raise MediaError("it is a playlist, which can be read from a web server or a local folder only")
             yield Media(name, source.path)
         elif isinstance(held, AnonymousFile):
@@ -94,6 +100,12 @@ def _by_ranges(held: RemoteObject, name: str) -> Iterator[Media]:
         raise MediaError(reason(failures[0])) from error  # why the decoder failed
     if failures:
         raise MediaError(reason(failures[0]))
+
+
+def _is_streamed(url: str) -> bool:
+    """Does FFmpeg fetch it itself?"""
+    is_playlist = url.lower().startswith(WEB) and split_url(url)[1].lower().endswith(PLAYLISTS)
+    return is_playlist or url.split("://")[0].lower() in STREAMS
 
 
 def _is_playlist(file: AnonymousFile) -> bool:

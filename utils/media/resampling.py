@@ -40,7 +40,7 @@ class SincFilter:
         return sinc * np.kaiser(2 * points - 1, self.beta)[points - 1 :]
 
 
-Resampler = Literal["resampy_0_2", "resampy", "soxr"]
+Resampler = Literal["resampy_0_2", "resampy", "soxr", "swr"]
 FILTERS: dict[Resampler, SincFilter] = {
     "resampy_0_2": SincFilter(64, 512, 0.9475937167399596, 14.769656459379492, accumulated_clock=True),
     "resampy": SincFilter(50, 8192, 0.9173473712608761, 12.984585247040012),
@@ -48,11 +48,16 @@ FILTERS: dict[Resampler, SincFilter] = {
 
 
 def resample(blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Resampler) -> Iterator[np.ndarray]:
-    """Mono blocks (n,) float64 at `rate` Hz -> blocks at `target` Hz; int(n * target / rate) samples in all."""
+    """Mono blocks (n,) float64 at `rate` Hz -> blocks at `target` Hz; int(n * target / rate) samples in all.
+
+    (`swr`, FFmpeg's own, rounds to float32 and makes a few samples more or less.)
+    """
     if rate == target:
         yield from blocks
     elif resampler == "soxr":
         yield from _soxr(blocks, rate, target)
+    elif resampler == "swr":
+        yield from _swr(blocks, rate, target)
     elif target // math.gcd(rate, target) > LARGEST_UP:
         yield from _resampy(blocks, rate, target, FILTERS[resampler])
     else:
@@ -215,3 +220,15 @@ def _soxr(blocks: Iterable[np.ndarray], rate: int, target: int) -> Iterator[np.n
     for block in blocks:
         yield stream.resample_chunk(block)
     yield stream.resample_chunk(np.zeros(0), last=True)
+
+
+def _swr(blocks: Iterable[np.ndarray], rate: int, target: int) -> Iterator[np.ndarray]:
+    """libswresample with its defaults, as `ffmpeg -ar` uses it."""
+    from av import AudioFrame, AudioResampler
+
+    converter = AudioResampler(format="flt", layout="mono", rate=target)
+    for block in blocks:
+        frame = AudioFrame.from_ndarray(block.astype(np.float32)[None], format="flt", layout="mono")
+        frame.sample_rate = rate
+        yield from (each.to_ndarray()[0].astype(np.float64) for each in converter.resample(frame))
+    yield from (each.to_ndarray()[0].astype(np.float64) for each in converter.resample(None))

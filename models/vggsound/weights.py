@@ -1,0 +1,62 @@
+"""The published weights of VGGSound's classifiers, with what is known of them.
+
+Chen et al. 2020, "VGGSound: A Large-scale Audio-Visual Dataset" (arXiv:2004.14368); the figures are those of the
+README of hche11/VGGSound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch_zoo.models.vggsound.layers import Model, Pooling
+from torch_zoo.utils.downloads import PublishedFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Published weights: what they were trained on, what they take, and how good they are."""
+
+    name: str  # in the published table
+    file: PublishedFile
+    mean_average_precision: float  # on VGGSound's test split, mean over the classes
+    mean_auc: float
+    d_prime: float
+    training_set: str = "VGGSound, training split (2020)"
+    sample_rate: int = 16_000  # Hz
+    input_shape: tuple[int, int, int] = (1, 257, 1004)  # of ten seconds
+    classes: int = 309
+
+
+def _published(name: str) -> PublishedFile:
+    return PublishedFile(
+        url=f"http://www.robots.ox.ac.uk/~vgg/data/vggsound/models/{name}.pth.tar",
+        sha256="",  # none is published; only keys and shapes are checked
+        license="none stated (VGG, University of Oxford); the data set is CC BY 4.0",
+        name=f"vggsound_{name}.pth.tar",
+    )
+
+
+WEIGHTS: dict[tuple[Model, Pooling], ModelCard] = {
+    ("resnet18", "avgpool"): ModelCard("H", _published("H"), 0.516, 0.968, 2.627),
+    ("resnet18", "netvlad"): ModelCard("I", _published("I"), 0.512, 0.970, 2.660),
+}
+
+
+def state_dict(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of a published or trained checkpoint, its entry `model_state_dict`; a bare one as it is."""
+    entry = saved.get("model_state_dict")
+    state = entry if isinstance(entry, Mapping) else saved
+    return {key.removeprefix("module."): tensor for key, tensor in state.items()}
+
+
+def head(state: Mapping[str, Tensor]) -> tuple[Pooling, int] | None:
+    """Pooling and number of classes of a state dict, if it has a classifier."""
+    for key, pooling in (("audnet.fc.weight", "avgpool"), ("audnet.fc_.weight", "netvlad")):
+        if shape := getattr(state.get(key), "shape", None):
+            return pooling, shape[0]
+    return None

@@ -1,0 +1,99 @@
+"""Published files: downloaded once into torch.hub's cache, and verified. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from torch_zoo.utils.digests import git_blob, sha256
+from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.types import UsageError
+
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file that others publish: weights, parameters, a list of a data set."""
+
+    url: str
+    sha256: str  # hex; only the leading digits if no more are published, empty if none are
+    license: str
+    git_blob: str = ""  # hex; the file's Git object ID, if no SHA-256 is published
+    name: str = ""  # of the cached file, if the URL's last part is ambiguous
+
+    @property
+    def cached(self) -> Path:
+        """Its place in torch.hub's cache."""
+        return hub_cache() / (self.name or self.url.rsplit("/", 1)[-1])
+
+
+def hub_cache() -> Path:
+    """torch.hub's folder of checkpoints, by the rules of torch.hub.get_dir."""
+    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", os.path.join(base, "torch"))
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def resolve_file(given: str, published: PublishedFile, option: str) -> Path:
+    """`pretrained` -> the published file, downloaded if necessary; else the given path. Raises UsageError."""
+    if given == "pretrained":
+        return verified(published, option)[0]
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise UsageError(f"{option}={given}: no such file; give a path, or pretrained")
+    return path
+
+
+def verified(published: PublishedFile, option: str, otherwise: str = "") -> tuple[Path, str]:
+    """The cached file, downloaded if necessary, and its SHA-256.
+
+    Raises UsageError, which names the option that takes a path, and ends in what to do `otherwise`.
+    """
+    path = published.cached
+    try:
+        if not path.exists():  # a cache that has the file may be read-only
+            with lock(path):  # the first process downloads
+                if not path.exists():
+                    _download(published, path)
+    except OSError as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise UsageError(
+            f"cannot download {published.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
+            + otherwise
+        ) from error
+    digest = sha256(path)
+    if not _is_intact(path, digest, published):
+        raise UsageError(f"{path}: its digest is not that of {published.url}; delete it and retry")
+    return path, digest
+
+
+def lock(path: Path) -> AbstractContextManager[object]:
+    """Keeps other processes from making the same file of the cache."""
+    from filelock import FileLock  # takes an eighth of a second, which most runs can do without
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{path}.lock")
+
+
+def _is_intact(path: Path, digest: str, published: PublishedFile) -> bool:
+    if published.git_blob and git_blob(path) != published.git_blob:
+        return False
+    return digest.startswith(published.sha256)
+
+
+def _download(published: PublishedFile, path: Path) -> None:
+    with atomic_write(path) as partial:
+        with urllib.request.urlopen(published.url, timeout=TIMEOUT_SECONDS) as response, partial.open("wb") as file:
+            size = int(response.headers.get("Content-Length", 0)) or None
+            with tqdm.wrapattr(response, "read", total=size, desc=path.name) as counted:
+                shutil.copyfileobj(counted, file, 1 << 20)
+        if not _is_intact(partial, sha256(partial), published):
+            raise OSError("the download is not the published file: its digest differs")
