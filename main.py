@@ -151,9 +151,8 @@ def run(extraction: Extraction) -> int:
     selection = inputs.select()
     sources = selection.sources
     commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
-    notes, shard = selection.notes, selection.shard
     with Progress(
-        len(sources), reporting, sink.destination, timing=extractor.timing, notes=notes, shard=shard
+        len(sources), reporting, sink.destination, extractor.timing, selection.notes, selection.shard
     ) as progress:
         todo, missing = [], []
         for source in sources:

@@ -59,6 +59,10 @@ def test_command_runs_as_written(command: str, folder: Path) -> None:
     if saved := re.search(r"save_(numpy|pickle)", command):
         suffix = {"numpy": ".npy", "pickle": ".pkl"}[saved[1]]
         assert len(list((folder / "output").rglob(f"*{suffix}"))) in (2, 3)  # sources, or arrays of one
+    elif "save_webdataset" in command:
+        assert (folder / "output/vggish/features-000000.tar").exists()
+    elif "save_predictions" in command:
+        assert (folder / "output/i3d/predictions.parquet").exists()
     elif "save_table" in command:
         assert (folder / "output/vggish/embeddings.parquet").exists()
     else:

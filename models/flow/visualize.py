@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import get_args
 
 import numpy as np
 from tqdm import tqdm
@@ -28,6 +27,7 @@ from torch_zoo.utils.media.images import resize
 from torch_zoo.utils.media.video import check_fps, open_video
 from torch_zoo.utils.media.video_stream import Frame
 from torch_zoo.utils.media.video_writing import write_video
+from torch_zoo.utils.terminal.arguments import Parser
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import MediaError, Source, UsageError
 
@@ -122,14 +122,9 @@ def beside(image: np.ndarray, flow: np.ndarray, palette: Palette) -> np.ndarray:
     return both
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; --help shows all options")
-
-
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Options may be spelled with dashes or, as for main.py, underscores. Raises UsageError."""
-    parser = _Parser(
+    """Raises UsageError."""
+    parser = Parser(
         prog="python -m torch_zoo.models.flow.visualize",
         description=(
             "Visualize the optical flow of a clip: frames on the left, the flow to the next frame on the right. Hue is "
@@ -174,7 +169,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help=f"magnitude at full saturation (default: {LARGEST_FLOW:g}, where I3D clamps)",
     )
     parser.add_argument("--device", choices=get_args(DeviceKind), default="auto", help="for raft and pwc")
-    given = parser.parse_args([re.sub("^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in arguments])
+    given = parser.parse(arguments)
     _check(given)
     return given
 

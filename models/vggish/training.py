@@ -17,24 +17,29 @@ from torch_zoo.models.vggish.classifier import Classifier
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.tasks import BATCH_SIZE
 from torch_zoo.utils.training.labeled import Labeled, Task, concatenated, shuffled
-from torch_zoo.utils.training.steps import Step, steps
+from torch_zoo.utils.training.learner import Learner, sigmoid_loss
 
 
-def train_all(model: Classifier, task: Task, learning_rate: float, random: np.random.Generator) -> Iterator[Step]:
-    """Train all layers indefinitely, one batch per step."""
-    model.requires_grad_(True).train()
-    batches = chain.from_iterable(task.epoch(random) for _ in repeat(None))
-    return steps(model, batches, learning_rate)
+def all_layers(model: Classifier, learning_rate: float) -> Learner:
+    """Learns from examples."""
+    return Learner(model.requires_grad_(True).train(), sigmoid_loss, learning_rate)
 
 
-def train_head(
-    model: Classifier, embeddings: Labeled, learning_rate: float, random: np.random.Generator
-) -> Iterator[Step]:
-    """Train the head of a frozen VGGish indefinitely, one batch of embeddings per step."""
+def head_only(model: Classifier, learning_rate: float) -> Learner:
+    """Learns from embeddings; VGGish is frozen."""
     model.vggish.requires_grad_(False)
     torch.set_num_threads(1)  # the head is so small that more threads are slower
-    batches = chain.from_iterable(shuffled(embeddings, random, BATCH_SIZE) for _ in repeat(None))
-    return steps(model.head, batches, learning_rate)
+    return Learner(model.head, sigmoid_loss, learning_rate)
+
+
+def endless_examples(task: Task, random: np.random.Generator) -> Iterator[Labeled]:
+    """Batches of a task, epoch after epoch."""
+    return chain.from_iterable(task.epoch(random) for _ in repeat(None))
+
+
+def endless_embeddings(embeddings: Labeled, random: np.random.Generator) -> Iterator[Labeled]:
+    """Batches of embeddings, epoch after epoch."""
+    return chain.from_iterable(shuffled(embeddings, random, BATCH_SIZE) for _ in repeat(None))
 
 
 def embed(epoch: Iterable[Labeled], extractor: VGGishExtractor, device: str, threads: int) -> Labeled:

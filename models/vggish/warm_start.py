@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,13 +23,14 @@ from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import cpu_cores, devices
 from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.terminal.arguments import number
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.training.folder import Folder
-from torch_zoo.utils.training.labeled import Task
+from torch_zoo.utils.training.labeled import Labeled, Task, batches
 from torch_zoo.utils.types import MediaError, UsageError
 
 if TYPE_CHECKING:
-    from torch_zoo.utils.training.steps import Step
+    from torch_zoo.utils.training.learner import Learner
 
 MODEL, CURVE = "model.pt", "loss.csv"
 STEPS_FROZEN, STEPS_TRAINING_VGGISH = 10_000, 60
@@ -52,6 +51,14 @@ EXAMPLES = """examples:
   score a clip for each class:
     python -m torch_zoo.models.vggish.warm_start predict output/warm_start/model.pt clip.mp4
 """
+
+
+class Row(NamedTuple):
+    """A step in the learning curve."""
+
+    loss: float
+    accuracy: float
+    validation_accuracy: float | None = None
 
 
 @command(interrupted="no model was saved")
@@ -79,28 +86,27 @@ def train(options: argparse.Namespace) -> int:
 
     from torch_zoo.models.vggish import training
     from torch_zoo.models.vggish.classifier import Classifier
-    from torch_zoo.utils.training.steps import validate
 
     model = Classifier.start(weights, task.classes, options.seed).to(device)
     random, started = np.random.default_rng(options.seed), time.monotonic()
     torch.set_num_threads(threads)
-    network: torch.nn.Module
     if options.train_vggish:
-        total, network, held_out = options.steps or STEPS_TRAINING_VGGISH, model, task.validation
-        learning = training.train_all(model, task, options.learning_rate, random)
+        total, held_out = options.steps or STEPS_TRAINING_VGGISH, task.validation
+        learner = training.all_layers(model, options.learning_rate)
+        stream = training.endless_examples(task, random)
     else:
         _say("VGGish is frozen: its embeddings are computed once, and only the head is trained")
         embeddings = training.embed(task.epoch(random), extractor, device, threads)
         held_out = training.embed([task.validation], extractor, device, threads)
-        total, network = options.steps or STEPS_FROZEN, model.head
-        learning = training.train_head(model, embeddings, options.learning_rate, random)
+        total = options.steps or STEPS_FROZEN
+        learner = training.head_only(model, options.learning_rate)
+        stream = training.endless_embeddings(embeddings, random)
         _say(f"{len(embeddings.labels)} embeddings for training, {len(held_out.labels)} for validation")
-    validation = partial(validate, network, held_out, VALIDATION_BATCH)
-    history = list(_reported(islice(learning, total), total, validation))
+    history = list(_trained(learner, stream, total, held_out))
 
     model.save(path)
     _write(history, path.with_name(CURVE))
-    _say(f"loss {curve(history)} (log scale)")
+    _say(f"loss {curve([row.loss for row in history])} (log scale)")
     _say(f"model: {path}; loss of each step: {path.with_name(CURVE)}; {time.monotonic() - started:.0f} s")
     return 0
 
@@ -130,40 +136,35 @@ def predict(options: argparse.Namespace) -> int:
     return failed
 
 
-def curve(history: Sequence[Step]) -> str:
+def curve(losses: Sequence[float]) -> str:
     """A sparkline of the loss, from first step to last, on a log scale."""
-    parts = np.array_split([step.loss for step in history], min(CURVE_WIDTH, len(history)))
+    parts = np.array_split(losses, min(CURVE_WIDTH, len(losses)))
     means = np.array([part.mean() for part in parts])
     logs = np.log(np.maximum(means, 1e-12))
     heights = np.rint((logs - logs.min()) / (np.ptp(logs) or 1.0) * (len(BARS) - 1)).astype(int)
     return f"{means[0]:.2g} {''.join(BARS[height] for height in heights)} {means[-1]:.2g}"
 
 
-def _reported(steps: Iterable[Step], total: int, validation: Callable[[], float]) -> Iterator[Step]:
-    """Pass the steps on; after each tenth of the run, validate and report. Raises UsageError if training diverges."""
-    part: list[Step] = []
-    for number, step in enumerate(steps, 1):
-        if not math.isfinite(step.loss):
-            raise UsageError(f"the loss is not finite at step {number}; use a smaller --learning_rate")
-        part.append(step)
-        if number * REPORTS // total > (number - 1) * REPORTS // total:
-            loss, accuracy = np.mean([(each.loss, each.accuracy) for each in part], axis=0)
-            step = replace(step, validation_accuracy=validation())
-            _say(
-                f"step {number} of {total}: loss {loss:.4f}, accuracy {accuracy:.1%}, "
-                f"validation accuracy {step.validation_accuracy:.1%}"
-            )
-            part = []
-        yield step
+def _trained(learner: Learner, stream: Iterator[Labeled], total: int, held_out: Labeled) -> Iterator[Row]:
+    """Train in tenths of the run; after each, validate and report. Raises UsageError if training diverges."""
+    from torch_zoo.utils.training.epoch import train_epoch
+
+    done = 0
+    for last in sorted({max(1, total * part // REPORTS) for part in range(1, REPORTS + 1)}):
+        steps = train_epoch(learner, islice(stream, last - done), last - done, f"steps {done + 1} to {last}")
+        rows = [Row(step.loss, step.accuracy) for step in steps]
+        done, validated = last, learner.validate(batches(held_out, VALIDATION_BATCH)).accuracy
+        rows[-1] = rows[-1]._replace(validation_accuracy=validated)
+        loss, accuracy = np.mean([row[:2] for row in rows], axis=0)
+        _say(f"step {done} of {total}: loss {loss:.4f}, accuracy {accuracy:.1%}, validation accuracy {validated:.1%}")
+        yield from rows
 
 
-def _write(history: Sequence[Step], path: Path) -> None:
+def _write(history: Sequence[Row], path: Path) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(("step", "loss", "accuracy", "validation_accuracy"))
-        table.writerows(
-            (number, step.loss, step.accuracy, step.validation_accuracy) for number, step in enumerate(history, 1)
-        )
+        table.writerow(("step", *Row._fields))
+        table.writerows((number, *row) for number, row in enumerate(history, 1))
 
 
 def _say(text: str) -> None:
@@ -185,9 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument(
         "--checkpoint", default="pretrained", help="VGGish's weights: pretrained (default), random, or a path"
     )
-    learn.add_argument("--steps", type=_number(int, 1), help=STEPS_HELP)
-    learn.add_argument("--learning_rate", type=_number(float, 0), default=1e-4, help="of Adam (default: %(default)s)")
-    learn.add_argument("--seed", type=_number(int, 0), default=0, help="random seed (default: %(default)s)")
+    learn.add_argument("--steps", type=number(int, 1), help=STEPS_HELP)
+    learn.add_argument("--learning_rate", type=number(float, 0), default=1e-4, help="of Adam (default: %(default)s)")
+    learn.add_argument("--seed", type=number(int, 0), default=0, help="random seed (default: %(default)s)")
     learn.add_argument(
         "--output_path", default="./output", help=f"where to save warm_start/{MODEL} and {CURVE} (default: %(default)s)"
     )
@@ -199,19 +200,6 @@ def _parser() -> argparse.ArgumentParser:
     for each in (learn, use):
         each.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
     return parser
-
-
-def _number(kind: Callable[[str], float], least: float) -> Callable[[str], float]:
-    """A type for argparse: finite numbers, at least `least`."""
-
-    def read(text: str) -> float:
-        number = kind(text)
-        if not least <= number < math.inf:
-            raise argparse.ArgumentTypeError(f"{text}: must be a finite number, {least} or more")
-        return number
-
-    read.__name__ = "number"  # used in argparse's message for other strings
-    return read
 
 
 if __name__ == "__main__":

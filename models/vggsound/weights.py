@@ -56,7 +56,8 @@ def state_dict(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def head(state: Mapping[str, Tensor]) -> tuple[Pooling, int] | None:
     """Pooling and number of classes of a state dict, if it has a classifier."""
-    for key, pooling in (("audnet.fc.weight", "avgpool"), ("audnet.fc_.weight", "netvlad")):
+    layers: dict[str, Pooling] = {"audnet.fc.weight": "avgpool", "audnet.fc_.weight": "netvlad"}
+    for key, pooling in layers.items():
         if shape := getattr(state.get(key), "shape", None):
-            return pooling, shape[0]
+            return pooling, int(shape[0])
     return None

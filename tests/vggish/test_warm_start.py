@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from torch_zoo.models.vggish.classifier import Classifier
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.models.vggish.tasks import Synthetic, examples_of
 from torch_zoo.models.vggish.warm_start import curve
-from torch_zoo.utils.training.labeled import Labeled, concatenated
-from torch_zoo.utils.training.steps import Step, accuracy, loss, validate
+from torch_zoo.utils.training.labeled import Labeled, batches, concatenated
+from torch_zoo.utils.training.learner import Learner, sigmoid_loss
+from torch_zoo.utils.training.metrics import accuracy
 from torch_zoo.utils.types import UsageError
 
 RATE = 16_000
@@ -41,8 +43,9 @@ def frozen(synthetic: Labeled) -> tuple[Classifier, Labeled]:
     """A model whose head was trained on the synthetic task with VGGish frozen, and its training embeddings."""
     model = Classifier.start(RANDOM.weights, CLASSES, seed=0)
     embeddings = training.embed([synthetic], RANDOM, "cpu", threads=2)
-    for _ in zip(range(1500), training.train_head(model, embeddings, 1e-3, np.random.default_rng(0)), strict=False):
-        pass
+    learner, stream = training.head_only(model, 1e-3), training.endless_embeddings(embeddings, np.random.default_rng(0))
+    for batch in islice(stream, 1500):
+        learner.step(batch)
     return model, embeddings
 
 
@@ -66,9 +69,9 @@ def changed(before: dict[str, torch.Tensor], model: torch.nn.Module) -> set[str]
 def test_a_frozen_vggish_gets_no_gradients_and_keeps_its_values(frozen, synthetic):
     model = Classifier.start(RANDOM.weights, CLASSES, seed=0)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    next(training.train_head(model, frozen[1], 1e-4, np.random.default_rng(0)))
+    training.head_only(model, 1e-4).step(next(training.endless_embeddings(frozen[1], np.random.default_rng(0))))
     assert changed(before, model) == {"head.0.weight", "head.0.bias", "head.2.weight", "head.2.bias"}
-    loss(model(torch.from_numpy(synthetic.inputs[:2])), torch.from_numpy(synthetic.labels[:2])).backward()
+    sigmoid_loss(model(torch.from_numpy(synthetic.inputs[:2])), torch.from_numpy(synthetic.labels[:2])).sum().backward()
     assert all(parameter.grad is None for parameter in model.vggish.parameters())
     assert all(parameter.grad is not None for parameter in model.head.parameters())
 
@@ -77,7 +80,7 @@ def test_fine_tuning_updates_every_layer_and_leaves_the_checkpoint_unchanged(for
     model = Classifier.start(VGGishExtractor(checkpoint=str(formula_checkpoint)).weights, CLASSES, seed=0)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     file = formula_checkpoint.read_bytes()
-    next(training.train_all(model, Synthetic(seed=0), 1e-4, np.random.default_rng(0)))
+    training.all_layers(model, 1e-4).step(next(training.endless_examples(Synthetic(seed=0), np.random.default_rng(0))))
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.vggish.parameters())
     assert changed(before, model) == set(before)
     assert formula_checkpoint.read_bytes() == file
@@ -89,7 +92,8 @@ def test_the_frozen_model_classifies_new_signals(frozen):
     logits = frozen[0].logits(inputs, "cpu")
     assert accuracy(logits, labels) >= 0.99
     embeddings = training.embed([Labeled(inputs, labels)], RANDOM, "cpu", threads=2)
-    assert validate(frozen[0].head, embeddings, 64) == accuracy(logits, labels)
+    validation = Learner(frozen[0].head.requires_grad_(True), sigmoid_loss, 1e-4).validate(batches(embeddings, 64))
+    assert validation.accuracy == accuracy(logits, labels)
 
 
 def test_training_embeddings_are_those_of_the_network(frozen, synthetic):
@@ -103,8 +107,9 @@ def test_training_embeddings_are_those_of_the_network(frozen, synthetic):
 def test_every_step_is_determined_by_the_seed(frozen):
     def losses(seed: int) -> list[float]:
         model = Classifier.start(RANDOM.weights, CLASSES, seed)
-        steps = training.train_head(model, frozen[1], 1e-4, np.random.default_rng(seed))
-        return [next(steps).loss for _ in range(20)]
+        learner = training.head_only(model, 1e-4)
+        stream = training.endless_embeddings(frozen[1], np.random.default_rng(seed))
+        return [learner.step(batch).loss for batch in islice(stream, 20)]
 
     assert losses(3) == losses(3) != losses(4)
 
@@ -143,9 +148,8 @@ def test_files_that_are_not_models_are_refused(tmp_path, formula_checkpoint):
 
 
 def test_the_sparkline_follows_the_loss():
-    history = [Step(loss, 1.0) for loss in (1.0, 10.0, 0.1, 0.1)]
-    assert curve(history) == "1 ▄█▁▁ 0.1"
-    assert curve(history[:1]) == "1 ▁ 1"
+    assert curve([1.0, 10.0, 0.1, 0.1]) == "1 ▄█▁▁ 0.1"
+    assert curve([1.0]) == "1 ▁ 1"
 
 
 def test_commands_train_save_and_predict(tmp_path):

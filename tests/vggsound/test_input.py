@@ -71,6 +71,21 @@ def test_a_video_is_prepared_as_by_the_ffmpeg_program(tmp_path):
     assert errors["swr"] < 0.01 < errors["soxr"]
 
 
+def test_windows_come_as_soon_as_their_samples_are_there():
+    """So that an hour takes no more memory than a minute."""
+    taken: list[np.ndarray] = []
+
+    def seconds() -> Iterator[np.ndarray]:
+        while True:
+            taken.append(np.zeros(SECOND))
+            yield taken[-1]
+
+    found = VGGSoundExtractor(**RANDOM, window_seconds=3, hop_seconds=1).windows_of(seconds(), SECOND)
+    for number in range(20):
+        assert len(next(found).data) == 1
+        assert len(taken) == number + 3
+
+
 def test_only_what_the_first_window_needs_is_decoded(tmp_path, monkeypatch):
     decoded = 0
 

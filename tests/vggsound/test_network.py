@@ -15,6 +15,7 @@ from formula import formula_state
 
 from torch_zoo.models.vggsound.layers import CHANNELS, CLUSTERS, Model, Pooling, width
 from torch_zoo.models.vggsound.network import Joined, NetVLAD, VGGSound
+from torch_zoo.utils.devices import DeviceModel
 
 CLASSES = 309
 LISTED = [(model, pooling) for model in CHANNELS for pooling in ("avgpool", "netvlad")][:-1]
@@ -27,12 +28,17 @@ def empty(model: Model, pooling: Pooling, classes: int = CLASSES) -> VGGSound:
         return VGGSound(model, pooling, classes)
 
 
-def filled(model: Model, pooling: Pooling, manifests: Path, dtype: torch.dtype) -> VGGSound:
-    """With the weights of the golden outputs."""
+@cache
+def weights(model: Model, pooling: Pooling, manifests: Path) -> dict[str, torch.Tensor]:
+    """Those of the golden outputs."""
     state = formula_state(manifests / f"vggsound_{model}_{pooling}.json")
     last_norm = "bn3.weight" if model == "resnet50" else "bn2.weight"
+    return {key: tensor * 0.25 if key.endswith(last_norm) else tensor for key, tensor in state.items()}
+
+
+def filled(model: Model, pooling: Pooling, manifests: Path, dtype: torch.dtype) -> VGGSound:
     network = empty(model, pooling)
-    network.load_state_dict({key: t * 0.25 if key.endswith(last_norm) else t for key, t in state.items()}, assign=True)
+    network.load_state_dict(weights(model, pooling, manifests), assign=True)
     return network.to(dtype).eval().requires_grad_(False)
 
 
@@ -122,3 +128,19 @@ def test_netvlad_sums_residuals_as_its_formula_says():
 def test_netvlad_has_a_row_of_unit_length_per_cluster():
     pooled = NetVLAD(CLUSTERS, 8)(torch.randn(3, 8, 4, 4)).detach()
     assert torch.allclose(pooled.view(3, CLUSTERS, 8).norm(dim=2), torch.tensor(0.25))  # 1 / sqrt(16)
+
+
+@pytest.mark.numerical
+@pytest.mark.parametrize(
+    ("precision", "tolerance"),  # measured: 0.0052 and 5.3e-4
+    [("tf32", rounding.VGGSOUND), ("bf16", 0.0077), ("fp16", 7.9e-4)],
+)
+def test_every_precision_runs_on_every_cpu(precision, tolerance, manifests):
+    part = spectrogram()[..., :64]
+    with rounding.in_float64():
+        exact = filled("resnet18", "netvlad", manifests, torch.float64)(part.double())
+    network = Joined(filled("resnet18", "netvlad", manifests, torch.float32).fold())
+    joined = DeviceModel(network, "cpu", precision)(part.numpy())()
+    assert joined.dtype == np.float32
+    for ours, expected in zip(np.split(joined, [width("resnet18", "netvlad")], axis=1), exact, strict=True):
+        assert rounding.error(ours, expected.numpy()) < tolerance

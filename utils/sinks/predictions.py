@@ -77,23 +77,24 @@ class SavePredictions(TableSink):
         if predictions is None:
             return rows.described(features.source, times[:0], self.listed)
         heads = list(predictions.logits)
-        probabilities = softmax(np.concatenate(list(predictions.logits.values()))).astype(np.float32)
+        logits = np.concatenate(list(predictions.logits.values()))
         return {
             **rows.described(features.source, np.tile(times, (len(heads), 1)), self.listed),
             HEAD: pa.array(np.repeat(heads, len(times)).tolist(), pa.string()),
-            **self._classes(probabilities, predictions.classes),
+            **self._classes(logits, predictions.classes),
         }
 
-    def _classes(self, probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, pa.Array]:
-        """Of probabilities (rows, classes)."""
+    def _classes(self, logits: np.ndarray, classes: Sequence[str]) -> dict[str, pa.Array]:
+        """Of logits (rows, classes)."""
         import pyarrow as pa
 
+        probabilities = softmax(logits).astype(np.float32)
         if self.top_k is None:
             [(name, number)] = Counter([*classes, *rows.COLUMNS, *self.listed, HEAD]).most_common(1)
             if number > 1:
                 raise UsageError(f"two columns would be called {name}, as a class is; give a number as top_k")
             return {name: pa.array(column) for name, column in zip(classes, probabilities.T, strict=True)}
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top_k]
+        best = np.argsort(-logits, axis=1, kind="stable")[:, : self.top_k]
         names = np.array(classes, object)
         columns: dict[str, pa.Array] = {}
         for place in range(best.shape[1]):

@@ -40,10 +40,9 @@ class Progress:
         total: int,
         options: Reporting,
         destination: str = "",
-        *,
         timing: Timing | None = None,
         notes: Sequence[str] = (),
-        shard: str = "",
+        scope: str = "",
     ) -> None:
         kind = options.progress
         if kind == "auto":
@@ -55,7 +54,7 @@ class Progress:
         self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
         self._total = total
         self._notes = notes  # said first
-        self._shard = shard  # what part of the sources this run has; said in the summary
+        self._scope = scope  # which part of the sources this run has; said in the summary
         self._counts: Counter[str] = Counter()
         self._missing: list[Outcome] = []
         self._failed: list[Outcome] = []
@@ -132,8 +131,8 @@ class Progress:
             counts += f", {number} missing" if self._counts["missing"] else f" ({number} missing)"
         seconds = time.monotonic() - self._started
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
-        if self._shard:
-            lines.append(self._shard)
+        if self._scope:
+            lines.append(self._scope)
         if self._timing:
             lines.append(f"each row: {_timing(self._timing)}")
         if self._destination:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.expansion import media_files
-from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled
+from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled, split
 from torch_zoo.utils.types import MediaError, UsageError
 
 log = logging.getLogger(__name__)
@@ -48,17 +48,15 @@ class Folder:
         """Training set and validation set."""
         random = np.random.default_rng([self._seed, HELD_OUT])
         training, validation = [], []
-        labels = np.eye(len(self.classes), dtype=np.float32)
-        for label, (name, usable) in zip(labels, _read_all(self._files, self._read), strict=True):
+        for label, (name, usable) in enumerate(_read_all(self._files, self._read)):
             if len(usable) < 2:
                 raise UsageError(
                     f"{self._folder / name}: {len(usable)} usable files; a class needs two, to train and to validate"
                 )
-            of_class = [Labeled(examples, np.tile(label, (len(examples), 1))) for examples in usable]
-            order = [of_class[index] for index in random.permutation(len(of_class))]
-            held_out = max(1, round(len(order) / 5))
-            validation += order[:held_out]
-            training += order[held_out:]
+            of_class = [Labeled(examples, np.full(len(examples), label)) for examples in usable]
+            learned, held_out = split(of_class, random)
+            training += learned
+            validation += held_out
         return concatenated(training), concatenated(validation)
 
 

@@ -1,0 +1,150 @@
+"""What a network predicted for each clip, from the files of an extraction or of the published test.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from torch_zoo.models.vggsound.extractor import LOGITS
+from torch_zoo.utils import storage
+from torch_zoo.utils.predictions import softmax
+from torch_zoo.utils.types import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILES = {f"_{LOGITS}.npy": True, ".mp4.npy": False, ".npy": False}  # of a clip: suffix -> are these logits?
+TABLES = (".parquet", ".csv")
+OUR_TABLE = re.compile(r"(embeddings|predictions)(-[^/]+)?\.(parquet|csv)")
+READERS, AHEAD = 16, 256  # files read at a time, for storage that takes long to answer, and asked for
+
+
+class Prediction(NamedTuple):
+    clip: str  # its name, without .mp4
+    values: np.ndarray  # (T, classes), or (classes,)
+    logits: bool  # else probabilities
+    file: str
+    rows: Sequence[int]  # of the file, from 1
+
+
+def read_predictions(path: str, clips: Collection[str], classes: Sequence[str]) -> Iterator[Prediction]:
+    """Of these clips, as far as they are there: from a table, or from a folder of files of clips, or else of tables.
+
+    Raises UsageError.
+    """
+    if path.lower().endswith(TABLES):
+        yield from _of_table(path, clips, classes)
+        return
+    try:
+        names = storage.listing(path).keys()
+    except OSError as error:
+        raise UsageError(f"{path}: {storage.reason(error)}") from error
+    if not names:
+        raise UsageError(f"{path}: no such folder, or nothing in it")
+    files = [(clip, suffix) for clip in clips for suffix in FILES if clip + suffix in names]
+    if files:
+        with ThreadPoolExecutor(READERS) as readers:
+            for first in range(0, len(files), AHEAD):  # of which some are read in vain where one is bad
+                yield from readers.map(lambda file: _of_file(path, *file), files[first : first + AHEAD])
+    else:
+        for name in sorted(filter(OUR_TABLE.fullmatch, names)):
+            yield from _of_table(storage.join(path, name), clips, classes)
+
+
+def probabilities(prediction: Prediction, classes: Sequence[str]) -> np.ndarray:
+    """(classes,) float64: of several rows the mean. Raises UsageError, which names file and row."""
+    values, file = np.atleast_2d(prediction.values), prediction.file
+    if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != len(classes):
+        raise UsageError(
+            f"{file}: {prediction.values.dtype} of shape {prediction.values.shape} instead of one number for each of "
+            f"{len(classes)} classes; --classes names them"
+        )
+    values = values.astype(np.float64)
+    bad = ~np.isfinite(values) if prediction.logits else ~((values >= 0) & (values <= 1 + 1e-6))
+    for row, column in np.argwhere(bad):
+        where = f"{file}, row {prediction.rows[row]}: {classes[column]!r} has {values[row, column]:g}"
+        if np.isfinite(values[row, column]):
+            raise UsageError(f"{where}, which is no probability; logits belong in a file <clip>_{LOGITS}.npy")
+        raise UsageError(f"{where}; predict this clip again")
+    mean: np.ndarray = (softmax(values) if prediction.logits else values).mean(axis=0)
+    return mean
+
+
+def _of_file(folder: str, clip: str, suffix: str) -> Prediction:
+    path = storage.join(folder, clip + suffix)
+    try:
+        with storage.open_read(path) as file:
+            values: np.ndarray = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        wrong = storage.reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise UsageError(f"{path}: not a readable NumPy file ({wrong}); predict this clip again") from error
+    return Prediction(clip, values, FILES[suffix], path, range(1, 1 + len(np.atleast_2d(values))))
+
+
+def _of_table(path: str, clips: Collection[str], classes: Sequence[str]) -> Iterator[Prediction]:
+    table, logits = _table(path, classes)
+    values = _lists(path, table, logits) if logits else _columns(path, table, classes)
+    names = np.array([str(name).removesuffix(".mp4") for name in table["name"].to_pylist()])
+    order = np.argsort(names, kind="stable")
+    unique, starts = np.unique(names[order], return_index=True)
+    for name, rows in zip(unique.tolist(), np.split(order, starts[1:]), strict=True):
+        if name in clips:
+            yield Prediction(name, values[rows], bool(logits), path, (rows + 1).tolist())
+
+
+def _table(path: str, classes: Sequence[str]) -> tuple[pa.Table, str]:
+    """The columns that matter, and the name of that of logits, if there is one."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    try:
+        with storage.open_read(path) as file:
+            if path.lower().endswith(".csv"):
+                table = pa.csv.read_csv(file)
+                wanted, logits = _wanted(path, table.column_names, classes)
+                return table.select(wanted), logits
+            parquet = pq.ParquetFile(file)
+            wanted, logits = _wanted(path, parquet.schema_arrow.names, classes)
+            return parquet.read(wanted), logits
+    except (pa.ArrowException, OSError) as error:
+        wrong = storage.reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise UsageError(f"{path}: not a readable table ({wrong})") from error
+
+
+def _wanted(path: str, columns: Sequence[str], classes: Sequence[str]) -> tuple[list[str], str]:
+    """Raises UsageError if they are not there."""
+    if "name" not in columns:
+        raise UsageError(f"{path}: no column `name` of clips; its columns are {', '.join(columns[:5])}, …")
+    if logits := next((name for name in (LOGITS, "embedding") if name in columns), ""):
+        return ["name", logits], logits
+    if missing := [name for name in classes if name not in columns]:
+        raise UsageError(
+            f"{path}: no column {LOGITS}, and none of {len(missing)} of {len(classes)} classes ({missing[0]!r}, …); "
+            "predictions must hold every class (save_predictions with top_k=null)"
+        )
+    return ["name", *classes], ""
+
+
+def _lists(path: str, table: pa.Table, column: str) -> np.ndarray:
+    """(rows, d) of a column of lists."""
+    lists = table[column].combine_chunks()
+    try:
+        flat: np.ndarray = lists.flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(lists), -1)
+    except (AttributeError, ValueError) as error:
+        raise UsageError(f"{path}: column {column} does not hold one number per class in each row") from error
+
+
+def _columns(path: str, table: pa.Table, classes: Sequence[str]) -> np.ndarray:
+    """(rows, classes) of a table with one column per class."""
+    import pyarrow as pa
+
+    for name in classes:
+        if not pa.types.is_floating(table[name].type) and not pa.types.is_integer(table[name].type):
+            raise UsageError(f"{path}: column {name!r} holds {table[name].type} instead of numbers")
+    return np.stack([table[name].to_numpy() for name in classes], axis=1)

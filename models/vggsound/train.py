@@ -1,0 +1,136 @@
+"""Train an audio classifier on clips: python -m torch_zoo.models.vggsound.train --help.
+
+Exit codes are those of main.py: 0 success; 1 a clip can no longer be read; 2 wrong options or inputs; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from torch_zoo.models.vggsound.trainable import Trainable
+from torch_zoo.utils.extras import require
+from torch_zoo.utils.terminal.arguments import Parser, number
+from torch_zoo.utils.terminal.exit_codes import command
+
+EXAMPLES = """examples:
+  on your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
+    python -m torch_zoo.models.vggsound.train my_sounds
+  on VGGSound, with one process for each of eight GPUs:
+    torchrun --nproc_per_node=8 -m torch_zoo.models.vggsound.train vggsound.csv --data_path clips --precision bf16
+  then:
+    python main.py feature_type=vggsound checkpoint=output/training/best.pth.tar labels=output/training/classes.txt ...
+"""
+
+
+@command(interrupted="--resume continues after the last complete epoch")
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse(arguments)
+    trainable = Trainable(
+        model=options.model,
+        pooling=options.pooling,
+        window_seconds=options.window_seconds,
+        checkpoint=options.checkpoint,
+        seed=options.seed,
+    )
+    if options.tensorboard:
+        require("tensorboard", "tensorboard")
+    from torch_zoo.models.vggsound.training import train
+
+    train(trainable, options)
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m torch_zoo.models.vggsound.train",
+        description="Train a classifier of sounds; it can then be used as checkpoint=PATH of feature_type=vggsound.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_data(parser.add_argument_group("data"))
+    _add_network(parser.add_argument_group("network"))
+    _add_recipe(parser.add_argument_group("recipe"))
+    _add_run(parser.add_argument_group("run"))
+    return parser
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "data",
+        help="a folder with one subfolder per class; or a list: vggsound.csv, train.csv, or a table with the columns "
+        "path and label; clips without a split are divided: a fifth of each class is for validation",
+    )
+    group.add_argument("--validation", metavar="LIST", help="a second list, e.g. test.csv, for validation only")
+    group.add_argument("--data-path", metavar="FOLDER", help="of the files that the lists of VGGSound name")
+    group.add_argument("--labels", metavar="FILE", help="the classes, e.g. stat.csv (default: those of the clips)")
+    group.add_argument(
+        "--cache-path", default="./tmp/training", help="folder for decoded clips, local (default: %(default)s)"
+    )
+    group.add_argument(
+        "--cache-bytes",
+        type=number(int, 0),
+        default=50_000_000_000,
+        help="bound of the cache; a clip of 10 s takes 516,568, and those beyond are decoded in each epoch "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--num-decoders", type=number(int, 1), help="decoder processes per process that trains (default: its cores)"
+    )
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--model",
+        choices=("resnet18", "resnet34", "resnet50", "vggish"),
+        default="resnet18",
+        help="(default: resnet18)",
+    )
+    group.add_argument(
+        "--pooling", choices=("netvlad", "avgpool"), default="netvlad", help="of the ResNets (default: netvlad)"
+    )
+    group.add_argument(
+        "--window-seconds",
+        type=float,
+        default=10.0,
+        help="of a clip, from its start; shorter ones are tiled (default: 10)",
+    )
+    group.add_argument(
+        "--checkpoint", default="random", help="weights to start from: random (default), pretrained, or a path"
+    )
+
+
+def _add_recipe(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--epochs", type=number(int, 1), default=30, help="(default: %(default)s)")
+    group.add_argument(
+        "--batch-size", type=number(int, 1), default=64, help="clips, over all processes (default: %(default)s)"
+    )
+    group.add_argument("--learning-rate", type=number(float, 0), default=1e-3, help="of Adam (default: %(default)s)")
+    group.add_argument(
+        "--warmup-epochs",
+        type=number(float, 0),
+        default=1.0,
+        help="in which the learning rate rises linearly (default: %(default)s)",
+    )
+    group.add_argument(
+        "--decay", choices=("cosine", "constant"), default="cosine", help="of the learning rate (default: cosine)"
+    )
+    group.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of operations (default: fp32)"
+    )
+    group.add_argument("--seed", type=number(int, 0), default=0, help="(default: %(default)s)")
+
+
+def _add_run(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--output-path", default="./output", help="the run is saved in its folder training (default: %(default)s)"
+    )
+    group.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
+    group.add_argument("--overwrite", action="store_true", help="replace an existing run")
+    group.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too")
+    group.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""A training run, from the options of `models.vggsound.train` to a saved classifier."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+
+import torch
+
+from torch_zoo.models.vggsound.clip_logits import ClipLogits
+from torch_zoo.models.vggsound.labels import read_labels
+from torch_zoo.models.vggsound.trainable import Trainable
+from torch_zoo.utils import storage
+from torch_zoo.utils.devices import cpu_cores
+from torch_zoo.utils.training import processes
+from torch_zoo.utils.training.cache import Cache, keys_of, make_room
+from torch_zoo.utils.training.dataset import Divided, Listed, divided, of_folder, of_lists
+from torch_zoo.utils.training.feeding import unreadable
+from torch_zoo.utils.training.fit import Recipe, Training
+from torch_zoo.utils.training.reading import ClipReader, FrontEnd
+from torch_zoo.utils.training.run_folder import SKIPPED, EpochReport, RunFolder
+from torch_zoo.utils.types import Source, UsageError
+
+FOLDER = "training"  # in the output path
+SKIPPED_SHOWN = 5
+
+
+def train(trainable: Trainable, options: argparse.Namespace) -> None:
+    """Raises UsageError before any work, MediaError if a clip can no longer be read."""
+    folder = RunFolder(storage.join(options.output_path, FOLDER))
+    folder.check(options.overwrite, options.resume)
+    listed = _listed(options)
+    with ExitStack() as ending, processes.joined(options.device) as device:
+        cores = max(1, cpu_cores() // processes.number_here())
+        torch.set_num_threads(cores)
+        network = trainable.network(listed.classes).to(device)
+        cache = _cache(options, trainable.front_end, listed)
+        reader = ending.enter_context(closing(ClipReader(trainable.front_end, cache, options.num_decoders or cores)))
+        skipped = {**listed.missing, **_unreadable(folder, reader, listed, options.resume)}
+        clips = divided(listed, skipped, options.seed)
+        training = _training(options, network, clips, reader, folder)
+        log = training.resume() if options.resume else []
+        if processes.rank() == 0:
+            folder.write_classes(listed.classes)
+            folder.write_skipped(skipped)
+            _say_clips(folder, listed, clips, skipped)
+        report = _reporter(folder, options, ending) if processes.rank() == 0 else _ignore
+        for each in training.epochs(log):
+            report(each)
+
+
+def _listed(options: argparse.Namespace) -> Listed:
+    """The clips that the options name, and their classes."""
+    classes = read_labels(options.labels) if options.labels else None
+    if options.data.lower().endswith((".csv", ".tsv")):
+        return of_lists(options.data, options.validation, options.data_path, classes)
+    for option in ("validation", "data_path"):
+        if getattr(options, option) is not None:
+            raise UsageError(f"--{option} belongs to a list of clips, and {options.data} is a folder")
+    return of_folder(options.data, classes)
+
+
+def _cache(options: argparse.Namespace, front_end: FrontEnd, listed: Listed) -> Cache:
+    keys = keys_of([clip.source for clip in listed.clips], front_end.settings)
+    try:
+        cache = make_room(options.cache_path, keys, front_end.array_bytes, options.cache_bytes)
+    except OSError as error:
+        raise UsageError(f"--cache_path {options.cache_path}: {error.strerror}") from error
+    processes.barrier()  # nobody writes before all have made room
+    if len(cache.kept) < len(keys) and processes.rank() == 0:
+        _say(f"{options.cache_path} has room for {len(cache.kept)} of {len(keys)} clips; see --cache_bytes")
+    return cache
+
+
+def _unreadable(folder: RunFolder, reader: ClipReader, listed: Listed, resume: bool) -> Mapping[Source, str]:
+    """Found by reading all clips, which fills the cache; a run that is resumed leaves out what it left out before."""
+    if resume:
+        return folder.skipped(clip.source for clip in listed.clips)
+    return unreadable(reader, listed.clips)
+
+
+def _training(
+    options: argparse.Namespace,
+    network: ClipLogits,
+    clips: Divided,
+    reader: ClipReader,
+    folder: RunFolder,
+) -> Training:
+    names = ("epochs", "batch_size", "learning_rate", "warmup_epochs", "decay", "precision", "seed")
+    recipe = Recipe(**{name: getattr(options, name) for name in names})
+    architecture = {name: getattr(options, name) for name in ("model", "pooling", "window_seconds")}
+    data = {"training clips": len(clips.training), "validation clips": len(clips.validation)}
+    return Training(
+        model=network.network,
+        learner=recipe.learner(network, len(clips.training)),
+        clips=clips,
+        reader=reader,
+        folder=folder,
+        recipe=recipe,
+        settings=architecture | {name: value for name, value in asdict(recipe).items() if name != "epochs"} | data,
+    )
+
+
+def _reporter(folder: RunFolder, options: argparse.Namespace, ending: ExitStack) -> Callable[[EpochReport], None]:
+    """Says how each epoch went, and logs it for TensorBoard if that is wanted."""
+    if options.tensorboard:
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer = ending.enter_context(closing(SummaryWriter(folder.file("tensorboard"))))
+
+    def report(epoch: EpochReport) -> None:
+        validation = f"accuracy {epoch.validation_accuracy:.1%}, mAP {epoch.validation_map:.3f}"
+        learned = f"loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.1%}"
+        _say(f"epoch {epoch.epoch} of {options.epochs}: {learned}; validation: {validation}; {epoch.seconds:.0f} s")
+        if options.tensorboard:
+            for name, value in asdict(epoch).items():
+                if name != "epoch":
+                    writer.add_scalar(name.replace("validation_", "validation/"), value, epoch.epoch)
+            writer.flush()
+
+    return report
+
+
+def _ignore(epoch: EpochReport) -> None:
+    """The first process reports."""
+
+
+def _say_clips(folder: RunFolder, listed: Listed, clips: Divided, skipped: Mapping[Source, str]) -> None:
+    _say(
+        f"{len(listed.classes)} classes; {len(clips.training)} clips to train with, {len(clips.validation)} to validate"
+    )
+    if skipped:
+        _say(f"{len(skipped)} clips are skipped, as listed in {folder.file(SKIPPED)}:")
+        for source, reason in list(skipped.items())[:SKIPPED_SHOWN]:
+            _say(f"  {source.path}: {reason}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,139 @@
+"""Labeled clips of a classification task: what the user names, and what of it can be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from torch_zoo.utils.expansion import expand
+from torch_zoo.utils.lists import tables
+from torch_zoo.utils.lists.clips import LABEL, SPLIT, locate
+from torch_zoo.utils.lists.formats import recognized
+from torch_zoo.utils.training.folder import HELD_OUT, files_of_classes
+from torch_zoo.utils.training.labeled import split
+from torch_zoo.utils.types import Source, UsageError
+
+TRAIN, TEST = "train", "test"  # splits in lists
+
+
+class Clip(NamedTuple):
+    source: Source
+    label: int
+    split: str = ""  # clips without one are divided at random
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the user names."""
+
+    classes: tuple[str, ...]
+    clips: list[Clip]
+    missing: Mapping[Source, str] = field(default_factory=dict)  # clips of lists that have no file, and why
+
+
+class Divided(NamedTuple):
+    """The clips that can be used."""
+
+    training: list[Clip]
+    validation: list[Clip]
+
+
+def of_folder(folder: str, classes: tuple[str, ...] | None = None) -> Listed:
+    """folder/<class>/**/<media>. Raises UsageError if there are fewer than two classes, or others than these."""
+    files = files_of_classes(Path(folder))
+    classes = classes or tuple(sorted(files))
+    if unknown := sorted(set(files) - set(classes)):
+        raise UsageError(
+            f"{Path(folder) / unknown[0]}: {unknown[0]!r} is none of the {len(classes)} classes; see --labels"
+        )
+    files = {name: files.get(name, []) for name in classes}
+    return Listed(
+        classes, [Clip(Source(str(path), path.stem), classes.index(name)) for name in classes for path in files[name]]
+    )
+
+
+def of_lists(training: str, validation: str | None, data_path: str | None, classes: tuple[str, ...] | None) -> Listed:
+    """The clips of one or two lists, whose files are in `data_path`; all of `validation` is for validation.
+
+    A list is one of VGGSound's or a table with the columns path and label, and split if it has one. The classes are
+    the labels of the lists unless they are given. Raises UsageError, which names file and row, for a label that is
+    none of them and a split that is neither train nor test.
+    """
+    rows = [*_rows(training, data_path, TRAIN if validation else "")]
+    if validation:
+        rows += _rows(validation, data_path, TEST)
+    classes = classes or tuple(sorted({row.label for row in rows}))
+    known = {name: number for number, name in enumerate(classes)}
+    if unknown := next((row for row in rows if row.label not in known), None):
+        raise UsageError(f"{unknown.where}: {unknown.label!r} is none of the {len(classes)} classes; see --labels")
+    return Listed(
+        classes,
+        [Clip(row.source, known[row.label], row.split) for row in rows if not row.missing],
+        {row.source: row.missing for row in rows if row.missing},
+    )
+
+
+def divided(listed: Listed, unusable: Collection[Source], seed: int) -> Divided:
+    """Clips for training and for validation: by their split or, of those that have none, a fifth of each class.
+
+    Raises UsageError if a class has none to train with, or nothing is left for validation.
+    """
+    random = np.random.default_rng([seed, HELD_OUT])
+    of_class: list[list[Clip]] = [[] for _ in listed.classes]
+    for clip in listed.clips:
+        if clip.source not in unusable:
+            of_class[clip.label].append(clip)
+    result = Divided([], [])
+    for name, clips in zip(listed.classes, of_class, strict=True):
+        learned = [clip for clip in clips if clip.split == TRAIN]
+        held_out = [clip for clip in clips if clip.split == TEST]
+        if free := [clip for clip in clips if not clip.split]:
+            learned, held_out = split(free, random)
+        if not learned:
+            raise UsageError(f"class {name!r}: {len(clips)} usable clips, none of them to train with{_hint(clips)}")
+        result.training.extend(learned)
+        result.validation.extend(held_out)
+    if not result.validation:
+        raise UsageError("no usable clip is left for validation")
+    return result
+
+
+def _hint(clips: Sequence[Clip]) -> str:
+    splits = Counter(clip.split or "no split" for clip in clips)
+    return f" ({', '.join(f'{number} of {name}' for name, number in splits.items())})" if splits else ""
+
+
+class _Row(NamedTuple):
+    where: str
+    source: Source
+    label: str
+    split: str
+    missing: str
+
+
+def _rows(path: str, data_path: str | None, split: str) -> Iterator[_Row]:
+    for where, source, missing in _sources(path, data_path):
+        label, own = source.columns.get(LABEL), split or source.columns.get(SPLIT, "")
+        if not label:
+            raise UsageError(f"{where}: no label; a list for training has one in each row")
+        if own not in (TRAIN, TEST, ""):
+            raise UsageError(f"{where}: the split is {own!r}; it must be {TRAIN} or {TEST}")
+        yield _Row(where, source, label, own, missing)
+
+
+def _sources(path: str, data_path: str | None) -> Iterator[tuple[str, Source, str]]:
+    """Where each clip is named, its source, and why it has no file, if so."""
+    if dataset := recognized(path):
+        if data_path is None:
+            raise UsageError(f"{path} names clips, not files; give their folder with --data_path")
+        places, clips = zip(*dataset.clips(path), strict=True)
+        for where, (source, missing) in zip(places, locate(clips, data_path, expand(data_path)), strict=True):
+            yield where, source, missing
+    else:
+        for line, source in tables.sources(path):
+            yield f"{path}, line {line}", source, "" if Path(source.path).exists() else "no such file"

@@ -1,0 +1,28 @@
+"""One epoch of training: the loop that all training goes through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+from torch_zoo.utils.training import processes
+from torch_zoo.utils.training.labeled import Labeled
+from torch_zoo.utils.training.learner import Learner, Step
+from torch_zoo.utils.types import UsageError
+
+
+def train_epoch(learner: Learner, batches: Iterable[Labeled], total: int, description: str) -> list[Step]:
+    """One step per batch, with a progress bar on a terminal. Raises UsageError if the loss is not finite."""
+    steps: list[Step] = []
+    hidden = True if processes.rank() else None
+    with tqdm(batches, description, total, unit="batch", leave=False, disable=hidden) as bar:
+        for batch in bar:
+            steps.append(learner.step(batch))
+            if not bar.disable and len(steps) * 20 % max(20, total) < 20:  # since looking waits for the device
+                bar.set_postfix_str(f"loss {steps[-1].loss:.3f}", refresh=False)
+    for number, step in enumerate(steps, 1):
+        if not math.isfinite(step.loss):
+            raise UsageError(f"{description}: the loss is not finite at batch {number}; use a smaller --learning_rate")
+    return steps

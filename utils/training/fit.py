@@ -1,0 +1,111 @@
+"""Train a classifier on clips, epoch after epoch, with a checkpoint after each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from torch_zoo.utils.training import processes
+from torch_zoo.utils.training.dataset import Divided
+from torch_zoo.utils.training.epoch import train_epoch
+from torch_zoo.utils.training.feeding import num_batches, read_batches, shares, training_order
+from torch_zoo.utils.training.learner import Learner, Precision, Step, softmax_loss
+from torch_zoo.utils.training.reading import ClipReader
+from torch_zoo.utils.training.run_folder import BEST, LAST, EpochReport, RunFolder
+from torch_zoo.utils.training.schedule import Decay, schedule
+from torch_zoo.utils.types import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train. Raises UsageError if a batch can't be shared by the processes."""
+
+    epochs: int
+    batch_size: int  # clips, over all processes
+    learning_rate: float  # of Adam, after the warm-up
+    warmup_epochs: float
+    decay: Decay
+    precision: Precision
+    seed: int
+
+    def learner(self, network: nn.Module, clips: int) -> Learner:
+        batches = num_batches(clips, self.batch_size)
+        if clips // batches < processes.number():
+            raise UsageError(
+                f"{clips} clips in batches of {self.batch_size} are too few for {processes.number()} processes"
+            )
+        rates = schedule(self.decay, warmup=round(self.warmup_epochs * batches), total=self.epochs * batches)
+        return Learner(network, softmax_loss, self.learning_rate, schedule=rates, precision=self.precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A run: `model` is what is saved, `learner` trains it."""
+
+    model: nn.Module
+    learner: Learner
+    clips: Divided
+    reader: ClipReader
+    folder: RunFolder
+    recipe: Recipe
+    settings: Mapping[str, object]  # on which the result depends; plain values
+
+    def resume(self) -> list[EpochReport]:
+        """Go back to the last checkpoint; the log so far. Raises UsageError if it was made with other settings."""
+        saved = self.folder.load()
+        for name, value in self.settings.items():
+            if saved["settings"].get(name) != value:
+                raise UsageError(f"--resume: {name} was {saved['settings'].get(name)}, and must not become {value}")
+        self.model.load_state_dict(saved["model_state_dict"])
+        self.learner.load_state_dict(saved["learner"])
+        set_rng_state(saved["rng"])
+        return [EpochReport(**row) for row in saved["log"]]
+
+    def epochs(self, log: list[EpochReport]) -> Iterator[EpochReport]:
+        """The epochs that are left, each one saved before it is reported; adds them to the log."""
+        for number in range(len(log) + 1, self.recipe.epochs + 1):
+            started = time.monotonic()
+            order = training_order(len(self.clips.training), self.recipe.seed, number)
+            groups = shares(self.clips.training, self.recipe.batch_size, order)
+            title, rate = f"epoch {number} of {self.recipe.epochs}", self.learner.learning_rate
+            loss, accuracy = _means(train_epoch(self.learner, read_batches(self.reader, groups), len(groups), title))
+            groups = shares(self.clips.validation, self.recipe.batch_size, np.arange(len(self.clips.validation)))
+            measured = self.learner.validate(read_batches(self.reader, groups))
+            seconds = time.monotonic() - started
+            log.append(
+                EpochReport(number, rate, loss, accuracy, measured.accuracy, measured.mean_average_precision, seconds)
+            )
+            if processes.rank() == 0:
+                self._save(log)
+            yield log[-1]
+
+    def _save(self, log: list[EpochReport]) -> None:
+        weights = {"model_state_dict": {key: value.cpu() for key, value in self.model.state_dict().items()}}
+        about = {"settings": dict(self.settings), "log": [asdict(report) for report in log]}
+        self.folder.save(LAST, weights | {"learner": self.learner.state_dict(), "rng": rng_state()} | about)
+        if max(log, key=lambda report: report.validation_map) is log[-1]:
+            self.folder.save(BEST, weights | about)
+        self.folder.write_log(log)
+
+
+def rng_state() -> list[Tensor]:
+    """Of torch's generators: the CPU's, and those of all CUDA devices."""
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else ())]
+
+
+def set_rng_state(states: list[Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    if torch.cuda.is_available() and len(states) == 1 + torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states[1:])
+
+
+def _means(steps: list[Step]) -> tuple[float, float]:
+    """Loss and accuracy over the examples of all processes."""
+    of_one = [np.concatenate([getattr(step, name).cpu().numpy() for step in steps]) for name in ("losses", "correct")]
+    losses, correct = (np.concatenate(parts) for parts in zip(*processes.gathered(of_one), strict=True))
+    return float(losses.mean()), float(correct.mean())
