@@ -8,7 +8,7 @@ RAY := .venv-ray/.installed
 EXTRAS := $(addprefix --extra ,dev evaluation hdf5 map s3 tensorboard webdataset)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test test-cpus test-tensorflow smoke-test lint lock bench clean
+.PHONY: run test test-cpus test-tensorflow test-ray smoke-test lint lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
@@ -22,6 +22,9 @@ test-cpus: $(TESTABLE)  ## the numerical tests again, as older processors comput
 
 test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment of its own
 	.venv-tensorflow/bin/python -m pytest tests/with_tensorflow
+
+test-ray: $(RAY)  ## on a cluster of three nodes on this machine, in an environment of its own
+	.venv-ray/bin/python -m pytest tests/with_ray
 
 smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
 	$(BIN)/python -m torch_zoo.models.vggish.smoke_test

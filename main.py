@@ -1,22 +1,24 @@
 """Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help shows every option.
 
 Exit codes: 0 all sources done, skipped or empty; 1 some failed; 2 the options are wrong; 130 interrupted.
-Worker processes import this file again, so nothing heavy is imported before it is run.
+Nothing heavy is imported before it is needed.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from torch_zoo.utils.terminal.exit_codes import command
 
 HELP, VERSION, MULTIRUN = ("-h", "--help"), ("--version",), ("-m", "--multirun")
+LAUNCHER = "hydra/launcher="  # who runs the runs of --multirun
 UNCHECKED = "-sc --shell-completion --hydra-help -i --info -cn --config-name -cp --config-path".split()
 
 
@@ -36,7 +38,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def compose(arguments: Sequence[str]) -> list[Extraction]:
-    """One extraction, several with --multirun, none where the user only asked for information. Raises UsageError."""
+    """What is to be run here: one extraction, or several with --multirun. Raises UsageError.
+
+    None where the user only asked for information, or chose a launcher of Hydra's: that has then run all of them.
+    """
     import torch_zoo
     from torch_zoo.utils.terminal import checks, flags, grammar, help
     from torch_zoo.utils.terminal.catalogue import Catalogue
@@ -50,43 +55,81 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
         print(help.text(catalogue, grammar.values(typed.overrides)))
         return []
     lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
+    lines = [flags.with_layout(line, catalogue) for line in lines]
     if not typed.has(*UNCHECKED):
         for line in lines:
             checks.check(line, catalogue)
+    composed: list[Extraction] = []
+    if typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides):
+        launch([*typed.flags, *typed.overrides])
+        return composed
     hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
-    return [extraction for line in lines for extraction in compose_line(hydra_flags, line)]
+    for line in lines:
+        call_hydra([*hydra_flags, *line], lambda config: composed.append(extraction_of(config)))
+    return composed
 
 
-def compose_line(hydra_flags: Sequence[str], overrides: Sequence[str]) -> list[Extraction]:
-    """Let Hydra compose the config of one run, or do what else its flags say. Raises UsageError."""
+def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
+    """Let Hydra compose the config of a run and call `task` with it, or do what else its flags say. Raises UsageError.
+
+    A launcher calls it in processes of its own, maybe on other machines.
+    """
     import hydra
-    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from torch_zoo.utils.terminal import grammar
-    from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS
+    from torch_zoo.utils.terminal.catalogue import CONFIGS
     from torch_zoo.utils.types import UsageError
 
-    composed: list[Extraction] = []
-
-    def keep(config: Any) -> None:
-        feature_type = HydraConfig.get().runtime.choices["feature_type"]
-        given = {name: value for name, value in grammar.values(overrides).items() if name not in GROUPS}
-        composed.append(Extraction(config, feature_type, given))
-
-    sys.argv[1:] = [*hydra_flags, *overrides]
+    sys.argv[1:] = arguments
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here instead of Hydra's own report
     try:
-        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")(keep)()
+        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(str(error)) from error
-    return composed
+
+
+def launch(arguments: Sequence[str]) -> None:
+    """Let a launcher of Hydra's run every combination as a job, and wait for all of them. Raises UsageError."""
+    import torch_zoo
+    from torch_zoo.utils.types import UsageError
+
+    if find_spec("submitit") is None and any(word.startswith(f"{LAUNCHER}submitit") for word in arguments):
+        raise UsageError(f"{LAUNCHER}submitit_...: not installed; pip install hydra-submitit-launcher")
+    package = str(Path(torch_zoo.__file__).parents[1])
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))  # of the jobs
+    call_hydra(arguments, job)
+
+
+def extraction_of(config: Any) -> Extraction:
+    """What Hydra has just composed."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from torch_zoo.utils.terminal import grammar
+    from torch_zoo.utils.terminal.catalogue import GROUPS
+
+    composed = HydraConfig.get()
+    given = grammar.values(composed.overrides.task)
+    return Extraction(
+        config,
+        composed.runtime.choices["feature_type"],
+        {name: value for name, value in given.items() if name not in GROUPS},
+    )
+
+
+def job(config: Any) -> None:
+    """One run of a launcher, which raises what a job raised when all have ended."""
+    from torch_zoo.utils.types import TorchZooError
+
+    if failed := run(extraction_of(config)):
+        raise TorchZooError(f"{failed} failed; the log of the job, under hydra.sweep.dir, lists them")
 
 
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options
+    from torch_zoo.utils import storage
+    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
+    from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.sources import Inputs
     from torch_zoo.utils.terminal.checks import CLASSES
     from torch_zoo.utils.terminal.progress import Progress, Reporting
@@ -94,9 +137,10 @@ def run(extraction: Extraction) -> int:
 
     config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
-    options = {**config, "folder": str(Path(settled.output_path) / feature_type)}
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
     reject_unused_options(extraction.given, targets, [Inputs, Reporting, Run], feature_type)
+    options = with_predictions(config, targets, feature_type)
+    options = {**options, "folder": storage.join(settled.output_path, feature_type)}
     extractor: Extractor
     sink: Sink
     engine: Engine
@@ -106,8 +150,10 @@ def run(extraction: Extraction) -> int:
     inputs = build(Inputs, options)
     selection = inputs.select()
     sources = selection.sources
-    commit: Commit = sink.prepare(extractor.settings, sources, extractor.arrays, overwrite)
-    with Progress(len(sources), reporting, sink.destination, selection.notes, selection.shard) as progress:
+    commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
+    with Progress(
+        len(sources), reporting, sink.destination, extractor.timing, selection.notes, selection.shard
+    ) as progress:
         todo, missing = [], []
         for source in sources:
             try:

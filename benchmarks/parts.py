@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import av
 import numpy as np
@@ -21,12 +21,15 @@ from PIL import Image
 from benchmarks import corpus
 from torch_zoo.models.vggish import logmel
 from torch_zoo.models.vggish.extractor import VGGishExtractor
-from torch_zoo.utils.devices import Precision
+from torch_zoo.utils.devices import Precision, cpu_cores
 from torch_zoo.utils.media.audio import mono, open_audio
 from torch_zoo.utils.media.images import resize, resized_size
 from torch_zoo.utils.media.resampling import Resampler, resample
 from torch_zoo.utils.media.video import open_video
 from torch_zoo.utils.types import Source
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FLOOR, OURS = "FFmpeg", "ours"
 SMALLER_EDGE = 256
@@ -52,27 +55,50 @@ def best(function: Callable[[], object], repetitions: int = REPETITIONS) -> floa
 
 def network_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
     """Examples per second of the plain network, the same in channels_last, and CpuVGGish in fp32 and bf16."""
-    import torch
-
     from torch_zoo.models.vggish.cpu import CpuVGGish
     from torch_zoo.models.vggish.network import VGGish
 
-    torch.manual_seed(0)
-    batch = np.random.default_rng(0).standard_normal((batch_size, 1, 96, 64)).astype(np.float32)
-    examples = torch.from_numpy(batch)
-    last = examples.contiguous(memory_format=torch.channels_last)
     network = VGGish().eval().requires_grad_(False)
-    torch.set_num_threads(threads)
-    with torch.inference_mode():
-        times = {"contiguous": best(lambda: network(examples))}
-        network = network.to(memory_format=torch.channels_last)
-        times["channels_last"] = best(lambda: network(last))
-        network = network.to(memory_format=torch.contiguous_format)
+    batch = normal((batch_size, 1, 96, 64))
+    times = plain_times(network, batch, threads)
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for name in precisions:
         start = CpuVGGish(network, threads, name)
         times[name] = best(lambda start=start: start(batch)())  # type: ignore[misc]
     return {name: batch_size / seconds for name, seconds in times.items()}
+
+
+def vggsound_rates(batch_size: int, threads: int = 2) -> dict[str, float]:
+    """Windows per second of VGGSound's plain network, the same in channels_last, and the extractor's."""
+    from torch_zoo.models.vggsound.extractor import VGGSoundExtractor
+    from torch_zoo.models.vggsound.network import VGGSound
+
+    extractor = VGGSoundExtractor(checkpoint="random")
+    network = VGGSound(extractor.model, extractor.pooling, classes=309).eval().requires_grad_(False)
+    batch = normal((batch_size, 1, 257, 1004))
+    times = plain_times(network, batch, threads)
+    [stage] = extractor.load("cpu", threads)
+    parts = np.split(batch, range(stage.batch_size, batch_size, stage.batch_size))
+    times["ours"] = best(lambda: [stage.forward(part)() for part in parts])
+    return {name: batch_size / seconds for name, seconds in times.items()}
+
+
+def normal(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def plain_times(network: nn.Module, batch: np.ndarray, threads: int) -> dict[str, float]:
+    """Seconds of a forward pass in each of torch's layouts."""
+    import torch
+
+    torch.set_num_threads(threads)
+    times = {}
+    with torch.inference_mode():
+        for name, layout in {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}.items():
+            inputs = torch.from_numpy(batch).contiguous(memory_format=layout)
+            times[name] = best(partial(network.to(memory_format=layout), inputs))
+    network.to(memory_format=torch.contiguous_format)
+    return times
 
 
 def cpu_milliseconds(functions: Mapping[str, Callable[[], object]]) -> dict[str, float]:
@@ -168,6 +194,9 @@ def main() -> None:
     print("\nnetwork, one core")
     for name, rate in network_rates(batch_size=64, threads=1).items():
         print(f"{name:38s}{rate:8.0f} examples/s")
+    print("\nVGGSound's network, all cores, batches of 16")
+    for name, rate in vggsound_rates(batch_size=16, threads=cpu_cores()).items():
+        print(f"{name:38s}{rate:8.1f} windows/s")
 
 
 def print_ratio(name: str, costs: Mapping[str, float]) -> None:

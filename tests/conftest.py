@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from faulty_server import web  # noqa: F401 - fixtures
 from formula import formula_tensor
+from object_storage import bucket, object_storage  # noqa: F401
 
 from torch_zoo.utils.devices import cpu_cores
 
@@ -74,6 +76,18 @@ def manifests() -> Path:
 @pytest.fixture(scope="session")
 def shared_sample() -> Path:
     return _or_skip(SHARED / "sample" / "v_GGSY1Qvo990.mp4")
+
+
+@pytest.fixture(scope="session")
+def vggsound_example() -> Path:
+    """10 s, 16-bit mono at 16 kHz, of VGGSound's repository."""
+    return _or_skip(SHARED / "sample" / "FwVYUHKoLtQ_000034.wav")
+
+
+@pytest.fixture(scope="session")
+def vggsound_classes() -> Path:
+    """VGGSound's stat.csv."""
+    return _or_skip(SHARED / "sample" / "vggsound" / "stat.csv")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ VGGISH = 3e-6  # (2.0e-6)
 I3D = 1.6e-6  # (1.1e-6)
 RAFT = 5e-6  # (3.6e-6, after one update)
 PWC = 7e-6  # (4.8e-6)
+VGGSOUND = 8.8e-7  # (5.9e-7)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def test_names_that_no_file_system_takes_are_shortened() -> None:
     ("path", "shown"),
     [
         ("https://me:pass@host/a.mp4", "https://***@host/a.mp4"),
-        ("https://h/a.mp4?v=1&X-Amz-Signature=ab&token=c#t", "https://h/a.mp4?v=1&X-Amz-Signature=***&token=***#t"),
+        ("https://h/a.mp4?v=1&X-Amz-Signature=ab&token=c#t", "https://h/a.mp4?***#t"),
         ("https://host/me@home.mp4?v=1", "https://host/me@home.mp4?v=1"),
         ("a@b?key=c.mp4", "a@b?key=c.mp4"),
     ],

@@ -82,12 +82,9 @@ def test_home_is_expanded_in_strings(monkeypatch: pytest.MonkeyPatch) -> None:
         assert build(Thing, {"name": given}).name == expected
 
 
-@pytest.mark.parametrize(
-    ("path", "message"), [("s3://b/x", "output_path=s3://b/x: must be a local folder"), ("", "output_path: no folder")]
-)
-def test_output_path_is_a_local_folder(path: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        build(Run, {"output_path": path})
+def test_output_path_is_given() -> None:
+    with pytest.raises(UsageError, match="output_path: no folder"):
+        build(Run, {"output_path": ""})
 
 
 def test_targets_that_are_no_dataclass_are_named() -> None:

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def execute(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    cached = WEIGHTS.cached.exists() and "i3d" not in command
+    cached = WEIGHTS.cached.exists() and "feature_type=i3d" not in command and "vggsound" not in command
     if "main.py" in command and "checkpoint=" not in command and "-sc" not in command and not cached:
         command += " --checkpoint random" if "--feature_type" in command else " checkpoint=random"
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

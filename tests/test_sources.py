@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.types import Source, UsageError
 
@@ -148,3 +150,41 @@ def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert listed(video_paths=["~/a.mp4", "~/deep"]) == [
         os.path.abspath(path) for path in ("a.mp4", "deep/c.wav", "deep/er/a.mp4")
     ]
+
+
+@pytest.fixture(params=["memory", "bucket"])
+def prefix(request: pytest.FixtureRequest) -> str:
+    """A folder of media behind a URL."""
+    url = f"memory://{secrets.token_hex(4)}" if request.param == "memory" else request.getfixturevalue("bucket")
+    for name in ("v/b.mp4", "v/deep/a #1.MKV", "v/notes.txt", "v/.cache/c.mp4", "v/x [1].mp4", "w/c.mp4"):
+        with storage.atomic_write(f"{url}/{name}") as file:
+            file.write(b"x")
+    return url
+
+
+def test_folders_behind_urls(prefix: str) -> None:
+    found = [f"{prefix}/v/b.mp4", f"{prefix}/v/deep/a #1.MKV", f"{prefix}/v/x [1].mp4"]
+    assert listed(video_paths=f"{prefix}/v/") == found
+    assert listed(video_paths=f"{prefix}/v") == found
+    assert listed(video_paths=prefix) == [*found, f"{prefix}/w/c.mp4"]
+    assert Inputs(video_paths=f"{prefix}/v/deep").select().sources[0].name == "a #1"
+
+
+def test_patterns_of_urls(prefix: str) -> None:
+    assert listed(video_paths=f"{prefix}/*/b*.mp4") == [f"{prefix}/v/b.mp4"]
+    assert listed(video_paths=f"{prefix}/w/**/*.mp4") == [f"{prefix}/w/c.mp4"]
+    assert listed(video_paths=f"{prefix}/v/x [1].mp4") == [f"{prefix}/v/x [1].mp4"]
+
+
+def test_what_is_called_like_a_file_is_not_asked_for() -> None:
+    assert listed(video_paths=["s3://no-such-bucket/a.mp4"]) == ["s3://no-such-bucket/a.mp4"]
+
+
+def test_a_missing_bucket_ends_the_run(bucket: str) -> None:
+    with pytest.raises(UsageError, match=r"^s3://bucket-\w+gone/v/: no such bucket$"):
+        listed(video_paths=f"{bucket}gone/v/")
+
+
+def test_file_urls_are_local_paths() -> None:
+    here = os.getcwd()
+    assert listed(video_paths=[f"file://{here}/x%20[1]/d.mp3"]) == [f"{here}/x [1]/d.mp3"]

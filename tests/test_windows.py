@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_zoo.utils.windows import num_windows, pad_last, sliding_windows, spans
+from torch_zoo.utils.windows import num_windows, pad_last, sliding_windows, spans, windows_to_end
 
 SIZES = st.lists(st.integers(0, 12), max_size=6)
 LENGTHS = st.integers(1, 7)
@@ -32,6 +32,20 @@ def test_windows_equal_those_of_the_whole_stream(sizes, length, hop):
     expected = naive(joined(stream(sizes)), length, hop)
     windows = [window for block in sliding_windows(stream(sizes), length, hop) for window in block]
     assert len(windows) == len(expected) == num_windows(sum(sizes), length, hop)
+    for window, other in zip(windows, expected, strict=True):
+        np.testing.assert_array_equal(window, other)
+
+
+@given(SIZES, LENGTHS, HOPS)
+def test_windows_to_the_end_hold_every_item_that_hops_do_not_skip(sizes, length, hop):
+    items = joined(stream(sizes))
+    expected = []
+    for start in range(0, len(items), hop):
+        expected.append(items[start : start + length])
+        if start + length >= len(items):
+            break
+    windows = list(windows_to_end(stream(sizes), length, hop))
+    assert len(windows) == len(expected)
     for window, other in zip(windows, expected, strict=True):
         np.testing.assert_array_equal(window, other)
 

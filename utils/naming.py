@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
-from urllib.parse import unquote, urlsplit
 
 from torch_zoo.utils.types import Source, UsageError
+from torch_zoo.utils.urls import is_url, split_url, without_secrets
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and a key, a suffix and a process id follow
 DIGEST_DIGITS = 12  # hex, at the end of a name that was too long
-
-_SECRET = re.compile(r"([?&;][^=&;]*(?:token|signature|sig|key|passw|secret|credential)[^=&;]*=)[^&;#]*", re.IGNORECASE)
-_USER = re.compile(r"(://)[^/?#]*@")
-
-
-def is_url(path: str) -> bool:
-    return "://" in path
 
 
 def stem(path: str) -> str:
     """`v/clip.mp4` -> `clip`; of a URL without its query: `https://host/v/clip.mp4?t=1` -> `clip`."""
     if not is_url(path):
         return PurePath(path).stem
-    url = urlsplit(path)
-    return PurePath(unquote(url.path)).stem.replace("\0", "") or url.hostname or "url"
+    host, name = split_url(path)
+    return PurePath(name).stem.replace("\0", "") or host or "url"
 
 
 def span(start: float, end: float | None) -> str:
@@ -52,11 +44,6 @@ def label(source: Source) -> str:
         return path
     end = "end" if source.end is None else f"{seconds(source.end)} s"
     return f"{path} [{seconds(source.start)}\N{EN DASH}{end}]"
-
-
-def without_secrets(path: str) -> str:
-    """A URL without its user, password, tokens and signatures; other paths as they are."""
-    return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", path)) if is_url(path) else path
 
 
 def disambiguate_names(sources: Sequence[Source]) -> list[Source]:
@@ -106,6 +93,6 @@ def _distinct_parents(paths: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _parents(path: str) -> tuple[str, ...]:
     if is_url(path):
-        url = urlsplit(path)
-        return (url.hostname or "", *PurePath(unquote(url.path)).parent.parts[1:])
+        host, name = split_url(path)
+        return (host, *PurePath(name).parent.parts[1:])
     return PurePath(os.path.abspath(path)).parent.parts[1:]

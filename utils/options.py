@@ -27,6 +27,7 @@ MEANINGS: dict[Any, str] = {
     float: "a number",
     str: "a string",
     list[int]: "a list of integers, e.g. [0,1]",
+    dict[str, Any]: "a mapping, e.g. {num_cpus: 2}",
     type(None): "null",
 }
 
@@ -41,8 +42,6 @@ class Run:
     def __post_init__(self) -> None:
         if not self.output_path.strip():
             raise UsageError("output_path: no folder is given")
-        if "://" in self.output_path:
-            raise UsageError(f"output_path={self.output_path}: must be a local folder; URLs are not supported yet")
 
 
 def build(target: type[T], options: Mapping[str, Any]) -> T:
@@ -96,6 +95,15 @@ def reject_unused_options(
             raise UsageError(f"{name}={_written(value)}: not an option of {who}")
 
 
+def with_predictions(options: Mapping[str, Any], targets: Mapping[str, type], feature_type: str) -> Mapping[str, Any]:
+    """The options, with show_pred=true where the sink stores predictions. Raises UsageError if nothing predicts."""
+    if not getattr(targets["on_extraction"], "stores_predictions", False):
+        return options
+    if "show_pred" not in fields(targets["feature_type"]):
+        raise UsageError(f"feature_type={feature_type} has no classifier whose predictions could be stored")
+    return {**options, "show_pred": True}
+
+
 def choices(hint: Any) -> tuple[str, ...]:
     """The choices of a Literal type, or of one that may be None, else ()."""
     literals = [kind for kind in (hint, *get_args(hint)) if get_origin(kind) is Literal]
@@ -103,7 +111,8 @@ def choices(hint: Any) -> tuple[str, ...]:
 
 
 def _shown(hint: Any) -> Any:
-    if {str, list[str]} <= set(get_args(hint)):  # a union that OmegaConf doesn't know
+    kinds = set(get_args(hint)) - {type(None)}
+    if len(kinds) > 1 and any(get_origin(kind) is list for kind in kinds):  # a union that OmegaConf doesn't know
         return Any
     if not choices(hint):
         return hint

@@ -27,7 +27,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def cause_of_exit(exit_code: int | None) -> str:
-    """Describe an exit code of multiprocessing (negative: a signal)."""
+    """Describe the exit code of a child process (negative: a signal)."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -12,43 +13,54 @@ from torch_zoo.utils.urls import without_secrets
 
 T = TypeVar("T")
 
+_systems: dict[str, Any] = {}  # file systems of this process
+
 PAUSES = (0.25, 1.0, 4.0)  # s before each new attempt, up to twice as long
 READ_SECONDS = 30.0  # without a byte from an HTTP server
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # of this package, for its kinds of URLs
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "TokenRetrievalError"}
 WITHOUT_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
-UNREACHABLE = {"ConnectionError", "ConnectTimeoutError", "EndpointConnectionError", "ClientConnectionError"}
-BROKEN = {"ClientPayloadError", "ServerDisconnectedError", "HTTPClientError", "ReadTimeoutError", "IncompleteReadError"}
+TIMED_OUT = {"TimeoutError", "FSTimeoutError", "ReadTimeoutError", "ConnectTimeoutError"}
+BROKEN = {"ClientPayloadError", "ServerDisconnectedError", "ConnectionResetError", "HTTPClientError", "IncompleteRead"}
+UNREACHABLE = {"ConnectionError", "EndpointConnectionError", "ClientConnectionError"}
 MAY_PASS = {errno.EBUSY, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EIO, errno.EPIPE, errno.ETIMEDOUT}
 
 
-def attempt(url: str, action: Callable[[Any, str], T]) -> T:
+def attempt(url: str, action: Callable[[Any, str], T], may_repeat: Callable[[], bool] = lambda: True) -> T:
     """`action(file system, path in it)`, repeated after errors that may pass. Raises OSError."""
     for pause in (*PAUSES, None):
         try:
             return action(*locate(url))
         except Exception as caught:
             error = translated(caught, url)
-            if pause is None or error.errno not in MAY_PASS:
+            if pause is None or error.errno not in MAY_PASS or not may_repeat():
                 raise error from caught
             time.sleep(pause * (1 + random.random()))
     raise AssertionError  # the last attempt returns or raises
 
 
 def locate(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, configured as fsspec always is, and the path in it. Raises OSError."""
+    """The fsspec file system of a URL, configured as fsspec always is, and the path in it. Raises OSError.
+
+    Its threads share it, with its connections. (fsspec itself would make one for each.)
+    """
     import fsspec  # type: ignore[import-untyped]
 
     protocol = url.split("://")[0].lower()
     try:
-        return fsspec.core.url_to_fs(url, **(_http_options(url, protocol) if protocol in ("http", "https") else {}))
+        kind = fsspec.get_filesystem_class(protocol)
     except ImportError as error:
         extra = EXTRAS.get(protocol)
         todo = f"pip install 'torch-zoo[{extra}]'" if extra else str(error)
         raise OSError(errno.ENOSYS, f"{protocol}:// requires another package: {todo}", without_secrets(url)) from error
     except ValueError as error:
         raise OSError(errno.EPROTONOSUPPORT, f"unknown kind of URL ({error})", without_secrets(url)) from error
+    options = kind._get_kwargs_from_urls(url) | (_http_options(url, protocol) if protocol in ("http", "https") else {})
+    key = f"{os.getpid()} {protocol} {options}"
+    if key not in _systems:
+        _systems[key] = fsspec.filesystem(protocol, **options)
+    return _systems[key], kind._strip_protocol(url)
 
 
 def translated(error: Exception, url: str) -> OSError:
@@ -58,31 +70,30 @@ def translated(error: Exception, url: str) -> OSError:
 
 
 def _meaning(error: BaseException) -> tuple[int, str]:
-    chain = list(_chain(error))
-    if any(getattr(each, "filename", None) and isinstance(each, OSError) and each.strerror for each in chain[:1]):
-        assert isinstance(error, OSError)
-        return error.errno or errno.EIO, error.strerror or ""  # ours, or of a local file
-    codes = {code for each in chain for code in _codes(each)}
+    if isinstance(error, OSError) and error.filename and error.strerror:  # ours, or of a local file
+        return error.errno or errno.EIO, error.strerror
+    codes = {code for each in _chain(error) for code in _codes(each)}
     if codes & EXPIRED:
         return errno.EACCES, "the credentials have expired; renew them and run the same command again"
     if codes & WITHOUT_CREDENTIALS:
         return errno.EACCES, "no usable credentials were found; docs/storage.md says where they are looked for"
     if "NoSuchBucket" in codes:
         return errno.ENOENT, "no such bucket"
-    for status in (code for code in codes if isinstance(code, int)):
-        return _meaning_of_status(status)
+    if codes & TIMED_OUT:
+        return errno.ETIMEDOUT, "the server does not answer"
+    if codes & BROKEN:
+        return errno.ECONNRESET, "the connection breaks off"
+    if codes & UNREACHABLE:
+        return errno.EHOSTUNREACH, "the server cannot be reached"
+    for status in (_status(each) for each in _chain(error)):
+        if status:
+            return _meaning_of_status(status)
     if isinstance(error, FileNotFoundError):
         return errno.ENOENT, "no such file"
     if isinstance(error, PermissionError):
         return errno.EACCES, "access denied"
     if isinstance(error, NotImplementedError):
         return errno.ENOSYS, "this kind of URL can't do that"
-    if isinstance(error, TimeoutError) or "TimeoutError" in codes:
-        return errno.ETIMEDOUT, "the server does not answer"
-    if codes & UNREACHABLE:
-        return errno.EHOSTUNREACH, "the server cannot be reached"
-    if codes & BROKEN or isinstance(error, ConnectionError):
-        return errno.ECONNRESET, "the connection breaks off"
     words = f"{type(error).__name__}: {without_secrets(str(error))}".splitlines()[0]
     return (error.errno or errno.EIO) if isinstance(error, OSError) else errno.EINVAL, words
 
@@ -104,20 +115,21 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _codes(error: BaseException) -> Iterator[str | int]:
-    """What tells the kind of an error: its classes, an HTTP status, a code of S3."""
+def _codes(error: BaseException) -> Iterator[str]:
+    """What tells the kind of an error: its classes, and the code of S3."""
     yield from (each.__name__ for each in type(error).__mro__)
-    response = getattr(error, "response", None)
-    if isinstance(response, dict):  # botocore's
+    if isinstance(response := getattr(error, "response", None), dict):  # botocore's
         yield str(response.get("Error", {}).get("Code"))
-        yield response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    for status in (
-        getattr(error, "status", None),
-        getattr(error, "code", None),
-        getattr(response, "status_code", None),
-    ):
-        if isinstance(status, int):
-            yield status
+
+
+def _status(error: BaseException) -> int:
+    """The HTTP status behind an error of aiohttp, botocore, gcsfs or requests; 0 if there is none."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    name = {"ClientResponseError": "status", "HttpError": "code"}.get(type(error).__name__, "status_code")
+    status = getattr(error, name, None) or getattr(response, "status_code", None)
+    return status if isinstance(status, int) else 0
 
 
 def _http_options(url: str, protocol: str) -> dict[str, Any]:

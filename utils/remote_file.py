@@ -7,7 +7,7 @@ import io
 import os
 from typing import Any, BinaryIO, cast
 
-from fsspec.caching import BaseCache, BlockCache  # type: ignore[import-untyped]
+from fsspec.caching import BlockCache  # type: ignore[import-untyped]
 
 from torch_zoo.utils import remote
 from torch_zoo.utils.heartbeat import beat
@@ -19,19 +19,61 @@ BLOCKS = 16  # that are kept
 
 def open_remote(url: str) -> BinaryIO:
     """A seekable file. Raises OSError, here or while it is read."""
-    return cast(BinaryIO, io.BufferedReader(RemoteFile(url), 1 << 16))
+    return cast(BinaryIO, io.BufferedReader(RangeReader(RemoteObject(url))))
 
 
-class RemoteFile(io.RawIOBase):
-    """The bytes of an object; servers that ignore ranges or state no size are asked for all of it, once."""
+class RemoteObject:
+    """The bytes of an object; a server that ignores ranges or states no size is asked for all of them, once."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         size = remote.attempt(url, lambda system, name: system.info(name)).get("size")
-        self._whole = None if size is not None else self._fetch_whole()
-        self._size: int = len(self._whole) if self._whole is not None else size
-        self._cache: BaseCache = BlockCache(BLOCK_BYTES, self._fetch, self._size, BLOCKS)
+        self._whole = self._fetch_whole() if size is None else None
+        self.size: int = len(self._whole) if self._whole is not None else size
+        self._blocks = BlockCache(BLOCK_BYTES, self._fetch, self.size, BLOCKS)
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end` or the end of the object. Raises OSError."""
+        if self._whole is not None:
+            return self._whole[start:end]
+        content: bytes = self._blocks._fetch(start, min(end, self.size))
+        return content
+
+    def _fetch(self, start: int, end: int) -> bytes:
+        end = min(end, self.size)  # of the last block
+        if end <= start:
+            return b""
+        content: bytes = remote.attempt(self.url, lambda system, name: system.cat_file(name, start=start, end=end))
+        beat()
+        if len(content) > end - start:  # the server ignored the range
+            self._whole = content if len(content) == self.size else self._fetch_whole()
+            return self._whole[start:end]
+        if len(content) < end - start:
+            message = f"only {start + len(content)} of {self.size} bytes could be read"
+            raise OSError(errno.EIO, message, without_secrets(self.url))
+        return content
+
+    def _fetch_whole(self) -> bytes:
+        content: bytes = remote.attempt(self.url, lambda system, name: system.cat_file(name))
+        beat()
+        return content
+
+
+class RangeReader(io.RawIOBase):
+    """An object as a file; several may read the same one.
+
+    With `failures`, for libraries that know no exceptions, the file seems to end where one happens, which is added.
+    """
+
+    def __init__(self, source: RemoteObject, name: str = "", failures: list[OSError] | None = None) -> None:
+        self.name = name
+        self._source = source
+        self._failures = failures
         self._position = 0
+
+    def again(self) -> RangeReader:
+        """The same file from its start."""
+        return RangeReader(self._source, self.name, self._failures)
 
     def readable(self) -> bool:
         return True
@@ -43,34 +85,18 @@ class RemoteFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._source.size}[whence]
         self._position = max(0, start + offset)
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self._position + len(buffer), self._size)
-        if end <= self._position:
+        try:
+            content = self._source.read(self._position, self._position + len(buffer))
+        except OSError as error:
+            if self._failures is None:
+                raise
+            self._failures.append(error)
             return 0
-        content = self._cache._fetch(self._position, end)
         buffer[: len(content)] = content
         self._position += len(content)
         return len(content)
-
-    def _fetch(self, start: int, end: int) -> bytes:
-        if self._whole is not None:
-            return self._whole[start:end]
-        end = min(end, self._size)  # of the last block
-        content: bytes = remote.attempt(self._url, lambda system, name: system.cat_file(name, start, end))
-        beat()
-        if len(content) == end - start:
-            return content
-        if len(content) > end - start:  # the server ignored the range
-            self._whole = content if len(content) == self._size else self._fetch_whole()
-            return self._whole[start:end]
-        message = f"only {start + len(content)} of {self._size} bytes could be read"
-        raise OSError(errno.EIO, message, without_secrets(self._url))
-
-    def _fetch_whole(self) -> bytes:
-        content: bytes = remote.attempt(self._url, lambda system, name: system.cat_file(name))
-        beat()
-        return content

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch_zoo.utils import naming, storage
-from torch_zoo.utils.folders import expand, media_files
+from torch_zoo.utils.expansion import expand
 from torch_zoo.utils.lists import tables
 from torch_zoo.utils.lists.clips import SPLIT, locate
 from torch_zoo.utils.lists.formats import Format, recognized
-from torch_zoo.utils.lists.text import read_lines
+from torch_zoo.utils.lists.text import in_line, read_lines
 from torch_zoo.utils.shards import Shard
 from torch_zoo.utils.types import Source, Status, UsageError
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -65,20 +66,27 @@ class Inputs:
         dataset = None if file is None else recognized(file)
         listed = _unique([*self._from_paths(), *self._from_file(dataset)])
         if not listed:
-            raise UsageError(f"{file or 'video_paths'}: the list is empty")
+            raise UsageError(f"{without_secrets(file or 'video_paths')}: the list is empty")
         _check_present(listed, refuse=self.missing == "refuse")
         named = naming.disambiguate_names([each.source for each in listed])
         sources = [source for source in named if shard is None or shard.holds(source.name)]
         return Selection(
             sources,
             {source.name: each.missing for source, each in zip(named, listed, strict=True) if each.missing},
-            [f"{file}: read as {dataset.title}"] if dataset else [],
+            [*self._notes(dataset)],
             f"{shard}: {len(sources)} of {len(named)} sources" if shard else "",
         )
 
     @property
     def status_of_missing(self) -> Status:
         return "missing" if self.missing == "skip" else "failed"
+
+    def _notes(self, dataset: Format | None) -> Iterator[str]:
+        file = without_secrets(self.file_with_video_paths or "video_paths")
+        if dataset:
+            yield f"{file}: read as {dataset.title}"
+        elif self.data_path is not None:
+            yield f"data_path={without_secrets(self.data_path)} is not used: {file} names paths, not ids"
 
     def _from_paths(self) -> Iterator[Listed]:
         paths = self.video_paths if isinstance(self.video_paths, list) else [self.video_paths]
@@ -98,28 +106,28 @@ def _of_paths(file: str) -> Iterator[Listed]:
     """What a text file or a table names."""
     if tables.delimiter(file):
         for line, source in tables.sources(file):
-            yield Listed(source, f"{file}, line {line}", _absent(source.path))
+            yield Listed(source, in_line(file, line), _absent(source.path))
     else:
         for line, path in read_lines(file):
-            yield from _expanded(path, f"{file}, line {line}")
+            yield from _expanded(path, in_line(file, line))
 
 
 def _of_dataset(dataset: Format, file: str, data_path: str | None) -> Iterator[Listed]:
     """The clips that a dataset's list names, and the files in `data_path` that hold them."""
     if data_path is None:
-        raise UsageError(f"{file} is {dataset.title}: give data_path=FOLDER, where the media lie")
+        raise UsageError(f"{without_secrets(file)} is {dataset.title}: give data_path=FOLDER, where the media lie")
     if not storage.is_url(data_path) and not os.path.isdir(data_path):
         raise UsageError(f"data_path={data_path}: no such folder")
     named = list(dataset.clips(file))
-    located = locate([clip for _, clip in named], data_path, media_files(data_path))
+    located = locate([clip for _, clip in named], data_path, expand(data_path))
     if located and all(missing for _, missing in located):
-        raise UsageError(f"{file}: none of its {len(located)} clips is in data_path={data_path}, e.g. {located[0][1]}")
+        raise UsageError(f"{without_secrets(file)}: none of its {len(located)} clips is there, e.g. {located[0][1]}")
     for (where, _), (source, missing) in zip(named, located, strict=True):
         yield Listed(source, where, missing)
 
 
 def _of_split(split: str, listed: Sequence[Listed], file: str) -> list[Listed]:
-    counts = Counter(each.source.columns.get(SPLIT) for each in listed)
+    file, counts = without_secrets(file), Counter(each.source.columns.get(SPLIT) for each in listed)
     if split not in counts:
         there = ", ".join(f"{name} ({count} sources)" for name, count in counts.items() if name)
         raise UsageError(f"split={split}: {file} " + (f"has other splits: {there}" if there else "has no splits"))
@@ -132,7 +140,7 @@ def _expanded(path: str, where: str) -> Iterator[Listed]:
 
 def _absent(path: str) -> str:
     """Why there is nothing to read; URLs are not looked up."""
-    return "" if storage.is_url(path) or os.path.exists(storage.local(path)) else "no such file"
+    return "" if storage.is_url(path) or storage.exists(path) else "no such file"
 
 
 def _unique(listed: Sequence[Listed]) -> list[Listed]:
@@ -145,7 +153,12 @@ def _unique(listed: Sequence[Listed]) -> list[Listed]:
 
 
 def _identity(source: Source) -> tuple[object, ...]:
-    return os.path.abspath(source.path), source.start, source.end, source.name
+    return (
+        source.path if storage.is_url(source.path) else os.path.abspath(storage.local(source.path)),
+        source.start,
+        source.end,
+        source.name,
+    )
 
 
 def _check_present(listed: Sequence[Listed], refuse: bool) -> None:

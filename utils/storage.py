@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 
 from torch_zoo.utils import remote
-from torch_zoo.utils.urls import is_url, local
-
-__all__ = [
-    "Stamp", "atomic_write", "exists", "is_url", "join", "listing", "local", "open_read", "open_text", "reason",
-    "remove", "stamp",
-]  # fmt: skip
+from torch_zoo.utils.urls import is_url as is_url
+from torch_zoo.utils.urls import local as local
 
 MEMORY_BYTES = 64 << 20  # of an object that is being written; larger ones wait in a temporary file
 MARKS = "ETag etag md5Hash blob_id Last-Modified LastModified last_modified updated mtime modified created".split()
@@ -74,6 +71,13 @@ def listing(folder: str) -> dict[str, Stamp]:
     prefix = root.rstrip("/") + "/"
     files = (each for each in found.values() if each["type"] == "file" and each["name"].startswith(prefix))
     return {each["name"].removeprefix(prefix): _remote_stamp(each) for each in files if each["name"] != prefix}
+
+
+def matches(pattern: str) -> list[str]:
+    """URLs of the files that fit a pattern, which is a URL with wildcards after the bucket; sorted."""
+    folder = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    root = remote.locate(folder)[1].rstrip("/") + "/"
+    return sorted(join(folder, name.removeprefix(root)) for name in remote.attempt(pattern, _glob))
 
 
 def open_read(path: str) -> BinaryIO:
@@ -131,6 +135,12 @@ def _fresh_info(system: Any, name: str) -> dict[str, Any]:
     system.invalidate_cache()
     found: dict[str, Any] = system.info(name)
     return found
+
+
+def _glob(system: Any, pattern: str) -> list[str]:
+    system.invalidate_cache()
+    found = system.glob(pattern, detail=True)
+    return [name for name, info in found.items() if info["type"] == "file"]
 
 
 def _find(system: Any, name: str) -> tuple[dict[str, dict[str, Any]], str]:

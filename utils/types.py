@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -114,6 +114,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """How the rows of a source follow each other, in the numbers that training codes such as ActionFormer ask for."""
+
+    num_frames: int  # frames per row: pictures, columns of a spectrogram, or samples
+    feat_stride: int  # frames from one row to the next
+    fps: float | None  # frames per second; None = those of each file
+
+
+@dataclass(frozen=True, slots=True)
 class AddedSetting:
     """A setting that an earlier version did not have."""
 
@@ -137,6 +146,10 @@ class Extractor(Protocol):
 
         A setting that did not exist in earlier versions is an AddedSetting, so that their folders stay usable.
         """
+
+    @property
+    def timing(self) -> Timing | None:
+        """How the rows follow each other; None if a source has one row only."""
 
     @property
     def empty_message(self) -> str:
@@ -163,8 +176,10 @@ class Sink(ABC):
     """Where features go. A sink must `write`; one that stores features also says what it has.
 
     The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `open` and then `write`
-    are called. A worker may be killed at any time, and exits without running what waits for the exit.
+    and `flush` are called. A worker may be killed at any time, and exits without running what waits for the exit.
     """
+
+    stores_predictions: ClassVar[bool] = False  # Features.predictions: the extractor is built with show_pred=true
 
     @property
     def destination(self) -> str:
@@ -173,7 +188,21 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, features: Features) -> str:
-        """Store the features of a source, atomically; returns what is to be printed on stdout. Raises OSError."""
+        """Store the features of a source, atomically; returns what is to be printed on stdout. Raises OSError.
+
+        A sink that stores many sources at a time may keep them until it has enough: then it is `buffered`.
+        """
+
+    @property
+    def buffered(self) -> bool:
+        """Does this copy hold features that are not stored yet? Their sources do not count as done until it is False.
+
+        A `write` or `flush` that raises leaves it True.
+        """
+        return False
+
+    def flush(self) -> None:
+        """Store what is buffered; called when a worker has nothing else to do. Raises OSError."""
 
     def open(self, token: str) -> None:
         """Called once in each worker, before its first `write`.

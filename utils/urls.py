@@ -21,6 +21,15 @@ def local(path: str) -> str:
     return unquote(urlsplit(path).path) if path.lower().startswith("file://") else path
 
 
+def split_url(url: str) -> tuple[str, str]:
+    """Host or bucket, and the path, from its slash on; that of HTTP unquoted and without its query."""
+    if url.lower().startswith(("http://", "https://")):
+        parts = urlsplit(url)
+        return parts.hostname or "", unquote(parts.path)
+    host, slash, path = url.split("://", 1)[1].partition("/")
+    return host.rpartition("@")[2], slash + path
+
+
 def without_secrets(path: str) -> str:
     """A URL without its user and password and, where its query signs it, without its query; other paths as they are."""
     if not is_url(path):

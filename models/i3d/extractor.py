@@ -31,7 +31,7 @@ from torch_zoo.utils.media.images import keep_frames
 from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
 from torch_zoo.utils.predictions import kinetics_400
-from torch_zoo.utils.types import Features, Predictions, Source, Stage, UsageError, Windows
+from torch_zoo.utils.types import Features, Predictions, Source, Stage, Timing, UsageError, Windows
 
 SHORTEST_STACK = 10  # frames; with fewer, the input of the network's last pool is too short
 DECODE_THREADS = 2  # per source
@@ -100,6 +100,10 @@ class I3DExtractor:
             "last_window": self.last_window,
             "color_matrix": self.color_matrix,
         }
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(self.stack_size, self.step_size, self.extraction_fps)
 
     @property
     def empty_message(self) -> str:

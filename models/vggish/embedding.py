@@ -18,7 +18,7 @@ from torch_zoo.utils import options
 from torch_zoo.utils.checkpoints import Checkpoint
 from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
 from torch_zoo.utils.engines.inline import Inline
-from torch_zoo.utils.folders import media_files
+from torch_zoo.utils.expansion import media_files
 from torch_zoo.utils.types import MediaError, Source, Stage, UsageError, Windows
 
 Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; a waveform may also be a tensor

@@ -20,7 +20,7 @@ from torch_zoo.utils.digests import fingerprint
 from torch_zoo.utils.downloads import resolve_file
 from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
 from torch_zoo.utils.media.resampling import Resampler, resample
-from torch_zoo.utils.types import Features, MediaError, Source, Stage, UsageError, Windows
+from torch_zoo.utils.types import Features, MediaError, Source, Stage, Timing, UsageError, Windows
 
 Activation = Literal["relu", "none"]
 
@@ -82,6 +82,11 @@ class VGGishExtractor:
             "pooling": self.pooling,
             "normalize": self.normalize,
         }
+
+    @property
+    def timing(self) -> Timing | None:
+        """In log-mel frames."""
+        return None if self.pooling else Timing(logmel.EXAMPLE_FRAMES, self._hop_frames, 1 / logmel.HOP_SECONDS)
 
     @property
     def empty_message(self) -> str:

@@ -25,13 +25,13 @@ from torch_zoo.models.vggsound.scores import probabilities, read_predictions
 from torch_zoo.utils import storage
 from torch_zoo.utils.downloads import verified
 from torch_zoo.utils.extras import require
-from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.terminal.arguments import Parser
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import without_secrets
 
 REPORT, CLASSES = "report.html", "classes.csv"
-RESAMPLES = 1000
+RESAMPLES, FEWEST = 1000, 20
 
 
 @command(interrupted="no report was written")
@@ -63,19 +63,21 @@ def score_matrix(
     """Probabilities (n, only), and (n,) how many rows of predictions each clip has. Raises UsageError."""
     place = {name: number for number, name in enumerate(truth.names)}
     columns = np.flatnonzero(np.isin(classes, only))
-    scores, rows = np.zeros((len(place), len(columns))), np.zeros(len(place), int)
+    scores, number = np.zeros((len(place), len(columns))), np.zeros(len(place), int)
     read = read_predictions(predictions, place, classes)
     for each in tqdm(read, "reading", len(place), unit=" clips", disable=None):
-        rows[place[each.clip]] = len(each.rows)
-        scores[place[each.clip]] = probabilities(each, len(classes))[columns]
-    return scores, rows
+        if number[at := place[each.clip]]:
+            raise UsageError(f"{each.file} has a second prediction of {each.clip}; name the table, or move one away")
+        if each.rows:
+            number[at], scores[at] = len(each.rows), probabilities(each, classes)[columns]
+    return scores, number
 
 
 def _check_missing(given: Namespace, missing: np.ndarray, clips: int) -> None:
     if len(missing) == clips:
         raise UsageError(f"{given.predictions} has no prediction of any clip of {given.labels}, such as {missing[0]}")
     if not given.allow_missing:
-        others = f" and of {len(missing) - 1:,} others" if len(missing) > 1 else ""
+        others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise UsageError(
             f"{given.predictions} has no prediction of {missing[0]}{others} of the {clips:,} clips of {given.labels}; "
             "--allow-missing evaluates the rest"
@@ -123,8 +125,8 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     )
     parser.add_argument(
         "predictions",
-        help="a folder with <clip>.npy or <clip>.mp4.npy (probabilities) or <clip>_vggsound_logits.npy, or a table "
-        "(.parquet, .csv) with the column name, and vggsound_logits or a column of probabilities per class",
+        help="a folder with <clip>.npy or <clip>.mp4.npy (probabilities) or <clip>_vggsound_logits.npy, or of tables; "
+        "or a table (.parquet, .csv) with the column name, and vggsound_logits or a column of probabilities per class",
     )
     parser.add_argument("labels", help="test.csv, AStest.csv (<clip>.mp4,<class>), or vggsound.csv for its test split")
     parser.add_argument(
@@ -143,8 +145,8 @@ def _parse(arguments: Sequence[str]) -> Namespace:
         help=f"for {REPORT} and {CLASSES}, which are replaced (default: %(default)s)",
     )
     given = parser.parse(arguments)
-    if given.resamples < 2 or given.seed < 0:
-        raise UsageError("--resamples must be 2 or more, and --seed 0 or more")
+    if given.resamples < FEWEST or given.seed < 0:
+        raise UsageError(f"--resamples must be {FEWEST} or more, and --seed 0 or more")
     return given
 
 

@@ -24,7 +24,7 @@ from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.downloads import verified
 from torch_zoo.utils.media.audio import Decoder, mono, open_audio, to_int16
 from torch_zoo.utils.media.resampling import Resampler, resample
-from torch_zoo.utils.types import Features, Predictions, Source, Stage, UsageError, Windows
+from torch_zoo.utils.types import Features, Predictions, Source, Stage, Timing, UsageError, Windows
 from torch_zoo.utils.windows import windows_to_end
 
 if TYPE_CHECKING:
@@ -65,12 +65,6 @@ class VGGSoundExtractor:
                 )
         elif not (math.isfinite(self.hop_seconds) and self._hop >= 1):
             raise UsageError(f"hop_seconds={self.hop_seconds:g}: must be a number of seconds above 0, or null")
-        if self.checkpoint in ("pretrained", "demo") and (self.model, self.pooling) not in WEIGHTS:
-            there = " and ".join(f"model={model} pooling={pooling}" for model, pooling in WEIGHTS)
-            raise UsageError(
-                f"checkpoint={self.checkpoint}: no weights are published for model={self.model} "
-                f"pooling={self.pooling}; there are some for {there}. Give checkpoint=PATH, or random"
-            )
 
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
@@ -94,17 +88,19 @@ class VGGSoundExtractor:
         }
 
     @property
+    def timing(self) -> Timing | None:
+        """In samples."""
+        return Timing(self._samples, self._hop, SAMPLE_RATE) if self.hop_seconds else None
+
+    @property
     def empty_message(self) -> str:
         return "the audio stream has no samples"
 
     @cached_property
     def weights(self) -> checkpoints.Checkpoint:
         """Resolved (and downloaded) on first use; pickled to the workers with the extractor."""
-        if self.checkpoint in ("pretrained", "demo"):
-            published = WEIGHTS[self.model, self.pooling].file
-        else:
-            published = next(iter(WEIGHTS.values())).file
-        return checkpoints.resolve(self.checkpoint, published, self.seed)
+        card = WEIGHTS.get((self.model, self.pooling))
+        return checkpoints.resolve(self.checkpoint, card.file if card else None, self.seed)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

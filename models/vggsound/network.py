@@ -52,14 +52,15 @@ class VGGSound(nn.Module):
             for number in (1, 2, 3):
                 if hasattr(module, f"bn{number}"):
                     _fold(module, f"conv{number}", f"bn{number}")
-            if isinstance(getattr(module, "downsample", None), nn.Sequential):
-                _fold(module.downsample, "0", "1")
+            if isinstance(shortcut := getattr(module, "downsample", None), nn.Sequential):
+                _fold(shortcut, "0", "1")
         return self
 
 
 def _fold(parent: nn.Module, convolution: str, norm: str) -> None:
-    folded = fuse_conv_bn_eval(parent.get_submodule(convolution).eval(), parent.get_submodule(norm).eval())
-    setattr(parent, convolution, folded)
+    before, after = parent.get_submodule(convolution).eval(), parent.get_submodule(norm).eval()
+    assert isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d)
+    setattr(parent, convolution, fuse_conv_bn_eval(before, after))
     setattr(parent, norm, nn.Identity())
 
 
@@ -88,7 +89,7 @@ class NetVLAD(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         unit = functional.normalize(maps.float(), dim=1)
-        assigned = functional.conv2d(unit, self.conv.weight.float(), self.conv.bias.float()).softmax(1).flatten(2)
+        assigned = self.conv(unit.to(self.conv.weight.dtype)).float().softmax(1).flatten(2)  # (N, clusters, positions)
         sums = assigned @ unit.flatten(2).transpose(1, 2)  # (N, clusters, C)
         residuals = sums - assigned.sum(2, keepdim=True) * self.centroids.float()
         return functional.normalize(functional.normalize(residuals, dim=2).flatten(1), dim=1)

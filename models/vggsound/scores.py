@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from torch_zoo.models.vggsound.extractor import LOGITS
 from torch_zoo.utils import storage
 from torch_zoo.utils.predictions import softmax
 from torch_zoo.utils.types import UsageError
@@ -15,10 +17,10 @@ from torch_zoo.utils.types import UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LOGITS = "vggsound_logits"
 FILES = {f"_{LOGITS}.npy": True, ".mp4.npy": False, ".npy": False}  # of a clip: suffix -> are these logits?
 TABLES = (".parquet", ".csv")
-READERS = 16  # files at a time; for storage that takes long to answer
+OUR_TABLE = re.compile(r"(embeddings|predictions)(-[^/]+)?\.(parquet|csv)")
+READERS, AHEAD = 16, 256  # files read at a time, for storage that takes long to answer, and asked for
 
 
 class Prediction(NamedTuple):
@@ -30,25 +32,41 @@ class Prediction(NamedTuple):
 
 
 def read_predictions(path: str, clips: Collection[str], classes: Sequence[str]) -> Iterator[Prediction]:
-    """Of these clips, as far as they are there: from a table, or from a folder with one file per clip.
+    """Of these clips, as far as they are there: from a table, or from a folder of files of clips, or else of tables.
 
     Raises UsageError.
     """
-    return _of_table(path, clips, classes) if path.lower().endswith(TABLES) else _of_folder(path, clips)
+    if path.lower().endswith(TABLES):
+        yield from _of_table(path, clips, classes)
+        return
+    try:
+        names = storage.listing(path).keys()
+    except OSError as error:
+        raise UsageError(f"{path}: {storage.reason(error)}") from error
+    if not names:
+        raise UsageError(f"{path}: no such folder, or nothing in it")
+    files = [(clip, suffix) for clip in clips for suffix in FILES if clip + suffix in names]
+    if files:
+        with ThreadPoolExecutor(READERS) as readers:
+            for first in range(0, len(files), AHEAD):  # of which some are read in vain where one is bad
+                yield from readers.map(lambda file: _of_file(path, *file), files[first : first + AHEAD])
+    else:
+        for name in sorted(filter(OUR_TABLE.fullmatch, names)):
+            yield from _of_table(storage.join(path, name), clips, classes)
 
 
-def probabilities(prediction: Prediction, classes: int) -> np.ndarray:
+def probabilities(prediction: Prediction, classes: Sequence[str]) -> np.ndarray:
     """(classes,) float64: of several rows the mean. Raises UsageError, which names file and row."""
     values, file = np.atleast_2d(prediction.values), prediction.file
-    if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != classes:
+    if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != len(classes):
         raise UsageError(
             f"{file}: {prediction.values.dtype} of shape {prediction.values.shape} instead of one number for each of "
-            f"{classes} classes; --classes names them"
+            f"{len(classes)} classes; --classes names them"
         )
     values = values.astype(np.float64)
     bad = ~np.isfinite(values) if prediction.logits else ~((values >= 0) & (values <= 1 + 1e-6))
     for row, column in np.argwhere(bad):
-        where = f"{file}, row {prediction.rows[row]}: class {column} has {values[row, column]:g}"
+        where = f"{file}, row {prediction.rows[row]}: {classes[column]!r} has {values[row, column]:g}"
         if np.isfinite(values[row, column]):
             raise UsageError(f"{where}, which is no probability; logits belong in a file <clip>_{LOGITS}.npy")
         raise UsageError(f"{where}; predict this clip again")
@@ -56,39 +74,19 @@ def probabilities(prediction: Prediction, classes: int) -> np.ndarray:
     return mean
 
 
-def _of_folder(folder: str, clips: Collection[str]) -> Iterator[Prediction]:
-    try:
-        names = storage.listing(folder).keys()
-    except OSError as error:
-        raise UsageError(f"{folder}: {storage.reason(error)}") from error
-    if not names:
-        raise UsageError(f"{folder}: no such folder, or nothing in it")
-    with ThreadPoolExecutor(READERS) as readers:
-        files = (
-            (clip, [(storage.join(folder, clip + suffix), FILES[suffix]) for suffix in FILES if clip + suffix in names])
-            for clip in clips
-        )
-        yield from readers.map(lambda each: _of_file(*each), [(clip, found) for clip, found in files if found])
-
-
-def _of_file(clip: str, found: Sequence[tuple[str, bool]]) -> Prediction:
-    (path, logits), *others = found
-    if others:
-        raise UsageError(f"{path} and {others[0][0]} are predictions of one clip; move one of them away")
+def _of_file(folder: str, clip: str, suffix: str) -> Prediction:
+    path = storage.join(folder, clip + suffix)
     try:
         with storage.open_read(path) as file:
             values: np.ndarray = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         wrong = storage.reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
         raise UsageError(f"{path}: not a readable NumPy file ({wrong}); predict this clip again") from error
-    return Prediction(clip, values, logits, path, range(1, 1 + len(np.atleast_2d(values))))
+    return Prediction(clip, values, FILES[suffix], path, range(1, 1 + len(np.atleast_2d(values))))
 
 
 def _of_table(path: str, clips: Collection[str], classes: Sequence[str]) -> Iterator[Prediction]:
-    table = _table(path)
-    if "name" not in table.column_names:
-        raise UsageError(f"{path}: no column `name` of clips; its columns are {', '.join(table.column_names[:5])}, …")
-    logits = next((name for name in (LOGITS, "embedding") if name in table.column_names), "")
+    table, logits = _table(path, classes)
     values = _lists(path, table, logits) if logits else _columns(path, table, classes)
     names = np.array([str(name).removesuffix(".mp4") for name in table["name"].to_pylist()])
     order = np.argsort(names, kind="stable")
@@ -98,17 +96,38 @@ def _of_table(path: str, clips: Collection[str], classes: Sequence[str]) -> Iter
             yield Prediction(name, values[rows], bool(logits), path, (rows + 1).tolist())
 
 
-def _table(path: str) -> pa.Table:
+def _table(path: str, classes: Sequence[str]) -> tuple[pa.Table, str]:
+    """The columns that matter, and the name of that of logits, if there is one."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet as pq
 
     try:
         with storage.open_read(path) as file:
-            return pq.read_table(file) if path.lower().endswith(".parquet") else pa.csv.read_csv(file)
+            if path.lower().endswith(".csv"):
+                table = pa.csv.read_csv(file)
+                wanted, logits = _wanted(path, table.column_names, classes)
+                return table.select(wanted), logits
+            parquet = pq.ParquetFile(file)
+            wanted, logits = _wanted(path, parquet.schema_arrow.names, classes)
+            return parquet.read(wanted), logits
     except (pa.ArrowException, OSError) as error:
         wrong = storage.reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
         raise UsageError(f"{path}: not a readable table ({wrong})") from error
+
+
+def _wanted(path: str, columns: Sequence[str], classes: Sequence[str]) -> tuple[list[str], str]:
+    """Raises UsageError if they are not there."""
+    if "name" not in columns:
+        raise UsageError(f"{path}: no column `name` of clips; its columns are {', '.join(columns[:5])}, …")
+    if logits := next((name for name in (LOGITS, "embedding") if name in columns), ""):
+        return ["name", logits], logits
+    if missing := [name for name in classes if name not in columns]:
+        raise UsageError(
+            f"{path}: no column {LOGITS}, and none of {len(missing)} of {len(classes)} classes ({missing[0]!r}, …); "
+            "predictions must hold every class (save_predictions with top_k=null)"
+        )
+    return ["name", *classes], ""
 
 
 def _lists(path: str, table: pa.Table, column: str) -> np.ndarray:
@@ -125,11 +144,6 @@ def _columns(path: str, table: pa.Table, classes: Sequence[str]) -> np.ndarray:
     """(rows, classes) of a table with one column per class."""
     import pyarrow as pa
 
-    if missing := [name for name in classes if name not in table.column_names]:
-        raise UsageError(
-            f"{path}: no column {LOGITS}, and none of {len(missing)} of {len(classes)} classes ({missing[0]!r}, …); "
-            "predictions must hold every class"
-        )
     for name in classes:
         if not pa.types.is_floating(table[name].type) and not pa.types.is_integer(table[name].type):
             raise UsageError(f"{path}: column {name!r} holds {table[name].type} instead of numbers")

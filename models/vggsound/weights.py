@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from torch_zoo.models.vggsound.layers import Model, Pooling
 from torch_zoo.utils.downloads import PublishedFile
-from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,15 +49,15 @@ WEIGHTS: dict[tuple[Model, Pooling], ModelCard] = {
 
 def state_dict(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict of a published or trained checkpoint, its entry `model_state_dict`; a bare one as it is."""
-    state = saved.get("model_state_dict", saved)
-    if not isinstance(state, Mapping):
-        raise UsageError(f"its model_state_dict is a {type(state).__name__}, not a state dict")
+    entry = saved.get("model_state_dict")
+    state = entry if isinstance(entry, Mapping) else saved
     return {key.removeprefix("module."): tensor for key, tensor in state.items()}
 
 
 def head(state: Mapping[str, Tensor]) -> tuple[Pooling, int] | None:
     """Pooling and number of classes of a state dict, if it has a classifier."""
-    for key, pooling in (("audnet.fc.weight", "avgpool"), ("audnet.fc_.weight", "netvlad")):
+    layers: dict[str, Pooling] = {"audnet.fc.weight": "avgpool", "audnet.fc_.weight": "netvlad"}
+    for key, pooling in layers.items():
         if shape := getattr(state.get(key), "shape", None):
-            return pooling, shape[0]
+            return pooling, int(shape[0])
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from command import MUSIC, ROOT, SAMPLES, SPEECH, run
 
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.types import Source
+
+RATE = 16_000
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +50,18 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("feature_type=vggish", *SAMPLES, *options)
     assert (result.code, result.stdout) == (0, ""), result.stderr
     return output_path / "vggish"
+
+
+@pytest.fixture(scope="session")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two files, written to an empty folder, and 3.5 s of a square wave that is louder each second."""
+    folder = tmp_path_factory.mktemp("outside")
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("## Add an extractor in two files")[1].split("\n## ")[0]
+    python, yaml = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+    (folder / "loudness.py").write_text(python)
+    (folder / "configs/feature_type").mkdir(parents=True)
+    (folder / "configs/feature_type/loudness.yaml").write_text(yaml)
+    seconds = np.arange(3.5 * RATE) / RATE
+    wave = np.sign(np.sin(2 * np.pi * 100 * (seconds + 1e-6))) * (1 + seconds.astype(int)) / 8
+    soundfile.write(folder / "wave.wav", wave, RATE)
+    return folder

@@ -32,7 +32,8 @@ def test_print_shows_key_array_and_figures_of_each_source_as_one_block(
     blocks = re.split(r"\n(?=\./sample)", printed.stdout.strip())
     by_path = {block.splitlines()[0]: block.splitlines() for block in blocks}
     assert set(by_path) == {SPEECH, MUSIC}
-    for path, (_, key, *array, figures) in by_path.items():
+    for path, (_, key, *array, figures, rows) in by_path.items():
+        assert rows == "rows: 0.96 s, one every 0.96 s"
         embedding = direct[Path(path).stem]
         assert key == "vggish"
         assert array[0].startswith("[[")
@@ -46,6 +47,7 @@ def test_print_shows_key_array_and_figures_of_each_source_as_one_block(
 def test_all_but_features_goes_to_stderr(printed: Result) -> None:
     assert "2 done, 0 skipped, 0 empty, 0 failed" in printed.stderr
     assert "s of media" in printed.stderr
+    assert "each row: num_frames=96, feat_stride=96, fps=100 (0.96 s, one every 0.96 s)\n" in printed.stderr
     assert "\r" not in printed.stderr  # no bar where there is no terminal
     assert "Traceback" not in printed.stderr
     assert f"1 duplicate is left out, e.g. {MUSIC} (./sample/sample_video_paths.txt, line " in printed.stderr

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from command import MUSIC, ROOT, run
 
 from torch_zoo.utils.media.audio import open_audio
+from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal.progress import Progress, Reporting
 from torch_zoo.utils.types import Outcome, Source
@@ -63,6 +65,23 @@ def test_only_runs_that_save_touch_the_list_of_failures(tmp_path):
         assert (tmp_path / "failures.csv").exists() is listed
 
 
+@pytest.mark.parametrize(("status", "counts"), [("failed", "1 failed (1 missing)"), ("missing", "0 failed, 1 missing")])
+def test_missing_files_are_one_line_and_failures_only_if_asked_for(status, counts, tmp_path, capsys):
+    before = Outcome(Source("b.mp4", "b"), "failed", "truncated")
+    failures.update(tmp_path, {"b"}, [before])
+    with Progress(
+        2, Reporting(folder=str(tmp_path), progress="log"), str(tmp_path), ["read as x"], "shard 1 of 2"
+    ) as progress:
+        progress.add_missing([Outcome(Source(f"{name}.mp4", name), status, "no such file") for name in "b"])
+    said = capsys.readouterr().err
+    assert said.startswith("read as x\n1 source is missing, e.g. b.mp4: no such file\n")
+    assert f"0 done, 0 skipped, 0 empty, {counts}; " in said
+    assert "shard 1 of 2\n" in said
+    assert progress.failed == (status == "failed")
+    listed = (tmp_path / "failures.csv").read_text().splitlines()[1:]
+    assert listed == [f"b.mp4,0.0,,b,{'no such file' if status == 'failed' else 'truncated'}"]
+
+
 def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path, capsys):
     (tmp_path / "taken").touch()
     folder = str(tmp_path / "taken" / "vggish")
@@ -79,7 +98,7 @@ def test_segments_are_named_and_secrets_are_not(tmp_path, capsys):
         progress.add(Outcome(url, "failed", "truncated"))
         progress.add(Outcome(Source("b.mp4", "b_2_end", 2.0), "failed", "truncated"))
     said = capsys.readouterr().err
-    for label in ("https://***@host/a.mp4?token=*** [30\N{EN DASH}40.5 s]", "b.mp4 [2\N{EN DASH}end]"):
+    for label in ("https://***@host/a.mp4?*** [30\N{EN DASH}40.5 s]", "b.mp4 [2\N{EN DASH}end]"):
         assert f"failed: {label}: truncated" in said
         assert f"\n  {label}: truncated" in said
     assert "pass" not in (written := (tmp_path / "failures.csv").read_text())

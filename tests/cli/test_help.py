@@ -18,7 +18,7 @@ import torch_zoo
 from torch_zoo.utils import options
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal import help
-from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS, Catalogue
+from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS, PRESETS, Catalogue
 from torch_zoo.utils.terminal.progress import Reporting
 
 CATALOGUE = Catalogue()
@@ -31,7 +31,7 @@ def composed(group: str, choice: str) -> tuple[DictConfig, type]:
     overrides = ["feature_type=vggish", f"{group}={choice}"] if group != "feature_type" else [f"{group}={choice}"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose("config", overrides)
-    return config, get_class(config["feature_type" if group == "preset" else group]._target_)
+    return config, get_class(config[{"preset": "feature_type", "layout": "on_extraction"}.get(group, group)]._target_)
 
 
 def flat(config: DictConfig) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_every_choice_is_instantiated(group: str, choice: str) -> None:
     assert isinstance(options.build(target, flat(config)), target)
 
 
-@pytest.mark.parametrize(("group", "choice"), [pair for pair in PAIRS if pair[0] != "preset"])
+@pytest.mark.parametrize(("group", "choice"), [pair for pair in PAIRS if pair[0] not in PRESETS])
 def test_defaults_in_the_config_are_those_of_the_class(group: str, choice: str) -> None:
     config, target = composed(group, choice)
     for each in (target, Inputs, Reporting, options.Run):

@@ -42,6 +42,18 @@ def test_segments_from_csv() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90.5", 90.5), ("1:30.5", 90.5), ("90:00", 5400.0), ("0:01:30.500", 90.5), ("27:46:40", 1e5)]
+)
+def test_times_are_seconds_or_on_a_clock(text: str, seconds: float) -> None:
+    assert from_file("list.csv", f"path,start\na.mp4,{text}\n")[0].start == seconds
+
+
+def test_spaces_around_fields_and_rows_that_end_early() -> None:
+    sources = from_file("list.csv", "path, start , end, label\na.mp4 , 1, 2, dog \n\na.mp4\n")
+    assert sources == [Source("a.mp4", "a_1_2", 1.0, 2.0, {"label": "dog"}), Source("a.mp4", "a")]
+
+
 def test_csv_with_a_path_only_and_commas_in_quotes() -> None:
     Path("a, b.mp4").write_text("x")
     assert from_file("list.csv", '\ufeffpath\n"a, b.mp4"\n') == [Source("a, b.mp4", "a, b")]
@@ -65,6 +77,16 @@ def test_tsv() -> None:
         ('path,name\na.mp4,"one\nb.MKV,two\n', "list.csv, line 2: unexpected end of data; close every quotation mark"),
         ('path,name\na.mp4,one\n"a"b.mp4,two\n', "list.csv, line 3: .*; close every quotation mark"),
         (f"path,name\na.mp4,one\na.mp4,{'x' * 140_000}\n", "list.csv, line 3: field larger than field limit"),
+        (
+            "path\na.mp4\na, b.mp4\n",
+            "list.csv, line 3: 2 fields, more than there are columns \\(1\\); put quotes around a field",
+        ),
+        ("path,Start\na.mp4,1\n", "line 1: the column Start must be called start"),
+        ("path,end_time\na.mp4,1\n", "line 1: the column end_time must be called end"),
+        ("filename,label\na.mp4,1\n", "line 1: the column filename must be called path"),
+        ("path,end,end\na.mp4,1,2\n", "line 1: two columns are called end"),
+        ("path,start\na.mp4,1:75\n", "line 2: '1:75' is not a number of seconds, nor h:mm:ss"),
+        ("path,start\na.mp4,1:99:00\n", "line 2: '1:99:00' is not a number of seconds, nor h:mm:ss"),
         ("path\na.mp4\nb\0.mp4\n", "list.csv, line 3: .*NUL"),
         ("path\n", "list is empty"),
         ("", "the first line must name the columns"),

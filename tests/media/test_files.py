@@ -8,6 +8,7 @@ import pytest
 from media_maker import decode, write_kind
 
 from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.opening import Media
 from torch_zoo.utils.types import MediaError
 
 
@@ -23,7 +24,7 @@ def test_a_pipe_with_media_in_it(tmp_path):
     try:
         os.write(writing, path.read_bytes()[:4096])
         with pytest.raises(MediaError, match=r"not a regular file"):
-            check_readable(f"/dev/fd/{reading}")
+            check_readable(Media("x.wav", f"/dev/fd/{reading}"))
         assert os.read(reading, 4) == b"RIFF"  # nothing was consumed
     finally:
         os.close(reading)
@@ -32,7 +33,7 @@ def test_a_pipe_with_media_in_it(tmp_path):
 
 def test_a_device():
     with pytest.raises(MediaError, match=r"not a regular file"):
-        check_readable("/dev/zero")
+        check_readable(Media("zero", "/dev/zero"))
 
 
 @pytest.mark.parametrize("name", ["x.mp3", "x.ac3", "x.wav"])

@@ -24,7 +24,7 @@ def listed(folder: Path) -> list[str]:
 def test_failures_stay_listed_until_they_are_tried_again(tmp_path: Path) -> None:
     def report(*outcomes: Outcome) -> None:
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-        failures.update(tmp_path, {outcome.source.name for outcome in outcomes}, failed)
+        failures.update(str(tmp_path), {outcome.source.name for outcome in outcomes}, failed)
 
     a, b, c = (Source(f"{name}.mp4", name) for name in "abc")
     report(Outcome(a, "failed", "no audio stream"), Outcome(b, "failed", "truncated"))
@@ -47,7 +47,7 @@ def test_the_list_gives_the_same_sources(tmp_path: Path) -> None:
     first = Inputs(file_with_video_paths=str(tmp_path / "list.csv")).select().sources
     for _ in range(2):  # the second time, the one that was tried last time stays listed
         for source, reason in zip(first, ("truncated", "no audio stream"), strict=True):
-            failures.update(tmp_path, {source.name}, [Outcome(source, "failed", reason)])
+            failures.update(str(tmp_path), {source.name}, [Outcome(source, "failed", reason)])
         again = Inputs(file_with_video_paths=str(tmp_path / "failures.csv")).select().sources
         assert [(source.name, dict(source.columns)) for source in again] == [
             ("a_1.5_3", {"labels": "1,522", "video_id": "-0RW"}),
@@ -63,8 +63,8 @@ def test_the_list_gives_the_same_sources(tmp_path: Path) -> None:
 )
 def test_any_file_name_comes_back(stem: str, tmp_path: Path) -> None:
     source = Source(f"folder/{stem}.mp4", stem)
-    file = failures.update(tmp_path, set(), [Outcome(source, "failed", "truncated")])
-    failures.update(tmp_path, set(), [])  # read and written again
+    file = Path(failures.update(str(tmp_path), set(), [Outcome(source, "failed", "truncated")]))
+    failures.update(str(tmp_path), set(), [])  # read and written again
     with file.open(newline="", encoding="utf-8", errors="surrogateescape") as handle:
         [row] = csv.DictReader(handle, strict=True)
     assert (row["path"], row["name"], row["error"]) == (source.path, source.name, "truncated")
@@ -75,7 +75,7 @@ def test_any_file_name_comes_back(stem: str, tmp_path: Path) -> None:
 def test_a_damaged_list_is_set_aside(content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "failures.csv").write_bytes(content)
     with caplog.at_level(logging.WARNING):
-        failures.update(tmp_path, set(), [Outcome(Source("a.mp4", "a"), "failed", "truncated")])
+        failures.update(str(tmp_path), set(), [Outcome(Source("a.mp4", "a"), "failed", "truncated")])
     assert "failures.csv.damaged: not a list of failures" in caplog.text
     assert (tmp_path / "failures.csv.damaged").read_bytes() == content
     assert listed(tmp_path) == ["a"]
@@ -83,5 +83,5 @@ def test_a_damaged_list_is_set_aside(content: bytes, tmp_path: Path, caplog: pyt
 
 def test_a_folder_that_was_deleted_is_not_made_again_for_the_list(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        failures.update(tmp_path / "gone", set(), [Outcome(Source("a.mp4", "a"), "failed", "truncated")])
+        failures.update(str(tmp_path / "gone"), set(), [Outcome(Source("a.mp4", "a"), "failed", "truncated")])
     assert not (tmp_path / "gone").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ from torch_zoo.utils.types import Features, Predictions, Source, WorkerError
 
 SOURCE = Source("videos/clip.mp4", "clip")
 ARRAYS = {"rgb": np.arange(6, dtype=np.float32).reshape(2, 3), "flow": np.zeros((0, 128), np.float32)}
-SINKS = [SaveNumpy, SavePickle]
+SINKS = [SaveNumpy, SavePickle]  # with a file for each array
 ROWS = {"rgb": np.dtype((np.float32, 3)), "flow": np.dtype((np.float32, 128))}
 
 
@@ -56,7 +57,7 @@ def test_arrays_come_back_as_they_were(kind: type[FileSink], tmp_path: Path) -> 
 @pytest.mark.parametrize("damage", ["nothing", "half", "all but a byte", "garbage", "folder"])
 def test_damaged_file_is_not_there(kind: type[FileSink], key: str, damage: str, tmp_path: Path) -> None:
     sink = written(kind(folder=str(tmp_path)))
-    file = sink.path(SOURCE, key)
+    file = tmp_path / f"clip_{key}{sink.suffix}"
     content = file.read_bytes()
     if damage == "folder":
         file.unlink()
@@ -91,13 +92,13 @@ def test_a_pickle_that_runs_code_is_not_there_and_does_not_run(tmp_path: Path) -
     pickle.loads(planted)
     assert marker.exists()  # so it does where it is loaded without care
     marker.unlink()
-    sink.path(SOURCE, "rgb").write_bytes(planted)
+    (tmp_path / "clip_rgb.pkl").write_bytes(planted)
     assert not sink.has(SOURCE, ROWS)
     assert not marker.exists()
 
 
 class Fails(SaveNumpy):
-    def save(self, array: np.ndarray, file: BinaryIO) -> None:
+    def save(self, arrays: Mapping[str, np.ndarray], file: BinaryIO) -> None:
         file.write(b"half of ")
         raise OSError(28, "No space left on device")
 
@@ -144,12 +145,14 @@ def test_writing_where_the_folder_was_deleted_fails(tmp_path: Path) -> None:
 
 
 def test_print_shows_key_array_and_figures() -> None:
-    assert Print().write(Features(SOURCE, {"rgb": ARRAYS["rgb"]}, np.zeros((2, 2)))).split("\n") == [
+    times = np.array([[5.0, 7.56], [5.4, 7.96]])
+    assert Print().write(Features(SOURCE, {"rgb": ARRAYS["rgb"]}, times)).split("\n") == [
         "videos/clip.mp4",
         "rgb",
         "[[0. 1. 2.]",
         " [3. 4. 5.]]",
         "max: 5.00000000; mean: 2.50000000; min: 0.00000000",
+        "rows: 2.56 s, one every 0.4 s",
         "",
     ]
 

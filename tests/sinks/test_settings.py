@@ -119,7 +119,8 @@ def test_a_setting_that_came_later_means_in_older_records_what_it_was_before(sin
         ({"colours": "tagged"}, {"color_matrix": "tagged"}),
         ({"fps_method": "timestamps"}, {"fps_method": "select"}),
         ({"fps_filter": "ffmpeg"}, {"fps_method": "reencode"}),
-        ({"layout": "demo"}, {"layout": "embeddings"}),
+        ({"layout": "demo"}, {"record_fields": "embeddings"}),
+        ({"layout": "audioset"}, {"record_fields": "audioset"}),
     ],
 )
 def test_older_names_and_values_of_settings_are_known(

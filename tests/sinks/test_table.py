@@ -20,7 +20,7 @@ import pytest
 from table_maker import FLOATS, SETTINGS, features, journals, prepared, rows_by_name, source, written
 
 from torch_zoo.utils.predictions import report
-from torch_zoo.utils.sinks import merging
+from torch_zoo.utils.sinks import tables
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import Features, UsageError, WorkerError
 
@@ -70,6 +70,7 @@ def test_readable_by_arrow_pandas_polars_and_duckdb(tmp_path: Path) -> None:
 def test_a_column_per_key_where_there_are_several_and_scalars_in_each_row(tmp_path: Path) -> None:
     rgb, flow, maps = np.eye(3, 5, dtype=np.float32), np.ones((3, 2), np.uint8), np.arange(12.0).reshape(3, 2, 2)
     arrays = {"rgb": rgb, "flow": flow, "maps": maps, "fps": np.array(25.0), "stamps": np.arange(3)}
+    prepared(tmp_path)
     sink = written(tmp_path, Features(source("a"), arrays, np.zeros((3, 2))))
     frame = pd.read_parquet(sink.destination)
     assert list(frame) == ["name", "path", "start", "end", "rgb", "flow", "maps", "fps", "stamps"]
@@ -77,8 +78,10 @@ def test_a_column_per_key_where_there_are_several_and_scalars_in_each_row(tmp_pa
     assert np.stack(frame["flow"]).dtype == np.uint8
     np.testing.assert_array_equal([np.stack(each) for each in frame["maps"]], maps)
     assert (list(frame["fps"]), list(frame["stamps"])) == ([25.0] * 3, [0, 1, 2])
+    sink.prepare(SETTINGS, [source("a")], {key: array.dtype for key, array in arrays.items()}, overwrite=False)
     assert sink.has(source("a"), {key: array.dtype for key, array in arrays.items()})
-    assert not sink.has(source("a"), dict.fromkeys(("rgb", "depth"), np.dtype(np.float32)))
+    with pytest.raises(UsageError, match=r"holds rgb: .*, not depth: float32"):
+        sink.prepare(SETTINGS, [], dict.fromkeys(("rgb", "depth"), np.dtype(np.float32)), overwrite=False)
 
 
 def test_workers_write_side_by_side_and_later_runs_add(tmp_path: Path) -> None:
@@ -101,7 +104,7 @@ def test_write_returns_the_report_and_pickles_take_no_state_along(tmp_path: Path
     assert sink.has(source("a"), FLOATS)
     copy = pickle.loads(pickle.dumps(sink))
     assert copy == sink
-    assert vars(copy) == {"folder": str(tmp_path), "adopt": False}
+    assert vars(copy) == {"folder": str(tmp_path), "adopt": False, "rows_per_file": None, "listed": ()}
 
 
 def test_complete_sources_of_a_journal_cut_anywhere_are_kept(tmp_path: Path) -> None:
@@ -185,7 +188,7 @@ def test_source_without_windows_has_no_row_and_is_tried_again(tmp_path: Path) ->
 
 
 def test_merging_goes_by_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merging, "ROW_GROUP_BYTES", 1000)
+    monkeypatch.setattr(tables, "ROW_GROUP_BYTES", 1000)
     names = [f"{index:03}" for index in range(60)]
     for part in (names[:5], names[5:10], names[10:]):
         sink = written(tmp_path, *(features(name) for name in part))

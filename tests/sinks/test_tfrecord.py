@@ -34,9 +34,9 @@ def test_the_layout_of_the_inference_demo_to_the_byte(tmp_path: Path, golden: Pa
 def test_the_layout_of_audioset_to_the_byte(labels: str, tmp_path: Path, golden: Path) -> None:
     theirs = (golden / "audioset_style_2rows.tfrecord").read_bytes()
     source = Source("clip.mp4", "clip", 420.0, 430.0, {"video_id": "-0RWZT-miFs", "labels": labels})
-    assert written(tmp_path, source, layout="audioset") == theirs
+    assert written(tmp_path, source, record_fields="audioset") == theirs
     without = Source("clip.mp4", "-0RWZT-miFs", 420.0, None, {"labels": labels})  # name and last window stand in
-    assert written(tmp_path, without, layout="audioset") == theirs
+    assert written(tmp_path, without, record_fields="audioset") == theirs
 
 
 def test_the_checksum_is_crc_32c() -> None:
@@ -67,7 +67,7 @@ def test_a_source_without_windows_has_a_list_without_features(tmp_path: Path) ->
     assert is_one_record(content)
     assert content[12:-4] == b"\x12\x15\n\x13\n\x0faudio_embedding\x12\x00"
     assert SaveTFRecord(folder=str(tmp_path)).has(CLIP, KEYS)
-    assert is_one_record(written(tmp_path, CLIP, ROWS[:0], layout="audioset"))
+    assert is_one_record(written(tmp_path, CLIP, ROWS[:0], record_fields="audioset"))
 
 
 def test_arrays_of_other_types_are_refused_before_the_run(tmp_path: Path) -> None:
@@ -81,15 +81,16 @@ def test_arrays_of_other_types_are_refused_before_the_run(tmp_path: Path) -> Non
 def test_labels_that_are_no_class_numbers_are_refused_before_the_run(label: str, tmp_path: Path) -> None:
     source = Source("clip.mp4", "clip_2", columns={"labels": f"3,{label}"})
     with pytest.raises(UsageError) as raised:
-        SaveTFRecord(folder=str(tmp_path), layout="audioset").prepare({}, [CLIP, source], KEYS, False)()
+        SaveTFRecord(folder=str(tmp_path), record_fields="audioset").prepare({}, [CLIP, source], KEYS, False)()
     assert str(raised.value).startswith(f"clip.mp4 (clip_2): labels={label}: must be class numbers")
-    SaveTFRecord(folder=str(tmp_path)).prepare({}, [CLIP, source], KEYS, False)()  # the other layout has none
+    SaveTFRecord(folder=str(tmp_path)).prepare({}, [CLIP, source], KEYS, False)()  # other records have none
 
 
-def test_layouts_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_records_of_other_fields_do_not_share_a_folder(tmp_path: Path) -> None:
     sink = SaveTFRecord(folder=str(tmp_path))
     sink.prepare({"checkpoint": "x"}, [CLIP], KEYS, False)()
-    assert yaml.safe_load((tmp_path / "extraction.yaml").read_text()) == {"checkpoint": "x", "layout": "embeddings"}
+    recorded = yaml.safe_load((tmp_path / "extraction.yaml").read_text())
+    assert recorded == {"checkpoint": "x", "record_fields": "embeddings"}
     written(tmp_path, CLIP)
-    with pytest.raises(UsageError, match=r"layout=embeddings \(now audioset\)"):
-        SaveTFRecord(folder=str(tmp_path), layout="audioset").prepare({"checkpoint": "x"}, [CLIP], KEYS, False)()
+    with pytest.raises(UsageError, match=r"record_fields=embeddings \(now audioset\)"):
+        SaveTFRecord(folder=str(tmp_path), record_fields="audioset").prepare({"checkpoint": "x"}, [CLIP], KEYS, False)()

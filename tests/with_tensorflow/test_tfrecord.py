@@ -50,7 +50,7 @@ def test_rows_round_trip(number: int, tmp_path: Path) -> None:
 def test_audioset_context_round_trips(tmp_path: Path) -> None:
     source = Source("clip.mp4", "clip", 1.5, 3.25, {"video_id": "-0RWé", "labels": "0;1,300 9223372036854775807"})
     rows = np.arange(256, dtype=np.uint8).reshape(2, 128)
-    values, back = read(written(tmp_path, source, rows, layout="audioset"), CONTEXT)
+    values, back = read(written(tmp_path, source, rows, record_fields="audioset"), CONTEXT)
     np.testing.assert_array_equal(back, rows)
     assert values["video_id"].numpy().decode() == "-0RWé"
     assert (values["start_time_seconds"], values["end_time_seconds"]) == (1.5, 3.25)
@@ -58,7 +58,7 @@ def test_audioset_context_round_trips(tmp_path: Path) -> None:
 
 
 def test_without_audioset_columns_the_context_has_name_and_windows(tmp_path: Path) -> None:
-    path = written(tmp_path, Source("clip.mp4", "clip"), np.zeros((2, 128), np.uint8), layout="audioset")
+    path = written(tmp_path, Source("clip.mp4", "clip"), np.zeros((2, 128), np.uint8), record_fields="audioset")
     values, _ = read(path, CONTEXT)
     assert values["video_id"] == b"clip"
     assert (values["start_time_seconds"], values["end_time_seconds"]) == (0, np.float32(1.92))
@@ -80,7 +80,7 @@ def test_bytes_equal_tensorflows(rows: int, tmp_path: Path) -> None:
     example.feature_lists.feature_list["audio_embedding"].feature.extend(features)
     with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
         writer.write(example.SerializeToString(deterministic=True))
-    ours = written(tmp_path, source, array, layout="audioset")
+    ours = written(tmp_path, source, array, record_fields="audioset")
     assert ours.read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
@@ -90,7 +90,7 @@ def test_a_list_is_written_as_records(tmp_path: Path) -> None:
     clip = ROOT / SPEECH
     (tmp_path / "list.csv").write_text(f'path,start,end,name,video_id,labels\n{clip},1,4,a,-0RW,"3,7"\n{clip},2,,b,,\n')
     options = ("checkpoint=random", "device=cpu", "postprocess=pca_8bit", f"pca_params={tmp_path / 'pca.npz'}")
-    sink = ("on_extraction=save_tfrecord", "layout=audioset", f"output_path={tmp_path}")
+    sink = ("on_extraction=save_tfrecord", "record_fields=audioset", f"output_path={tmp_path}")
     result = run("feature_type=vggish", *options, *sink, f"file_with_video_paths={tmp_path / 'list.csv'}")
     assert result.code == 0, result.stderr
     for name, video_id, start, end, labels, rows in (("a", b"-0RW", 1, 4, [3, 7], 3), ("b", b"b", 2, 19.28, [], 18)):

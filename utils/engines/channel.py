@@ -53,10 +53,6 @@ class Channel:
     def close(self) -> None:
         self._socket.close()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Travels to a process that multiprocessing spawns."""
-        return Channel, (self._socket,)
-
     def _exactly(self, length: int) -> bytes:
         parts = bytearray()
         while len(parts) < length:

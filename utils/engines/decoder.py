@@ -20,6 +20,7 @@ from typing import NoReturn
 from torch_zoo.utils import heartbeat
 from torch_zoo.utils.engines.channel import Channel
 from torch_zoo.utils.engines.slabs import SlabWriter
+from torch_zoo.utils.media.opening import fetch_ahead
 from torch_zoo.utils.types import Extractor, MediaError, Source
 
 OUT_OF_MEMORY = 73  # exit code of a decoder that exceeded its limit
@@ -97,6 +98,7 @@ class _Decoder:
         try:
             for windows in self._extractor.windows(source):
                 heartbeat.beat()
+                self._look_ahead()
                 self._slabs.write(windows)
             self._slabs.flush()
         except MemoryError:
@@ -106,10 +108,17 @@ class _Decoder:
             return describe(error)
         return Decoded()
 
+    def _look_ahead(self) -> None:
+        """Take messages that have come, so that the media of the next sources are fetched."""
+        while self._channel.poll():
+            if (slab := self._receive()) is not None:
+                self._slabs.free(slab)
+
     def _next(self) -> Source | None:
         while not self._sources:
             if (slab := self._receive()) is not None:
                 self._slabs.free(slab)
+        self._look_ahead()
         return self._sources.popleft()
 
     def _wait_for_free(self) -> int:
@@ -125,6 +134,8 @@ class _Decoder:
         if isinstance(message, Return):
             return message.slab
         self._sources.append(message)
+        if message is not None:
+            fetch_ahead(message)
         return None
 
 

@@ -11,13 +11,15 @@ from torch_zoo.utils.engines.channel import Channel
 from torch_zoo.utils.engines.decoder import Decoded, Return
 from torch_zoo.utils.engines.decoder_server import Exited, Fork
 from torch_zoo.utils.engines.pipeline import Ended, Event, Retried
-from torch_zoo.utils.engines.scheduler import Action, Fail, Give, Restart, Scheduler
+from torch_zoo.utils.engines.scheduler import Abort, Action, Fail, Give, Restart, Scheduler
 from torch_zoo.utils.engines.slabs import DroppedSlab, SharedWindows, SlabReader
+from torch_zoo.utils.storage import is_url
 from torch_zoo.utils.types import Extractor, Source, WorkerError
 
 log = logging.getLogger(__name__)
 
 AHEAD = 2  # sources that a decoder has: the one it works on, and the next
+AHEAD_OF_URLS = 6  # the same where they are fetched, so that the next ones arrive meanwhile (docs/storage.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Decoders:
         self._scheduler = Scheduler(blame="first")
         self._channels: dict[int, Channel] = {}
         self._slabs: dict[int, SlabReader] = {}
+        self._ahead = AHEAD
         for number in range(options.number):
             self._fork(number)
 
@@ -54,8 +57,8 @@ class Decoders:
 
     @property
     def capacity(self) -> int:
-        """How many sources keep all decoders busy."""
-        return AHEAD * self._options.number
+        """How many sources keep all decoders busy; more once a source has been added that must be fetched."""
+        return self._ahead * self._options.number
 
     @property
     def unfinished(self) -> bool:
@@ -63,7 +66,11 @@ class Decoders:
         return self._scheduler.unfinished
 
     def add(self, source: Source) -> Iterator[Found]:
-        return self._act(self._scheduler.add([source]))
+        if is_url(source.path) and self._ahead < AHEAD_OF_URLS:
+            for number in range(self._options.number):
+                yield from self._act(self._scheduler.ready(number, AHEAD_OF_URLS - self._ahead))
+            self._ahead = AHEAD_OF_URLS
+        yield from self._act(self._scheduler.add([source]))
 
     def receive(self, channel: Channel) -> Iterator[Found]:
         """What a channel has. Windows are valid until the next one is asked for."""
@@ -128,7 +135,7 @@ class Decoders:
                 self._fork(action.member)
             elif isinstance(action, Fail):
                 yield action.source, Ended(f"{action.reason}; tried twice")
-            else:
+            elif isinstance(action, Abort):
                 raise WorkerError(f"decoders keep ending: {action.reason}")
 
     def _fork(self, number: int) -> None:
@@ -137,7 +144,7 @@ class Decoders:
         self._server.send(fork, [theirs.fileno()])
         theirs.close()
         self._channels[number], self._slabs[number] = ours, SlabReader()
-        for action in self._scheduler.ready(number, AHEAD):
+        for action in self._scheduler.ready(number, self._ahead):
             assert isinstance(action, Give)
             self._send(action.member, action.source)
 

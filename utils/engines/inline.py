@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
 
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.channel import readable
@@ -40,16 +39,20 @@ class Inline:
                 self._pipeline.take(source, Ended())
         yield from self._rest()
 
-    def decode(self, sources: Sequence[Source]) -> Iterator[tuple[Outcome, Features | None]]:
-        """The same for files, decoded by processes of their own."""
-        options = DecoderOptions(min(len(sources), cpu_cores()), TIMEOUT_SECONDS, memory=None)
+    def decode(
+        self, sources: Sequence[Source], processes: int | None = None
+    ) -> Iterator[tuple[Outcome, Features | None]]:
+        """The same for files, decoded by processes of their own, by default one per core."""
+        options = DecoderOptions(min(len(sources), processes or cpu_cores()), TIMEOUT_SECONDS, memory=None)
         with (
             closing(DecoderServer()) as server,
             closing(Decoders(server.connect(), self._extractor, options)) as decoders,
         ):
             waiting = iter(sources)
-            for source in islice(waiting, decoders.capacity):
+            given = 0
+            while given < decoders.capacity and (source := next(waiting, None)):
                 list(decoders.add(source))
+                given += 1
             while decoders.unfinished:
                 channels = readable(decoders.channels, 0.0)
                 if not channels and not self._pipeline.settle(more_to_come=True):

@@ -1,10 +1,11 @@
 """Who gets which source, and what a crash means: pure decisions, without processes, clocks or transports.
 
-Events come in (`add`, `ready`, `outcome`, `death`), actions go out (`Give`, `Restart`, `Fail`, `Abort`). The driver
-runs one over its device workers, each device worker one over its decoders.
+Events come in (`add`, `ready`, `computed`, `outcome`, `death`, `loss`), actions go out (`Give`, `Flush`, `Restart`,
+`Fail`, `Abort`). The driver runs one over its device workers, each device worker one over its decoders.
 
 A member that crashes takes nothing with it but time. What may have crashed it becomes a suspect and is tried once more,
-alone on a member; if that crashes as well, only this source fails.
+alone on a member; if that crashes as well, only this source fails. What was computed but not stored yet, and all that a
+lost member held, is simply given again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 
 from torch_zoo.utils.types import Source
 
-IDLE_DEATHS = 3  # crashes of members that held no source before the run is given up
+IDLE_DEATHS = 3  # crashes of members that were at work on no source before the run is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,15 @@ class Give:
 
 
 @dataclass(frozen=True, slots=True)
+class Flush:
+    """This member has computed all it holds, and gets nothing more before it has stored that."""
+
+    member: int
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
-    """Start this member again; its crash left work."""
+    """Start this member again; its end left work."""
 
     member: int
 
@@ -49,15 +57,21 @@ class Abort:
     reason: str
 
 
-Action = Give | Restart | Fail | Abort
+Action = Give | Flush | Restart | Fail | Abort
 
 
 @dataclass(slots=True)
 class _Member:
     room: int = 0  # sources it can take
     leases: dict[str, Source] = field(default_factory=dict)  # by name, in the order they were given
+    computed: dict[str, Source] = field(default_factory=dict)  # leased as well, but only their outcome is missing
     alone: bool = False  # holds a suspect and gets nothing else
+    flushing: bool = False  # has been asked to store what it computed
     dead: bool = False
+
+    @property
+    def held(self) -> list[Source]:
+        return [*self.computed.values(), *self.leases.values()]
 
 
 class Scheduler:
@@ -77,7 +91,7 @@ class Scheduler:
     @property
     def unfinished(self) -> bool:
         """Is any source waiting or leased?"""
-        return bool(self._waiting or self._suspects or any(each.leases for each in self._members.values()))
+        return bool(self._waiting or self._suspects or any(each.held for each in self._members.values()))
 
     @property
     def waiting(self) -> int:
@@ -86,7 +100,7 @@ class Scheduler:
 
     def leases(self, member: int) -> list[Source]:
         """What a member holds, oldest first."""
-        return list(self._members[member].leases.values()) if member in self._members else []
+        return self._members[member].held if member in self._members else []
 
     def add(self, sources: Iterable[Source]) -> list[Action]:
         """More work. Names are unique among unfinished sources."""
@@ -100,11 +114,28 @@ class Scheduler:
         each.room += room
         return list(self._assign())
 
+    def computed(self, member: int, source: Source) -> list[Action]:
+        """A member has features of a source that are not stored yet; their outcome follows when they are."""
+        each = self._members[member]
+        each.computed[source.name] = each.leases.pop(source.name)
+        each.alone = False
+        return list(self._assign())
+
     def outcome(self, member: int, source: Source) -> list[Action]:
         """A member is done with a source, well or not."""
         each = self._members[member]
-        del each.leases[source.name]
-        each.alone = False
+        if not each.computed.pop(source.name, None):
+            del each.leases[source.name]
+            each.alone = False
+        each.flushing = each.flushing and bool(each.computed)
+        return list(self._assign())
+
+    def loss(self, member: int) -> list[Action]:
+        """A member is gone, and none of its sources is to blame, e.g. with the machine it ran on."""
+        each = self._members.setdefault(member, _Member())
+        again = self._suspects if each.alone else self._waiting
+        again.extendleft(reversed(each.held))
+        self._members[member] = _Member(dead=True)
         return list(self._assign())
 
     def death(self, member: int, reason: str) -> list[Action]:
@@ -119,6 +150,7 @@ class Scheduler:
         else:
             self._suspects.extend(held[:1])
             self._waiting.extendleft(reversed(held[1:]))
+        self._waiting.extendleft(reversed(each.computed.values()))
         self._members[member] = _Member(dead=True)
         if not held:
             self._idle_deaths += 1
@@ -127,20 +159,31 @@ class Scheduler:
         return [*failed, *self._assign()]
 
     def _assign(self) -> Iterator[Action]:
+        while given := self._give():
+            yield given
         for member, each in self._members.items():
-            while each.room and not each.alone:
-                if self._suspects and not each.leases:
-                    each.alone = True
-                    source = self._suspects.popleft()
-                elif self._waiting:
-                    source = self._waiting.popleft()
-                else:
-                    break
-                each.room -= 1
-                each.leases[source.name] = source
-                yield Give(member, source)
+            if each.computed and not each.leases and not each.flushing:
+                each.flushing = True
+                yield Flush(member)
         if self._waiting or self._suspects:
             for member, each in self._members.items():
                 if each.dead:
                     each.dead = False
                     yield Restart(member)
+
+    def _give(self) -> Give | None:
+        """Lease a source to the member with room that has the fewest."""
+        for member, each in sorted(self._members.items(), key=lambda entry: len(entry[1].leases)):
+            if not each.room or each.alone:
+                continue
+            if self._suspects and not each.held:
+                each.alone = True
+                source = self._suspects.popleft()
+            elif self._waiting:
+                source = self._waiting.popleft()
+            else:
+                continue
+            each.room -= 1
+            each.leases[source.name] = source
+            return Give(member, source)
+        return None

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines.channel import Channel, readable
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders, Found
+from torch_zoo.utils.engines.outbox import Outbox
 from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Event, Pipeline
 from torch_zoo.utils.processes import end_with_parent
 from torch_zoo.utils.types import Extractor, Sink, Source, Stage, UsageError, Windows
@@ -44,6 +45,11 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """Driver to worker: there is nothing else to do now; store what is buffered."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerFailed:
     """Worker to driver: this worker could not be built, or can't go on."""
 
@@ -61,15 +67,17 @@ class WorkerConfig:
     threads: int  # for the network, on a CPU
     decoders: DecoderOptions
     batch_size: int | None
-    driver: int  # process id
+    driver: int  # id of the process that starts it
 
 
-def main(config: WorkerConfig, driver: Channel, server: Channel, token: str) -> None:
+def main(descriptor: int) -> NoReturn:
     """Entry of the process. The driver ends it with None, SIGTERM, or by closing the channel."""
+    driver = Channel.from_descriptor(descriptor)
+    (config, token), server = driver.receive()
     end_with_parent(config.driver)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        DeviceWorker(config, driver, server, token).run()
+        DeviceWorker(config, driver, Channel.from_descriptor(server), token).run()
     except UsageError as error:
         driver.send(WorkerFailed(str(error), usage=True))
     except (EOFError, ConnectionError):
@@ -95,6 +103,7 @@ class DeviceWorker:
         self._driver = driver
         self._token = token
         self._decoders = Decoders(server, config.extractor, config.decoders)
+        self._outbox = Outbox(config.sink, driver.send)
         self._committed = False  # outputs may be written
         self._last = False  # the driver has no more sources
 
@@ -102,7 +111,7 @@ class DeviceWorker:
         self._request(self._decoders.capacity)
         stages, early = self._load()
         self._pipeline = Pipeline(
-            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._driver.send
+            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._outbox.add
         )
         self._driver.send(Loaded())
         while not self._committed:
@@ -115,6 +124,7 @@ class DeviceWorker:
                 self._receive_all(LONG_SECONDS if self._pipeline.busy else None)
         while self._pipeline.settle(more_to_come=False):
             pass
+        self._outbox.flush()
         self._decoders.close()
 
     def _load(self) -> tuple[Sequence[Stage], list[Found]]:
@@ -165,9 +175,13 @@ class DeviceWorker:
         """Take a message of the driver."""
         message = self._driver.receive()
         if isinstance(message, Source):
+            capacity = self._decoders.capacity
             yield from self._decoders.add(message)
+            self._request(self._decoders.capacity - capacity)
         elif isinstance(message, Committed):
             self._committed = True
+        elif isinstance(message, Store):
+            self._outbox.flush()
         else:
             self._last = True
 
@@ -177,4 +191,5 @@ class DeviceWorker:
             self._request(1)
 
     def _request(self, number: int) -> None:
-        self._driver.send(SourceRequest(number))
+        if number:
+            self._driver.send(SourceRequest(number))

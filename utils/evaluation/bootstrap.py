@@ -54,7 +54,7 @@ def resampled(scores: np.ndarray, positive: np.ndarray, counts: np.ndarray) -> t
 
     Args:
         scores: (n,) of the class.
-        positive: (n,) is the clip of that class?
+        positive: (n,) is the clip of that class? At least one is.
         counts: (n, resamples), how many times each clip was drawn.
     """
     from scipy.sparse import csr_array  # type: ignore[import-untyped]

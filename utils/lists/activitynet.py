@@ -21,6 +21,7 @@ from torch_zoo.utils.lists.clips import LABEL, SPLIT, VIDEO_ID, Clip
 from torch_zoo.utils.lists.text import open_list
 from torch_zoo.utils.lists.times import LONGEST_SECONDS
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def clips(path: str) -> Iterator[tuple[str, Clip]]:
     """
     unusable = []
     for video, entry in _videos(path).items():
-        where = f"{path}, {video}"
+        where = f"{without_secrets(path)}, {video}"
         if os.path.basename(video) != video or "\0" in video or not video:
             raise UsageError(f"{where}: an id is the name of a video's file without its suffix")
         columns, segments = _split(entry), _segments(entry, where)
@@ -59,7 +60,7 @@ def clips(path: str) -> Iterator[tuple[str, Clip]]:
             number = f"_{repeated[name]}" if repeated[name] > 1 else ""
             yield where, Clip(name + number, video, start, end, {VIDEO_ID: video, **columns, **said})
     if unusable:
-        log.warning("%d segments without a length are left out, e.g. %s", len(unusable), unusable[0])
+        log.warning("segments without a length, left out: %d, e.g. %s", len(unusable), unusable[0])
 
 
 def _videos(path: str) -> dict[str, Any]:
@@ -67,11 +68,11 @@ def _videos(path: str) -> dict[str, Any]:
         try:
             content = json.load(file)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path}: not JSON: {error}") from error
+            raise UsageError(f"{without_secrets(path)}: not JSON: {error}") from error
     match content:
         case {"database": dict(videos)} | dict(videos):
             return videos
-    raise UsageError(f"{path}: not a list of videos, {{id: {{...}}}}, as in ActivityNet")
+    raise UsageError(f"{without_secrets(path)}: not a list of videos, {{id: {{...}}}}, as in ActivityNet")
 
 
 def _split(entry: Any) -> dict[str, str]:
@@ -99,6 +100,6 @@ def _annotation(annotation: Any, where: str) -> Segment:
 
 def _times(pair: Any, where: str) -> tuple[float, float]:
     match pair:
-        case [int() | float() as start, int() | float() as end] if max(abs(start), abs(end)) <= LONGEST_SECONDS:
+        case [int() | float() as start, int() | float() as end] if all(abs(time) <= LONGEST_SECONDS for time in pair):
             return float(start), float(end)
     raise UsageError(f"{where}: {str(pair)[:80]} is not a segment, [start, end] in seconds")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from torch_zoo.utils import naming
 from torch_zoo.utils.lists.clips import VIDEO_ID, Clip, youtube_id
-from torch_zoo.utils.lists.text import fields_of, read_rows
+from torch_zoo.utils.lists.text import fields_of, in_line, read_rows
 from torch_zoo.utils.lists.times import checked, seconds
 
 LABELS = "positive_labels"  # machine ids, e.g. /m/03v3yw,/m/0k4j
@@ -25,7 +25,7 @@ def recognizes(beginning: str) -> bool:
 def clips(path: str) -> Iterator[tuple[str, Clip]]:
     """Where each clip is named, and the clip. Raises UsageError."""
     for line, fields in read_rows(path, comments=True):
-        where = f"{path}, line {line}"
+        where = in_line(path, line)
         video, first, last, labels = fields_of(where, fields, "YTID", "start_seconds", "end_seconds", LABELS)
         start, end = checked(seconds(first, where), seconds(last, where), where)
         columns = {VIDEO_ID: youtube_id(video, where), LABELS: labels}

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import basename, splitext
 
 from torch_zoo.utils import naming, storage
 from torch_zoo.utils.types import Source, UsageError
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
 VIDEO_ID, LABEL, SPLIT = "video_id", "label", "split"  # columns that lists of datasets have in common
 PREFIX = "v_"  # of ActivityNet's files, and of the ids in some of its lists
 PREFERRED = ".mp4"  # of several files of one stem
+WHOLE = 7  # names from this form on are those of whole videos, the others of files that are cut to the clip
 
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 
@@ -31,18 +34,14 @@ class Clip:
     columns: Mapping[str, str]  # what else the list says of it
 
 
-def stems(clip: Clip) -> list[tuple[str, bool]]:
-    """The stems that its file may have, the likeliest first, and is such a file cut to the clip?"""
-    whole = (clip.video, PREFIX + clip.video, clip.video.removeprefix(PREFIX))
-    if clip.end is None:
-        return [(stem, False) for stem in whole]
-    starts, ends = _spellings(clip.start), _spellings(clip.end)
-    cut = (
-        clip.name,
-        *(f"{clip.video}_{start}" for start in starts),
-        *(f"{clip.video}_{start}_{end}" for start, end in zip(starts, ends, strict=True)),
-    )
-    return [*((stem, True) for stem in cut), *((stem, False) for stem in whole)]
+def stems(clip: Clip) -> Iterator[tuple[int, str]]:
+    """The stems that its file may have, the likeliest first, numbered by their form: see WHOLE."""
+    if clip.end is not None:
+        yield 0, clip.name
+        starts, ends = _spellings(clip.start), _spellings(clip.end)
+        yield from enumerate((f"{clip.video}_{start}" for start in starts), 1)
+        yield from enumerate((f"{clip.video}_{start}_{end}" for start, end in zip(starts, ends, strict=True)), 4)
+    yield from enumerate((clip.video, PREFIX + clip.video, clip.video.removeprefix(PREFIX)), WHOLE)
 
 
 def _spellings(seconds: float) -> tuple[str, str, str]:
@@ -58,38 +57,28 @@ def locate(clips: Sequence[Clip], folder: str, files: Iterable[str]) -> list[tup
     """
     by_stem: dict[str, list[str]] = defaultdict(list)
     for file in files:
-        by_stem[naming.stem(file)].append(file)
-    found = [_present(clip, by_stem) for clip in clips]
-    usual = next((place for place in found if place is not None), None)
+        by_stem[splitext(basename(file))[0]].append(file)
+    found = [next((each for each in stems(clip) if each[1] in by_stem), None) for clip in clips]
+    usual = next((form for form, _ in filter(None, found)), 0)
     located, ambiguous = [], []
-    for clip, place in zip(clips, found, strict=True):
-        stem, cut = _candidate(clip, usual if place is None else place)
+    for clip, there in zip(clips, found, strict=True):
+        form, stem = there or next(each for each in stems(clip) if each[0] >= usual)
         present = sorted(by_stem.get(stem, ()), key=lambda file: (not file.endswith(PREFERRED), file))
         if len(present) > 1:
             ambiguous.append(present)
         path = present[0] if present else storage.join(folder, stem + PREFERRED)
-        segment = (0.0, None) if cut else (clip.start, clip.end)
-        missing = "" if present else _missing(clip, folder)
-        located.append((Source(path, clip.name, *segment, clip.columns), missing))
+        start, end = (clip.start, clip.end) if form >= WHOLE else (0.0, None)
+        located.append((Source(path, clip.name, start, end, clip.columns), "" if present else _missing(clip, folder)))
     if ambiguous:
         first, second, *_ = ambiguous[0]
-        log.warning("%d clips have several files, and one is taken: e.g. %s, not %s", len(ambiguous), first, second)
+        log.warning("clips with several files: %d, e.g. %s is taken, not %s", len(ambiguous), first, second)
     return located
 
 
-def _present(clip: Clip, by_stem: Mapping[str, object]) -> int | None:
-    """Which of its stems is there, counted from the last one; None if none is."""
-    candidates = stems(clip)
-    return next((place - len(candidates) for place, (stem, _) in enumerate(candidates) if stem in by_stem), None)
-
-
-def _candidate(clip: Clip, place: int | None) -> tuple[str, bool]:
-    candidates = stems(clip)
-    return candidates[0 if place is None else max(place, -len(candidates))]
-
-
 def _missing(clip: Clip, folder: str) -> str:
-    return f"no {' or '.join(f'{stem}.*' for stem in dict.fromkeys((clip.name, clip.video)))} in {folder}"
+    return (
+        f"no {' or '.join(f'{stem}.*' for stem in dict.fromkeys((clip.name, clip.video)))} in {without_secrets(folder)}"
+    )
 
 
 def youtube_id(text: str, where: str) -> str:

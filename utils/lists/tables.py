@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import PurePath
 
 from torch_zoo.utils import naming
-from torch_zoo.utils.lists.text import read_rows
+from torch_zoo.utils.lists.text import in_line, read_rows
 from torch_zoo.utils.lists.times import segment
 from torch_zoo.utils.types import Source, UsageError
+from torch_zoo.utils.urls import is_url, split_url, without_secrets
 
 COLUMNS = ("path", "start", "end", "name", "error")  # of a list, and of one of failures; others go to the sink
 DELIMITERS = {".csv": ",", ".tsv": "\t"}  # by suffix
@@ -22,7 +23,7 @@ MISTAKEN = {  # what other tables call our columns
 
 def delimiter(path: str) -> str | None:
     """That of a table, by its suffix; None for other files."""
-    return DELIMITERS.get(Path(path).suffix.lower())
+    return DELIMITERS.get(PurePath(split_url(path)[1] if is_url(path) else path).suffix.lower())
 
 
 def sources(path: str) -> Iterator[tuple[int, Source]]:
@@ -33,11 +34,11 @@ def sources(path: str) -> Iterator[tuple[int, Source]]:
             columns = _header(path, line, fields)
         elif len(fields) > len(columns):
             raise UsageError(
-                f"{path}, line {line}: {len(fields)} fields in {len(columns)} columns; put quotes around a field that "
-                "holds the delimiter"
+                f"{in_line(path, line)}: {len(fields)} fields, more than there are columns ({len(columns)}); put "
+                "quotes around a field that holds the delimiter"
             )
         else:
-            yield line, _source(dict(zip(columns, fields, strict=False)), f"{path}, line {line}")
+            yield line, _source(dict(zip(columns, fields, strict=False)), in_line(path, line))
     if columns is None:
         _header(path, 1, [])
 
@@ -45,14 +46,14 @@ def sources(path: str) -> Iterator[tuple[int, Source]]:
 def _header(path: str, line: int, columns: list[str]) -> list[str]:
     for column, others in MISTAKEN.items():
         if column not in columns and (named := next((each for each in columns if _means(each, column, others)), "")):
-            raise UsageError(f"{path}, line {line}: the column {named} must be called {column}")
+            raise UsageError(f"{in_line(path, line)}: the column {named} must be called {column}")
     if "path" not in columns:
         raise UsageError(
-            f"{path}: the first line must name the columns: path[,start,end,name], or the file be one of a dataset "
-            "that docs/lists.md names"
+            f"{without_secrets(path)}: the first line must name the columns: path[,start,end,name]; of "
+            "datasets' own lists, those in docs/lists.md are known"
         )
     if repeated := next((column for column in columns if columns.count(column) > 1), ""):
-        raise UsageError(f"{path}, line {line}: two columns are called {repeated}")
+        raise UsageError(f"{in_line(path, line)}: two columns are called {repeated}")
     return columns
 
 
@@ -61,7 +62,7 @@ def _means(named: str, column: str, others: tuple[str, ...]) -> bool:
 
 
 def _source(row: Mapping[str, str], where: str) -> Source:
-    file = row["path"]
+    file = row.get("path", "")
     if not file:
         raise UsageError(f"{where}: no path")
     start, end = segment(row.get("start", ""), row.get("end", ""), where)

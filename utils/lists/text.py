@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.types import UsageError
-from torch_zoo.utils.urls import is_url, local
+from torch_zoo.utils.urls import is_url, local, without_secrets
 
 BEGINNING = 4096  # characters
 
@@ -43,8 +42,13 @@ def read_rows(path: str, delimiter: str = ",", *, comments: bool = False) -> Ite
                 line = rows.line_num + 1
         except csv.Error as error:
             raise UsageError(
-                f"{path}, line {line}: {error}; close every quotation mark, and double it within a quoted field"
+                f"{in_line(path, line)}: {error}; close every quotation mark, and double it within a quoted field"
             ) from error
+
+
+def in_line(path: str, line: int) -> str:
+    """How messages call a line of a list."""
+    return f"{without_secrets(path)}, line {line}"
 
 
 def fields_of(where: str, fields: list[str], *names: str) -> list[str]:
@@ -75,4 +79,4 @@ def open_list(path: str, newline: str | None = None) -> Iterator[TextIO]:
 
 def _check_text(path: str, line: int, *texts: str) -> None:
     if any("\0" in text for text in texts):
-        raise UsageError(f"file_with_video_paths={path}, line {line}: not a text file of paths (it has a NUL byte)")
+        raise UsageError(f"file_with_video_paths={in_line(path, line)}: not a text file of paths (it has a NUL byte)")

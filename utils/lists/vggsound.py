@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch_zoo.utils.lists.clips import LABEL, SPLIT, VIDEO_ID, Clip, youtube_id
-from torch_zoo.utils.lists.text import fields_of, read_rows
+from torch_zoo.utils.lists.text import fields_of, in_line, read_rows
 from torch_zoo.utils.types import UsageError
 
 CLIP_SECONDS = 10.0
 
-_VIDEOS = re.compile(r"[\w-]{11},\d+,.+,\w+\r?$", re.ASCII | re.MULTILINE)
+_VIDEOS = re.compile(r'[\w-]{11},\d+,"?[A-Za-z].*,[A-Za-z]+\r?$', re.ASCII | re.MULTILINE)
 _CLIPS = re.compile(r"[\w-]{11}_\d{6}\.\w+,", re.ASCII)
 _NAME = re.compile(r"[\w-]{11}_\d{6}", re.ASCII)
 _START = re.compile(r"\d{1,6}", re.ASCII)
@@ -51,14 +51,15 @@ def rows(path: str) -> Iterator[Row]:
     width = 0
     for line, fields in read_rows(path):
         width = width or len(fields)
-        yield (_row_of_video if width == 4 else _row_of_clip)(line, fields, f"{path}, line {line}")
+        yield (_row_of_video if width == 4 else _row_of_clip)(line, fields, in_line(path, line))
 
 
 def clips(path: str) -> Iterator[tuple[str, Clip]]:
     """Where each clip is named, and the clip. Raises UsageError."""
     for row in rows(path):
         columns = {VIDEO_ID: row.video, LABEL: row.label} | ({SPLIT: row.split} if row.split else {})
-        yield f"{path}, line {row.line}", Clip(row.name, row.video, row.start, row.start + CLIP_SECONDS, columns)
+        clip = Clip(row.name, row.video, row.start, row.start + CLIP_SECONDS, columns)
+        yield in_line(path, row.line), clip
 
 
 def _row_of_video(line: int, fields: list[str], where: str) -> Row:

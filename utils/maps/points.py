@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from torch_zoo.utils.sinks.merging import open_table
+from torch_zoo.utils.sinks.parquet import open_table
 from torch_zoo.utils.types import UsageError
 
 Projection = Literal["pca", "umap"]
@@ -34,7 +34,7 @@ def read_points(path: Path, projection: Projection = "pca", column: str = "") ->
     """
     import pyarrow as pa
 
-    with open_table(path) as file:
+    with open_table(str(path)) as file:
         available = [field.name for field in file.schema_arrow if pa.types.is_fixed_size_list(field.type)]
         if not available or (column and column not in available):
             listed = ", ".join(available) or "none"

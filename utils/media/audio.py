@@ -7,7 +7,6 @@ in two steps (ffmpeg to WAV, then features).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torch_zoo.utils.media.audio_stream import TimedBlocks, open_container
 from torch_zoo.utils.media.ffmpeg_cli import open_program
 from torch_zoo.utils.media.files import check_readable
 from torch_zoo.utils.media.kept_files import MARK, keep_file
+from torch_zoo.utils.media.opening import Media, open_media
 from torch_zoo.utils.types import MediaError, Source
 
 Decoder = Literal["auto", "pyav", "soundfile", "ffmpeg"]
@@ -49,14 +49,25 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
 
     `auto` uses soundfile for PCM in WAV and FLAC, and PyAV (FFmpeg's libraries) otherwise; `ffmpeg` is the program.
     """
-    check_readable(source.path)
-    if decoder == "auto":
-        decoder = "soundfile" if _suits_soundfile(source.path) else "pyav"
-    reader = {"soundfile": _open_sound_file, "pyav": open_container, "ffmpeg": open_program}[decoder]
-    with reader(source.path, source.start) as (rate, timed):
+    with open_media(source, as_file=decoder == "ffmpeg") as media, _read(media, source.start, decoder) as (rate, timed):
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise MediaError(f"its sampling rate is {rate} Hz; it must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz")
         yield Audio(rate, _assemble(_cut(timed, rate, source), rate * BLOCK_SECONDS))
+
+
+@contextmanager
+def _read(media: Media, start: float, decoder: Decoder) -> Iterator[tuple[int, TimedBlocks]]:
+    check_readable(media)
+    if decoder == "auto":
+        decoder = "soundfile" if _suits_soundfile(media) else "pyav"
+    if decoder == "ffmpeg":
+        reading = open_program(media, start)
+    elif decoder == "soundfile":
+        reading = _open_sound_file(media, start)
+    else:
+        reading = open_container(media.location, start)
+    with reading as read:
+        yield read
 
 
 def mono(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -132,11 +143,11 @@ def _assemble(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield np.concatenate(parts, axis=1)
 
 
-def _suits_soundfile(path: str) -> bool:
-    if not path.lower().endswith((".wav", ".flac")):
+def _suits_soundfile(media: Media) -> bool:
+    if media.streamed or not media.name.lower().endswith((".wav", ".flac")):
         return False
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(media.location) as file:
             known = file.format in SOUND_FILE_FORMATS and file.subtype in SOUND_FILE_CODECS
             return known and 0 < file.frames < UNKNOWN_FRAMES
     except soundfile.LibsndfileError:
@@ -144,13 +155,13 @@ def _suits_soundfile(path: str) -> bool:
 
 
 @contextmanager
-def _open_sound_file(path: str, start: float) -> Iterator[tuple[int, TimedBlocks]]:
+def _open_sound_file(media: Media, start: float) -> Iterator[tuple[int, TimedBlocks]]:
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(media.location)
     except soundfile.LibsndfileError as error:
         raise MediaError(f"not an audio file, or damaged ({error.error_string})") from error
     with file:
-        unfinished = file.frames == 0 and os.path.getsize(path) > HEADER_BYTES
+        unfinished = file.frames == 0 and media.size > HEADER_BYTES
         if unfinished or file.frames == UNKNOWN_FRAMES:
             raise MediaError("its header does not state the number of samples; use decoder=pyav")
         yield file.samplerate, _sound_file_blocks(file, min(round(start * file.samplerate), file.frames))

@@ -37,7 +37,7 @@ def open_container(
         yield _AudioStream(container).open(start)
 
 
-def check_end(path: str, end: float) -> None:
+def check_end(path: str | IO[bytes], end: float) -> None:
     """Raise MediaError if the container at `path` announces audio after `end` s."""
     with suppress(FFmpegError), av.open(location(path), metadata_errors="ignore") as container:
         _AudioStream(container).check_end(end)

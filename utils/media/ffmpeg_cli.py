@@ -14,6 +14,7 @@ from functools import partial
 from typing import IO, Any
 
 from torch_zoo.utils.media.audio_stream import TimedBlocks, check_end, open_container
+from torch_zoo.utils.media.opening import Media
 from torch_zoo.utils.media.streams import location
 from torch_zoo.utils.processes import end_with_parent
 from torch_zoo.utils.types import MediaError
@@ -35,7 +36,7 @@ class Program:
 
 
 @contextmanager
-def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBlocks]]:
+def open_program(media: Media, start: float = 0.0) -> Iterator[tuple[int, TimedBlocks]]:
     """Rate and blocks of the default audio stream, always from its start. Raises MediaError, here or while reading.
 
     (In a transport stream whose audio starts after the video, ffmpeg's time 0 is the start of the audio.)
@@ -44,12 +45,12 @@ def open_program(path: str, start: float = 0.0) -> Iterator[tuple[int, TimedBloc
 
     fill_gaps = "aresample=async=1:first_pts=0"  # with silence, also before a late start
     options = {"format": "au", "acodec": "pcm_s16be", "af": fill_gaps, "loglevel": "error"}
-    output = ffmpeg.input(location(path)).output("pipe:", **options, vn=None, xerror=None)
+    output = ffmpeg.input(location(media.path)).output("pipe:", **options, vn=None, xerror=None)
     with (
         running(output) as process,
         open_container(process.stdout, container_format="au") as (rate, blocks),
     ):
-        yield rate, _until_exit(path, rate, blocks, process)
+        yield rate, _until_exit(media, rate, blocks, process)
 
 
 @contextmanager
@@ -89,13 +90,13 @@ def ffmpeg_program() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def _until_exit(path: str, rate: int, blocks: TimedBlocks, process: Program) -> TimedBlocks:
+def _until_exit(media: Media, rate: int, blocks: TimedBlocks, process: Program) -> TimedBlocks:
     stop = 0
     for position, block in blocks:
         yield position, block
         stop = position + block.shape[1]
     process.check_exit()
-    check_end(path, stop / rate)  # the program silently accepts truncated files
+    check_end(media.location, stop / rate)  # the program silently accepts truncated files
 
 
 def _failure(process: subprocess.Popen[bytes], errors: IO[bytes], error: MediaError) -> MediaError:

@@ -9,7 +9,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from torch_zoo.utils.media.streams import format_name, play_start
+from torch_zoo.utils.media.streams import format_name, play_start, reopened
 from torch_zoo.utils.types import MediaError
 
 # Containers that state the duration of each stream; for others FFmpeg estimates it from the bit rate.
@@ -72,7 +72,7 @@ def _last_end(container: Any) -> Fraction:
     """The end of the last packet of any stream, s; reads the file again, without decoding."""
     last = Fraction(0)
     try:
-        with av.open(container.name, metadata_errors="ignore") as again:
+        with reopened(container) as again:
             for packet in again.demux():
                 if packet.pts is not None:
                     last = max(last, (packet.pts + (packet.duration or 0)) * packet.time_base)

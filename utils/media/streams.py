@@ -11,6 +11,7 @@ import av
 from av.error import FFmpegError
 from av.stream import Discard, Disposition
 
+from torch_zoo.utils.storage import is_url
 from torch_zoo.utils.types import MediaError
 
 NEW_CLOCK_SECONDS = 10.0  # a longer jump of the timestamps in a transport stream is a clock discontinuity, not a gap
@@ -19,7 +20,7 @@ COVER_IMAGES = Disposition.attached_pic | Disposition.timed_thumbnails  # not pl
 
 def location(path: str | IO[bytes]) -> str | IO[bytes]:
     """`path` as FFmpeg expects it; otherwise, it would take the 12 in "12:30.mp4" for a protocol."""
-    return f"file:{path}" if isinstance(path, str) and "://" not in path else path
+    return f"file:{path}" if isinstance(path, str) and not is_url(path) else path
 
 
 @contextmanager
@@ -31,6 +32,11 @@ def open_file(path: str | IO[bytes], container_format: str | None = None) -> Ite
         raise MediaError(f"not a media file, or damaged at its start ({error.strerror})") from error
     with container:
         yield container
+
+
+def reopened(container: Any) -> Any:
+    """The same file in another container, at its start. Raises FFmpegError."""
+    return av.open(container.file.file.again() if container.file else container.name, metadata_errors="ignore")
 
 
 def format_name(container: Any) -> str:

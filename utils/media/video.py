@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.opening import Media, open_media
 from torch_zoo.utils.media.streams import open_file
 from torch_zoo.utils.media.video_reencoding import reencoded
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame, Transform, VideoStream
@@ -57,14 +58,12 @@ def open_video(
         transform: applied to the RGB image of each frame that is converted.
         keep: where to save the .mp4 of `reencode`.
     """
-    check_readable(source.path)
     rate = None if fps is None else Fraction(fps).limit_denominator(LARGEST_TERM)
-    opened: AbstractContextManager[VideoStream]
-    if rate is not None and fps_method == "reencode":
-        opened = reencoded(source, rate, threads, keep)
-    else:
-        opened = _opened(source.path, threads)
-    with opened as stream:
+    reencodes = rate is not None and fps_method == "reencode"
+    with (
+        open_media(source, as_file=reencodes) as media,
+        _opened(media, source, rate if reencodes else None, threads, keep) as stream,
+    ):
         frames = stream.frames(source.start, color_matrix, transform)
         if rate is not None and fps_method == "select":
             frames = resample_frames(frames, rate)
@@ -120,6 +119,13 @@ def _trim(frames: Iterable[Frame], source: Source) -> Iterator[Frame]:
 
 
 @contextmanager
-def _opened(path: str, threads: int) -> Iterator[VideoStream]:
-    with open_file(path) as container:
-        yield VideoStream(container, threads)
+def _opened(
+    media: Media, source: Source, reencode: Fraction | None, threads: int, keep: Path | None
+) -> Iterator[VideoStream]:
+    check_readable(media)
+    if reencode is not None:
+        with reencoded(media, source, reencode, threads, keep) as stream:
+            yield stream
+    else:
+        with open_file(media.location) as container:
+            yield VideoStream(container, threads)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import logging
 import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
-from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils import storage
 from torch_zoo.utils.lists.tables import COLUMNS
-from torch_zoo.utils.naming import without_secrets
 from torch_zoo.utils.types import Outcome
+from torch_zoo.utils.urls import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -19,37 +20,46 @@ FILE_NAME = "failures.csv"
 UNDECODABLE = "surrogateescape"  # file names may hold any bytes
 
 
-def update(folder: Path, tried: Collection[str], failed: Sequence[Outcome]) -> Path:
+def update(folder: str, tried: Collection[str], failed: Sequence[Outcome]) -> str:
     """List `failed` in place of the sources named in `tried`; returns the file, which is deleted where none is left.
 
     Raises OSError, also if the folder has been deleted.
     """
-    file = folder / FILE_NAME
+    file = storage.join(folder, FILE_NAME)
     rows = [row for row in _read(file) if row["name"] not in tried]
     rows += [_row(outcome) for outcome in failed]
     if not rows:
-        file.unlink(missing_ok=True)
+        storage.remove(file)
         return file
-    os.stat(folder)
+    if not storage.exists(folder):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
     columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row if column)])
-    with atomic_write(file) as partial, partial.open("w", newline="", encoding="utf-8", errors=UNDECODABLE) as handle:
-        table = csv.DictWriter(handle, columns, extrasaction="ignore")
-        table.writeheader()
-        table.writerows(rows)
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, columns, extrasaction="ignore")
+    table.writeheader()
+    table.writerows(rows)
+    _write(file, text.getvalue().encode(errors=UNDECODABLE))
     return file
 
 
-def _read(file: Path) -> list[dict[str, str]]:
-    if not file.exists():
-        return []
+def _read(file: str) -> list[dict[str, str]]:
     try:
-        with file.open(newline="", encoding="utf-8", errors=UNDECODABLE) as handle:
-            rows = list(csv.DictReader(handle, strict=True))
+        with storage.open_text(file, newline="") as text:
+            rows = list(csv.DictReader(text, strict=True))
+    except FileNotFoundError:
+        return []
     except csv.Error as error:
-        aside = file.replace(file.with_name(f"{FILE_NAME}.damaged"))
+        aside = f"{file}.damaged"
+        with storage.open_read(file) as content:
+            _write(aside, content.read())
         log.warning("%s: not a list of failures (%s), and set aside", aside, error)
         return []
     return [row for row in rows if set(row) >= set(COLUMNS)]
+
+
+def _write(file: str, content: bytes) -> None:
+    with storage.atomic_write(file) as writing:
+        writing.write(content)
 
 
 def _row(outcome: Outcome) -> dict[str, str]:

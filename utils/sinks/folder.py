@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.files import remove_partial
 from torch_zoo.utils.sinks.provenance import Provenance
+from torch_zoo.utils.sinks.record import Record, record_of
 from torch_zoo.utils.sinks.settings import claim_folder
-from torch_zoo.utils.types import Commit, Sink, UsageError, WorkerError
+from torch_zoo.utils.types import Commit, Sink, Source, UsageError, WorkerError
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderSink(Sink):
-    """A sink that stores features in `folder`; `adopt` as in configs/config.yaml."""
+    """A sink that stores features in `folder`, a local path or a URL; `adopt` as in configs/config.yaml."""
 
     folder: str
     adopt: bool = False
@@ -27,8 +29,12 @@ class FolderSink(Sink):
     def open(self, token: str) -> None:
         self.provenance.open(token)
 
+    def flush(self) -> None:
+        self.provenance.flush()
+
     def discard(self, token: str) -> None:
-        remove_partial(Path(self.folder), token)
+        if not storage.is_url(self.folder):  # an object is there as a whole, or not at all
+            remove_partial(Path(storage.local(self.folder)), token)
 
     def finish(self) -> None:
         """Merge the records of what the outputs were made from."""
@@ -39,19 +45,33 @@ class FolderSink(Sink):
             self.provenance.close()
             self.provenance.merge()
         except OSError as error:
-            raise UsageError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
+            raise UsageError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error
         if deleted:
             raise WorkerError(f"{self.folder} was deleted during the run, and what it held is lost")
 
-    def claim(self, settings: Mapping[str, object], overwritten: set[Path], present: Iterable[str]) -> Commit:
-        """`prepare` as to the folder; `present` are the names whose outputs are there. Raises UsageError."""
+    def claim(
+        self,
+        settings: Mapping[str, object],
+        sources: Sequence[Source],
+        overwritten: Set[str],
+        present: Iterable[str],
+        lines: bytes = b"",
+    ) -> Commit:
+        """`prepare` as to the folder; raises UsageError.
+
+        `overwritten` are the files in it that the run will write again, `present` the names of the sources that have
+        outputs there, `lines` what these say of their origins.
+        """
         try:
             self.provenance.merge()  # what a run that was killed left
-            claimed = claim_folder(Path(self.folder), settings, overwritten=overwritten, adopt=self.adopt)
+            claimed = claim_folder(self.folder, settings, self.record, overwritten=overwritten, adopt=self.adopt)
+            self.provenance.learn(lines)
             if self.provenance.is_empty:  # the outputs are of a version that kept no record, or of another tool
                 self.provenance.adopt(present)
+            if not overwritten:
+                self.provenance.ask(sources)
         except OSError as error:
-            raise UsageError(f"{error.filename}: {error.strerror}") from error
+            raise UsageError(f"{error.filename}: {storage.reason(error)}") from error
 
         def commit() -> None:
             claimed()
@@ -61,8 +81,12 @@ class FolderSink(Sink):
         return commit
 
     @cached_property
+    def record(self) -> Record:
+        return record_of(self.folder)
+
+    @cached_property
     def provenance(self) -> Provenance:
-        return Provenance(Path(self.folder))
+        return Provenance(self.folder, self.record)
 
     def __getstate__(self) -> dict[str, object]:
         """The options: a worker's copy opens files of its own."""

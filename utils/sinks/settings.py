@@ -2,98 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import asdict
+from pathlib import Path, PurePath
 
 import yaml
 
-from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.sinks.journal import running
-from torch_zoo.utils.sinks.provenance import JOURNALS, locked
-from torch_zoo.utils.types import AddedSetting, Commit, UsageError
+from torch_zoo.utils import storage
+from torch_zoo.utils.sinks.record import Record
+from torch_zoo.utils.types import AddedSetting, Commit, Extractor, UsageError
 
 FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"
-SUFFIXES = frozenset({".npy", ".pkl", ".tfrecord", ".parquet", ".journal"})  # of files that hold features
+SUFFIXES = frozenset({".npy", ".npz", ".pkl", ".tfrecord", ".parquet", ".h5", ".tar", ".journal"})  # of features
+CSV = "predictions.csv"  # other tables may be lists of the user
 
 # Names and values that older records have.
-RENAMED = {"colours": "color_matrix", "fps_filter": "fps_method"}
+RENAMED = {"colours": "color_matrix", "fps_filter": "fps_method", "layout": "record_fields"}
 RENAMED_VALUES: Mapping[tuple[str, object], str] = {
     ("fps_method", "timestamps"): "select",
     ("fps_method", "ffmpeg"): "reencode",
-    ("layout", "demo"): "embeddings",
+    ("record_fields", "demo"): "embeddings",
 }
 
 
-def claim_folder(folder: Path, settings: Mapping[str, object], *, overwritten: set[Path], adopt: bool) -> Commit:
+def settings_of(extractor: Extractor) -> dict[str, object]:
+    """What is recorded of an extractor: its settings, and their consequence for whoever reads the features."""
+    timing = extractor.timing and asdict(extractor.timing)
+    return {**extractor.settings, "timing": AddedSetting(timing, before=timing)}
+
+
+def claim_folder(
+    folder: str, settings: Mapping[str, object], record: Record, *, overwritten: Set[str], adopt: bool
+) -> Commit:
     """May `folder` become one of `settings`? Raises UsageError if it has features of others that would stay.
 
-    `adopt` says that features without a record were made with these settings. What it returns makes it so: features of
-    others are removed at once, so that an interrupted run leaves no mixture.
+    `overwritten` are the files in it that will be written again; `adopt` says that features without a record were made
+    with these settings. What it returns makes it so: features of others are removed at once, so that an interrupted run
+    leaves no mixture. Where nothing can be locked, of two runs that begin together the later one stays.
     """
-    record = folder / FILE_NAME
-    found = _read(record)
-    different = _differences(record, found, settings)
+    file = storage.join(folder, FILE_NAME)
+    found = _read(file)
+    different = _differences(file, found, settings)
     stale = _outputs(folder) if different or (found is None and not adopt) else set()
     if kept := stale - overwritten:
         raise UsageError(_refusal(folder, different, min(kept)))
-    if different and running(folder, JOURNALS):
-        raise UsageError(f"{folder}: another run is writing features with {different}; choose another output_path")
+    if different and (occupied := record.occupied(overwriting=bool(overwritten))):
+        raise UsageError(f"{folder}: {occupied} with {different}; choose another output_path")
     with _writing_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        if not storage.is_url(folder):
+            Path(storage.local(folder)).mkdir(parents=True, exist_ok=True)
 
     def commit() -> None:
-        with _writing_to(folder), locked(folder):
-            now = _read(record)
-            if now != found and (theirs := _differences(record, now, settings)):
-                raise UsageError(f"{folder}: another run began there with {theirs}; choose another output_path")
-            for path in stale:
-                path.unlink(missing_ok=True)
+        with _writing_to(folder), record.locked():
+            now = _read(file)
+            if now != found:
+                _refuse_others(folder, _differences(file, now, settings))
+            for name in stale:
+                storage.remove(storage.join(folder, name))
             if different or now is None:
-                with atomic_write(record) as partial:
-                    partial.write_text(HEADER + yaml.safe_dump(_plain(settings), sort_keys=False))
+                content = (HEADER + yaml.safe_dump(_plain(settings), sort_keys=False)).encode()
+                with storage.atomic_write(file) as writing:
+                    writing.write(content)
+                if (now := _read(file)) != content:
+                    _refuse_others(folder, _differences(file, now, settings))
 
     return commit
 
 
+def _refuse_others(folder: str, theirs: str) -> None:
+    if theirs:
+        raise UsageError(f"{folder}: another run began there with {theirs}; choose another output_path")
+
+
 @contextmanager
-def _writing_to(folder: Path) -> Iterator[None]:
+def _writing_to(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"output_path: cannot write to {folder} ({error.strerror})") from error
+        raise UsageError(f"output_path: cannot write to {folder} ({storage.reason(error)})") from error
 
 
-def _refusal(folder: Path, different: str, example: Path) -> str:
+def _refusal(folder: str, different: str, example: str) -> str:
     if different:
         return (
             f"{folder} holds features made with {different}; choose another output_path, the settings as they were, "
             "or overwrite=true with all of its sources"
         )
     return (
-        f"{folder} holds features, such as {example.name}, but no {FILE_NAME} that tells their settings; choose "
+        f"{folder} holds features, such as {example}, but no {FILE_NAME} that tells their settings; choose "
         "another output_path, or adopt=true if they were made with the settings of this run"
     )
 
 
-def _read(record: Path) -> bytes | None:
+def _read(file: str) -> bytes | None:
     try:
-        return record.read_bytes()
+        with storage.open_read(file) as reading:
+            return reading.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UsageError(f"{record}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"{file}: cannot be read ({storage.reason(error)})") from error
 
 
-def _differences(record: Path, content: bytes | None, settings: Mapping[str, object]) -> str:
+def _differences(file: str, content: bytes | None, settings: Mapping[str, object]) -> str:
     """`name=theirs (now ours)` for each setting that differs."""
     if content is None:
         return ""
     try:
         stored = _in_todays_words(dict(yaml.safe_load(content)))
     except (ValueError, TypeError, yaml.YAMLError) as error:
-        raise UsageError(f"{record}: unreadable; delete it if the features beside it may be mixed") from error
+        raise UsageError(f"{file}: unreadable; delete it if the features beside it may be mixed") from error
     before = {name: setting.before for name, setting in settings.items() if isinstance(setting, AddedSetting)}
     theirs, ours = {**before, **stored}, _plain(settings)
     return ", ".join(
@@ -115,5 +135,5 @@ def _plain(settings: Mapping[str, object]) -> dict[str, object]:
     return {name: setting.value if isinstance(setting, AddedSetting) else setting for name, setting in settings.items()}
 
 
-def _outputs(folder: Path) -> set[Path]:
-    return {path for path in folder.glob("*") if path.suffix in SUFFIXES}
+def _outputs(folder: str) -> set[str]:
+    return {name for name in storage.listing(folder) if PurePath(name).suffix in SUFFIXES or name == CSV}

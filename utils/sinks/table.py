@@ -1,121 +1,63 @@
-"""Features of all sources in one Parquet file, one row per row of the arrays."""
+"""Features as tables, one row per row of the arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from torch_zoo.utils.predictions import report
-from torch_zoo.utils.sinks.folder import FolderSink
-from torch_zoo.utils.sinks.journal import Journal, exited
-from torch_zoo.utils.sinks.merging import described, merge, names_and_columns, open_table
-from torch_zoo.utils.sinks.provenance import locked
-from torch_zoo.utils.sinks.table_rows import JOURNALS, columns, entry, rows, utf8
+from torch_zoo.utils.sinks import rows
+from torch_zoo.utils.sinks.container import Container
+from torch_zoo.utils.sinks.container_sink import ContainerSink
+from torch_zoo.utils.sinks.parquet import Parquet
+from torch_zoo.utils.sinks.shards import Limit
 from torch_zoo.utils.types import Commit, Features, Source, UsageError
 
-FILE_NAME = "embeddings.parquet"
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
-class SaveTable(FolderSink):
-    """`<folder>/embeddings.parquet`: name, path, start, end, embedding (or a column per key, where there are several).
+class TableSink(ContainerSink):
+    """A sink of rows, to which the columns of the list go along."""
 
-    Each worker keeps a journal; after the run the driver merges them into the table. Of a source written twice, the
-    later rows stay.
-    """
+    rows_per_file: int | None = None
+    listed: tuple[str, ...] = field(default=(), init=False)  # columns of the list; `prepare` finds them
+
+    def __post_init__(self) -> None:
+        if self.rows_per_file is not None and self.rows_per_file < 1:
+            raise UsageError(f"rows_per_file={self.rows_per_file}: must be 1 or more, or null for one file")
 
     @property
-    def path(self) -> Path:
-        return Path(self.folder) / FILE_NAME
+    def limit(self) -> Limit | None:
+        return Limit(rows=self.rows_per_file) if self.rows_per_file else None
 
-    @property
-    def destination(self) -> str:
-        return str(self.path)
+    @abstractmethod
+    def taken(self, arrays: Mapping[str, np.dtype]) -> Collection[str]:
+        """Columns that the list can't have."""
 
     def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> Commit:
-        self._merge()  # what a run that was killed left
-        names, _ = self._there
-        all_new = overwrite and names <= {utf8(source.name) for source in sources}
-        claimed = self.claim(settings, {self.path} if all_new else set(), names)
-        if not all_new:
-            _check_types(self.path, arrays)
-
-        def commit() -> None:
-            claimed()
-            self._forget()
-
-        return commit
-
-    def has(self, source: Source, arrays: Mapping[str, np.dtype]) -> bool:
-        names, there = self._there
-        in_table = utf8(source.name) in names and there.issuperset(columns(arrays).values())
-        return in_table and self.provenance.matches(source)
-
-    def open(self, token: str) -> None:
-        super().open(token)
-        self._journal  # noqa: B018 - begun now
-
-    def write(self, features: Features) -> str:
-        with self.provenance.writing(features.source):
-            self._journal.append(entry(rows(features)))
-        return report(features)
-
-    def finish(self) -> None:
-        if journal := self.__dict__.pop("_journal", None):
-            journal.close()
-        super().finish()
-        self._merge()
-
-    @cached_property
-    def _journal(self) -> Journal:
-        return Journal(Path(self.folder), JOURNALS, self.provenance.token)
-
-    @cached_property
-    def _there(self) -> tuple[set[str], set[str]]:
-        """The names and the columns in the table."""
-        return names_and_columns(self.path)
-
-    def _merge(self) -> None:
-        self._forget()
-        folder = Path(self.folder)
-        if not any(folder.glob(JOURNALS)):
-            return
-        try:
-            with locked(folder), exited(folder, JOURNALS) as journals:
-                merge(self.path, journals)
-        except OSError as error:
-            raise UsageError(
-                f"{self.path}: cannot be written ({error.strerror or error}); nothing is lost: "
-                "the same command completes it"
-            ) from error
-
-    def _forget(self) -> None:
-        self.__dict__.pop("_there", None)
+        object.__setattr__(self, "listed", rows.listed_columns(sources, self.taken(arrays)))
+        return super().prepare(settings, sources, arrays, overwrite)
 
 
-def _check_types(path: Path, arrays: Mapping[str, np.dtype]) -> None:
-    """Raise UsageError if the table so far has other columns than those to come."""
-    if not path.exists():
-        return
-    import pyarrow as pa
+@dataclass(frozen=True, kw_only=True)
+class SaveTable(TableSink):
+    """Parquet: name, path, start, end, what the list says, embedding (or a column per key, where there are several)."""
 
-    with open_table(path) as table:
-        schema = table.schema_arrow
-    for key, column in columns(arrays).items():
-        kind = schema.field(column).type if column in schema.names else None
-        sizes = []
-        while kind and pa.types.is_fixed_size_list(kind):
-            sizes.append(kind.list_size)
-            kind = kind.value_type
-        row = arrays[key]
-        if kind != pa.from_numpy_dtype(row.base) or (row.shape and tuple(sizes) != row.shape):
-            raise UsageError(
-                f"{path} holds {described(schema)}, not {column}: {row.base}{list(row.shape)}; move it away, or choose "
-                "another output_path"
-            )
+    stem: ClassVar[str] = "embeddings"
+
+    @property
+    def container(self) -> Container:
+        return Parquet()
+
+    def taken(self, arrays: Mapping[str, np.dtype]) -> Collection[str]:
+        return rows.columns(arrays).values()
+
+    def encode(self, features: Features) -> Mapping[str, pa.Array]:
+        return rows.of_features(features, self.listed)

@@ -24,43 +24,47 @@ from torch_zoo.utils.types import Commit, Features, Source, UsageError
 log = logging.getLogger(__name__)
 
 FEATURE_LIST = "audio_embedding"
-LABELS, VIDEO_ID = "labels", "video_id"  # columns of the list that layout=audioset takes
+LABELS, VIDEO_ID = "labels", "video_id"  # columns of the list that record_fields=audioset takes
 LARGEST_LABEL = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaveTFRecord(FileSink):
-    """One SequenceExample per file, with a feature list of 8-bit rows; `layout` as in save_tfrecord.yaml."""
+    """One SequenceExample per file, with a feature list of 8-bit rows; `record_fields` as in save_tfrecord.yaml."""
 
     suffix: ClassVar[str] = ".tfrecord"
-    layout: Literal["embeddings", "audioset"] = "embeddings"
+    least_bytes: ClassVar[int] = 16  # of a record without a payload
+
+    record_fields: Literal["embeddings", "audioset"] = "embeddings"
 
     def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> Commit:
-        for key, row in arrays.items():
-            if row.base != np.uint8:
+        for key in self.stored(arrays):
+            if (row := arrays[key]).base != np.uint8:
                 raise UsageError(
                     f"save_tfrecord stores 8-bit embeddings, and {key} is {row.base}; for VGGish give "
                     "postprocess=pca_8bit or preset=audioset, without pooling, else choose another on_extraction"
                 )
-        if self.layout == "audioset":
+        if self.record_fields == "audioset":
             for source in sources:
                 _labels(source)
             if not any(VIDEO_ID in source.columns for source in sources):
-                log.warning("layout=audioset: the list has no column %s; the names stand for it", VIDEO_ID)
-        return super().prepare({**settings, "layout": self.layout}, sources, arrays, overwrite)
+                log.warning("record_fields=audioset: the list has no column %s; the names stand for it", VIDEO_ID)
+        return super().prepare({**settings, "record_fields": self.record_fields}, sources, arrays, overwrite)
 
     def write(self, features: Features) -> str:
-        context = _context(features) if self.layout == "audioset" else {}
-        records = {key: np.frombuffer(_encoded(array, context), np.uint8) for key, array in features.arrays.items()}
+        context = _context(features) if self.record_fields == "audioset" else {}
+        stored = {key: features.arrays[key] for key in self.stored(features.arrays)}
+        records = {key: np.frombuffer(_encoded(array, context), np.uint8) for key, array in stored.items()}
         return super().write(replace(features, arrays=records))
 
-    def save(self, array: np.ndarray, file: BinaryIO) -> None:
-        """`array` holds the bytes of a record."""
+    def save(self, arrays: Mapping[str, np.ndarray], file: BinaryIO) -> None:
+        """The array holds the bytes of a record."""
+        [array] = arrays.values()
         file.write(array.data)
 
-    def is_complete(self, file: BinaryIO, row: np.dtype) -> bool:
+    def is_complete(self, file: BinaryIO, rows: Mapping[str, np.dtype]) -> bool:
         return is_one_record(file.read())
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from torch_zoo.utils.types import UsageError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-GROUPS = ("feature_type", "preset", "on_extraction", "engine")
+GROUPS = ("feature_type", "preset", "layout", "on_extraction", "engine")
+PRESETS = ("preset", "layout")  # groups that set options of others
 
 _NO_OPTIONS = {"defaults", "_target_", "hydra", *GROUPS}  # what else is at the top of a config file
 _COMMENT = re.compile(r"^(?:  - /?)?(?P<name>\w+):.*? # (?P<text>.*)$", re.MULTILINE)
@@ -40,7 +41,7 @@ class Catalogue:
 
     def of_choice(self, group: str, choice: str) -> tuple[Option, ...]:
         """Options that come with one choice of a group, e.g. feature_type=vggish. A preset sets others' options."""
-        return () if group == "preset" else _options(self._files(group)[choice], group)
+        return () if group in PRESETS else _options(self._files(group)[choice], group)
 
     def choices(self, group: str) -> dict[str, str]:
         """Choices of a config group, with the comment at the head of each file."""
@@ -61,16 +62,20 @@ class Catalogue:
     def chosen(self, given: Mapping[str, str]) -> dict[str, str]:
         """The choice of each group, by the user or by default; groups without any are left out."""
         result: dict[str, str] = {}
+        implied: dict[str, str] = {}
         options = self.common()
         for group in GROUPS:
-            choice = given.get(group, next((option.default for option in options if option.name == group), ""))
-            if choice in self._files(group):
+            default = next((option.default for option in options if option.name == group), "")
+            choice = given.get(group, implied.get(group, default))
+            if file := self._files(group).get(choice):
                 result[group] = choice
                 options += self.of_choice(group, choice)
+                implied |= {name.removeprefix("override /"): chosen for name, chosen in _groups(file).items()}
         return result
 
     def _files(self, group: str) -> dict[str, Path]:
-        found = {file.stem: file for folder in reversed(self.folders) for file in (folder / group).glob("*.yaml")}
+        files = [(folder / group, file) for folder in self.folders for file in (folder / group).rglob("*.yaml")]
+        found = {file.relative_to(folder).with_suffix("").as_posix(): file for folder, file in reversed(files)}
         return dict(sorted(found.items()))
 
 
@@ -87,13 +92,18 @@ def _options(file: Path, group: str) -> tuple[Option, ...]:
     content, text = _read(file), file.read_text()
     comments = {found["name"]: found["text"] for found in _COMMENT.finditer(text)}
     package = f"{group}." if group and "# @package _global_" not in text else ""
-    entries = (entry for entry in content.get("defaults", ()) if isinstance(entry, dict))
-    groups = {name.lstrip("/"): choice for entry in entries for name, choice in entry.items()}
+    groups = {name.lstrip("/"): choice for name, choice in _groups(file).items()}
     own = {name: value for name, value in content.items() if name not in _NO_OPTIONS}
     return (
-        *(Option(name, str(groups[name]), comments.get(name, "")) for name in GROUPS if name in groups),
+        *(Option(name, _written(groups[name]), comments.get(name, "")) for name in GROUPS if name in groups),
         *(Option(package + name, _written(value), comments.get(name, "")) for name, value in own.items()),
     )
+
+
+def _groups(file: Path) -> dict[str, Any]:
+    """The choices of config groups among its defaults; `override /group` where it changes that of another file."""
+    entries = (entry for entry in _read(file).get("defaults", ()) if isinstance(entry, dict))
+    return {name: choice for entry in entries for name, choice in entry.items()}
 
 
 @cache

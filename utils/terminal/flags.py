@@ -15,7 +15,7 @@ from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS, Catalogue, nearest
 from torch_zoo.utils.terminal.grammar import quote, readable
 from torch_zoo.utils.terminal.progress import Reporting
-from torch_zoo.utils.terminal.renamed import current_name, current_value
+from torch_zoo.utils.terminal.renamed import current_choice, current_name
 from torch_zoo.utils.types import UsageError
 
 _FLAGS = frozenset(
@@ -86,6 +86,14 @@ def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
     return CommandLine(tuple(flags), tuple(chain.from_iterable(map(_device, overrides))))
 
 
+def with_layout(words: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """`feature_type=i3d layout=bmt` -> `feature_type=i3d layout=bmt/i3d`: each extractor has a file of its own."""
+    given = dict(map(_choice, words))
+    full = f"{given.get('layout')}/{given.get('feature_type')}"
+    known = full in catalogue.choices("layout")
+    return [f"layout={full}" if known and word.startswith("layout=") else word for word in words]
+
+
 def _begins_option(word: str, names: set[str]) -> bool:
     return word.startswith("--") or word in _FLAGS or word.partition("=")[0] in names
 
@@ -114,22 +122,24 @@ def _override(word: str) -> str:
         return word
     if not value and not name.startswith("hydra"):
         raise UsageError(f"{word}: no value is given")
-    name = current_name(name)
-    return readable(f"{name}={current_value(name, value)}")
+    name, value = current_choice(current_name(name), value)
+    return readable(f"{name}={value}")
 
 
 def _typed(given: _Given, hints: Mapping[str, Any]) -> str:
     """`--name value ...` as an override, by the type of the option."""
-    kinds = _kinds(hints.get(given.name, bool))
-    values = [current_value(given.name, value) for value in given.values]
+    name, values = given.name, list(given.values)
+    if len(values) == 1:
+        name, values[0] = current_choice(name, values[0])
+    kinds = _kinds(hints.get(name, bool))
     written = [quote(value) if str in kinds or not re.fullmatch(r"[\w.+-]+", value) else value for value in values]
-    if not any(values) and (values or bool not in kinds or given.name in GROUPS):
+    if not any(values) and (values or bool not in kinds or name in GROUPS):
         raise UsageError(f"{given.flag}: no value is given")
     if list in kinds:
-        return f"{given.name}=[{','.join(written)}]"
+        return f"{name}=[{','.join(written)}]"
     if len(values) > 1:
         raise UsageError(f"{given.flag} takes one value, not {len(values)}: {' '.join(values)}")
-    return f"{given.name}={written[0] if written else 'true'}"
+    return f"{name}={written[0] if written else 'true'}"
 
 
 def _kinds(hint: Any) -> set[Any]:

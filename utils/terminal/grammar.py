@@ -40,7 +40,7 @@ def quote(text: str) -> str:
 def readable(word: str) -> str:
     """`video_paths=/a (1).mp4` -> `video_paths='/a (1).mp4'`, where Hydra could not read it as it stands."""
     name, equals, value = word.partition("=")
-    if not equals or value.startswith(("[", "'", '"', "{")):
+    if not equals or value.startswith(("[", "'", '"')):
         return word
     try:
         parse(word)

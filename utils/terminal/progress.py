@@ -7,15 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 from tqdm import tqdm
 
-from torch_zoo.utils import naming
+from torch_zoo.utils import naming, storage
 from torch_zoo.utils.sinks import failures
-from torch_zoo.utils.types import Outcome, TorchZooError
+from torch_zoo.utils.types import Outcome, Timing, TorchZooError
 
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
 FAILURES_SHOWN = 20
@@ -37,14 +36,21 @@ class Progress:
     """
 
     def __init__(
-        self, total: int, options: Reporting, destination: str = "", notes: Sequence[str] = (), scope: str = ""
+        self,
+        total: int,
+        options: Reporting,
+        destination: str = "",
+        timing: Timing | None = None,
+        notes: Sequence[str] = (),
+        scope: str = "",
     ) -> None:
         kind = options.progress
         if kind == "auto":
             kind = "bar" if sys.stderr.isatty() else "log"
         self._kind = kind
-        self._folder = Path(options.folder)
+        self._folder = options.folder
         self._destination = destination
+        self._timing = timing
         self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
         self._total = total
         self._notes = notes  # said first
@@ -127,6 +133,8 @@ class Progress:
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
         if self._scope:
             lines.append(self._scope)
+        if self._timing:
+            lines.append(f"each row: {_timing(self._timing)}")
         if self._destination:
             lines.append(f"features are in {self._destination}")
         failed = self._all_failed
@@ -141,7 +149,8 @@ class Progress:
         try:
             file = failures.update(self._folder, self._tried, self._all_failed)
         except OSError as cause:
-            print(f"{self._folder / failures.FILE_NAME} can't be written: {cause.strerror}", file=sys.stderr)
+            file = storage.join(self._folder, failures.FILE_NAME)
+            print(f"{file} can't be written: {storage.reason(cause)}", file=sys.stderr)
         else:
             if self.failed:
                 print(f"what failed is listed in {file}; file_with_video_paths takes it", file=sys.stderr)
@@ -152,6 +161,15 @@ class Progress:
         left = (time.monotonic() - self._started) / max(1, worked) * (self._total - count)
         eta = tqdm.format_interval(left)
         return f"{count}/{self._total}, {self.failed} failed, {self.rate:.0f} s of media/s, {eta} left"
+
+
+def _timing(timing: Timing) -> str:
+    """In frames, as training codes ask for it, and in seconds where those are the same for all files."""
+    numbers = f"num_frames={timing.num_frames}, feat_stride={timing.feat_stride}"
+    if timing.fps is None:
+        return f"{numbers}, fps as in each file"
+    seconds = f"{timing.num_frames / timing.fps:g} s, one every {timing.feat_stride / timing.fps:g} s"
+    return f"{numbers}, fps={timing.fps:g} ({seconds})"
 
 
 def _print(text: str) -> None:

@@ -12,9 +12,12 @@ NAMES = {
     "keep_frames": "keep_tmp_files",
     "show_kinetics_pred": "show_pred",
 }
-VALUES = {
-    "fps_method": {"ffmpeg": "reencode", "timestamps": "select"},
-    "layout": {"demo": "embeddings"},
+CHOICES = {
+    ("fps_method", "ffmpeg"): ("fps_method", "reencode"),
+    ("fps_method", "timestamps"): ("fps_method", "select"),
+    ("layout", "audioset"): ("record_fields", "audioset"),
+    ("layout", "demo"): ("record_fields", "embeddings"),
+    ("layout", "embeddings"): ("record_fields", "embeddings"),
 }
 
 
@@ -26,10 +29,10 @@ def current_name(name: str) -> str:
     return NAMES[name]
 
 
-def current_value(name: str, value: str) -> str:
-    """The name that a choice of an option has today."""
-    new = VALUES.get(name, {}).get(value.strip("'\""))
+def current_choice(name: str, value: str) -> tuple[str, str]:
+    """The option and the value that a choice is today."""
+    new = CHOICES.get((name, value.strip("'\"")))
     if new is None:
-        return value
-    log.warning("%s=%s is now called %s=%s", name, value, name, new)
+        return name, value
+    log.warning("%s=%s is now called %s=%s", name, value, *new)
     return new

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from torch_zoo.utils.folders import media_files
+from torch_zoo.utils.expansion import expand
 from torch_zoo.utils.lists import tables
 from torch_zoo.utils.lists.clips import LABEL, SPLIT, locate
 from torch_zoo.utils.lists.formats import recognized
@@ -132,7 +132,7 @@ def _sources(path: str, data_path: str | None) -> Iterator[tuple[str, Source, st
         if data_path is None:
             raise UsageError(f"{path} names clips, not files; give their folder with --data_path")
         places, clips = zip(*dataset.clips(path), strict=True)
-        for where, (source, missing) in zip(places, locate(clips, data_path, media_files(data_path)), strict=True):
+        for where, (source, missing) in zip(places, locate(clips, data_path, expand(data_path)), strict=True):
             yield where, source, missing
     else:
         for line, source in tables.sources(path):

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from torch_zoo.utils.devices import cpu_cores
-from torch_zoo.utils.folders import media_files
+from torch_zoo.utils.expansion import media_files
 from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled, split
 from torch_zoo.utils.types import MediaError, UsageError
 

@@ -1,0 +1,103 @@
+"""A source is done when its features are stored, not when they are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from actors import WINDOWS, Doubler
+
+from torch_zoo.utils.engines.local import Local
+from torch_zoo.utils.engines.outbox import Computed, Outbox
+from torch_zoo.utils.types import Features, Outcome, Sink, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shards(Sink):
+    """Stores three sources at a time, in a file each time."""
+
+    folder: str
+    full: bool = False  # the disk is
+    held: list[str] = field(default_factory=list)
+    size: int = 3
+
+    @property
+    def buffered(self) -> bool:
+        return bool(self.held)
+
+    def write(self, features: Features) -> str:
+        self.held.append(features.source.name)
+        if len(self.held) == self.size:
+            self.flush()
+        return ""
+
+    def flush(self) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        if self.held:
+            (Path(self.folder) / f"{self.held[0]}.txt").write_text(" ".join(self.held))
+            self.held.clear()
+
+
+def outcome(name: str, status: str = "done") -> Outcome:
+    return Outcome(Source(name, name), status)  # type: ignore[arg-type]
+
+
+def write(sink: Sink, outbox: Outbox, name: str) -> None:
+    sink.write(Features(Source(name, name), {}, np.zeros((0, 2))))
+    outbox.add(outcome(name))
+
+
+def test_outcomes_wait_for_the_shard_that_holds_their_features(tmp_path: Path) -> None:
+    sent: list[object] = []
+    sink = Shards(folder=str(tmp_path))
+    outbox = Outbox(sink, sent.append)
+    write(sink, outbox, "a")
+    outbox.add(outcome("bad", "failed"))  # of which nothing is stored
+    write(sink, outbox, "b")
+    assert sent == [Computed(Source("a", "a")), outcome("bad", "failed"), Computed(Source("b", "b"))]
+    sent.clear()
+    write(sink, outbox, "c")
+    assert sent == [outcome("a"), outcome("b"), outcome("c")]
+    assert (tmp_path / "a.txt").read_text() == "a b c"
+    sent.clear()
+    write(sink, outbox, "d")
+    outbox.flush()
+    outbox.flush()
+    assert sent == [Computed(Source("d", "d")), outcome("d")]
+    assert (tmp_path / "d.txt").exists()
+
+
+def test_sources_of_a_shard_that_cannot_be_stored_fail(tmp_path: Path) -> None:
+    sent: list[object] = []
+    sink = Shards(folder=str(tmp_path), full=True)
+    outbox = Outbox(sink, sent.append)
+    write(sink, outbox, "a")
+    write(sink, outbox, "b")
+    outbox.flush()
+    reason = "No space left on device"
+    assert sent[2:] == [Outcome(Source(name, name), "failed", reason) for name in "ab"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_ends_with_everything_stored(workers: int, tmp_path: Path) -> None:
+    """Seven sources in shards of three: the last shard is stored because nothing else is to come."""
+    sources = [Source(f"good {number}", f"{number}") for number in range(7)]
+    engine = Local(device="cpu", device_ids=[0] * workers, num_decoders=1)
+    found = list(engine.run(sources, Doubler(markers=str(tmp_path)), Shards(folder=str(tmp_path))))
+    assert {each.status for each in found} == {"done"}
+    assert {each.media_seconds for each in found} == {float(WINDOWS)}
+    stored = [name for file in tmp_path.glob("*.txt") for name in file.read_text().split()]
+    assert sorted(stored) == sorted(each.source.name for each in found) == sorted(each.name for each in sources)
+
+
+def test_what_a_crashed_worker_had_buffered_is_computed_again(tmp_path: Path) -> None:
+    """The shard is larger than all: the source that kills the worker takes the buffer with it, each time."""
+    sources = [Source(f"good {number}", f"{number}") for number in range(4)] + [Source("worker x", "x")]
+    engine = Local(device="cpu", num_decoders=1, batch_size=WINDOWS)
+    found = list(engine.run(sources, Doubler(markers=str(tmp_path)), Shards(folder=str(tmp_path), size=100)))
+    assert {each.source.name: each.status for each in found} == {**dict.fromkeys("0123", "done"), "x": "failed"}
+    stored = [name for file in tmp_path.glob("*.txt") for name in file.read_text().split()]
+    assert sorted(stored) == list("0123")

@@ -1,0 +1,40 @@
+"""The options that all engines have for their workers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from torch_zoo.utils.engines.decoders import DecoderOptions
+from torch_zoo.utils.engines.worker import WorkerConfig
+from torch_zoo.utils.types import Extractor, Sink, UsageError
+
+MOST_DECODERS = 32  # per worker, where num_decoders is null
+LEAST_MEMORY = 256_000_000  # bytes that a decoder needs to run at all
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """Options as in configs/config.yaml. Raises UsageError if one is out of range."""
+
+    num_decoders: int | None = None
+    batch_size: int | None = None
+    timeout: float = 60.0
+    decoder_memory: int | None = 8_000_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("num_decoders", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name}={value}: must be 1 or more, or null to choose it for this machine")
+        if not 0 <= self.timeout < float("inf"):
+            raise UsageError(f"timeout={self.timeout:g}: must be 0 (never) or more seconds")
+        if self.decoder_memory is not None and self.decoder_memory < LEAST_MEMORY:
+            raise UsageError(f"decoder_memory={self.decoder_memory}: must be {LEAST_MEMORY} bytes or more, or null")
+
+    def worker(self, extractor: Extractor, sink: Sink, device: str, cores: int) -> WorkerConfig:
+        """For a worker that this process starts, with so many cores of its own."""
+        on_cpu = device == "cpu"
+        number = self.num_decoders or (max(1, cores // 2) if on_cpu else min(MOST_DECODERS, cores))
+        decoders = DecoderOptions(number, self.timeout, self.decoder_memory)
+        return WorkerConfig(extractor, sink, device, cores if on_cpu else 1, decoders, self.batch_size, os.getpid())

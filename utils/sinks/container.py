@@ -1,0 +1,53 @@
+"""What a format must do to hold many sources in one file."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+import numpy as np
+
+from torch_zoo.utils.sinks.entries import ORIGIN, name_of, utf8
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Container(ABC):
+    """A file format. Paths are local or URLs; damaged files, and those of something else, are UsageErrors."""
+
+    suffix: ClassVar[str]
+
+    @abstractmethod
+    def sources(self, path: str) -> dict[str, bytes]:
+        """Names of the sources in a file, each with its line of the record of origins, empty where there is none."""
+
+    @abstractmethod
+    def write(
+        self,
+        file: BinaryIO,
+        entries: Iterable[pa.RecordBatch],
+        about: Mapping[str, str],
+        old: str | None = None,
+        without: Collection[str] = (),
+    ) -> None:
+        """Write what the file `old` holds, but for the sources named in `without`, then the entries.
+
+        `entries` may be iterated more than once. `about` goes into the metadata of the file, where the format has any.
+        """
+
+    def check(self, path: str, arrays: Mapping[str, np.dtype]) -> None:
+        """Raise UsageError if a file can't take such arrays besides those it has."""
+
+
+def record(entries: Iterable[pa.RecordBatch]) -> dict[str, bytes]:
+    """Name -> line of the record of origins, for entries that have one."""
+    found = {name_of(entry): entry.schema.metadata.get(ORIGIN, b"") for entry in entries}
+    return {name: line for name, line in found.items() if line}
+
+
+def by_name(lines: bytes) -> dict[str, bytes]:
+    """The lines of a record, by name."""
+    return {utf8(json.loads(line)["name"]): line + b"\n" for line in lines.split(b"\n") if line}

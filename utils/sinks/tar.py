@@ -1,0 +1,85 @@
+"""Tar files by the rules of WebDataset: a sample is the members that agree in their name up to its first dot."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+from torch_zoo.utils import storage
+from torch_zoo.utils.sinks.container import Container, by_name, record
+from torch_zoo.utils.sinks.entries import name_of
+from torch_zoo.utils.sinks.samples import read
+from torch_zoo.utils.types import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SOURCES = "__sources__"  # the first member: the record of origins; readers skip members that are called so
+
+
+class Tar(Container):
+    """Written by the standard library: a shard is a plain tar file, and the package `webdataset` would import torch."""
+
+    suffix: ClassVar[str] = ".tar"
+
+    def sources(self, path: str) -> dict[str, bytes]:
+        with _open(path) as tar:
+            return _record(tar, path)
+
+    def write(
+        self,
+        file: BinaryIO,
+        entries: Iterable[pa.RecordBatch],
+        about: Mapping[str, str],
+        old: str | None = None,
+        without: Collection[str] = (),
+    ) -> None:
+        """The settings are not repeated in each shard; `extraction.yaml` is beside them."""
+        lines = record(entries)
+        gone = {key_of(name) for name in without}
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            if old:
+                with _open(old) as before:
+                    kept = {name: line for name, line in _record(before, old).items() if name not in without}
+                    _add(tar, SOURCES, b"".join((kept | lines).values()))
+                    for member in before:
+                        if member.name.partition(".")[0] not in gone:
+                            tar.addfile(member, before.extractfile(member))
+            else:
+                _add(tar, SOURCES, b"".join(lines.values()))
+            for entry in entries:
+                for piece, content in read(entry).items():
+                    _add(tar, f"{key_of(name_of(entry))}.{piece}", content)
+
+
+def key_of(name: str) -> str:
+    """The key of a sample: the name, with `.` as %2E, `/` as %2F and `%` as %25, as in URLs, so that it comes back."""
+    return name.replace("%", "%25").replace(".", "%2E").replace("/", "%2F")
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _record(tar: tarfile.TarFile, path: str) -> dict[str, bytes]:
+    first = tar.next()
+    content = tar.extractfile(first) if first and first.name == SOURCES else None
+    if not content:
+        raise UsageError(f"{path}: not a shard of features, it does not begin with {SOURCES}; move it away")
+    return by_name(content.read())
+
+
+@contextmanager
+def _open(path: str) -> Iterator[tarfile.TarFile]:
+    try:
+        with storage.open_read(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            yield tar
+    except tarfile.TarError as error:
+        raise UsageError(f"{path}: damaged, or not a tar file; delete it or move it away") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({storage.reason(error)})") from error

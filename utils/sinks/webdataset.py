@@ -1,0 +1,45 @@
+"""Features as WebDataset shards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch_zoo.utils import storage
+from torch_zoo.utils.sinks.container import Container
+from torch_zoo.utils.sinks.samples import SampleSink
+from torch_zoo.utils.sinks.shards import Limit
+from torch_zoo.utils.sinks.tar import Tar
+from torch_zoo.utils.types import UsageError
+
+INDEX = "features.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveWebDataset(SampleSink):
+    """`features-000000.tar` and so on, and `features.json`, which lists them with their numbers of samples."""
+
+    container: ClassVar[Container] = Tar()
+
+    shard_bytes: int = 64_000_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shard_bytes < 1:
+            raise UsageError(f"shard_bytes={self.shard_bytes}: must be 1 or more")
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(bytes=self.shard_bytes)
+
+    def finish(self) -> None:
+        super().finish()
+        shards = [{"name": file, "samples": len(sources)} for file, sources in self.stored.sources.items()]
+        if not shards:
+            return
+        try:
+            with storage.atomic_write(self.stored.path(INDEX), self.stem) as file:
+                file.write(json.dumps({"shards": shards}, indent=1).encode())
+        except OSError as error:
+            raise UsageError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error
