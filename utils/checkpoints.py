@@ -61,14 +61,15 @@ class Checkpoint:
 
 def resolve(
     checkpoint: str,
-    pretrained: PublishedFile,
+    pretrained: PublishedFile | None,
     seed: int,
     variables: Mapping[str, Variable] | None = None,
     option: str = "checkpoint",
 ) -> Checkpoint:
     """An option (`pretrained`, `demo`, `random` or a path) -> a checkpoint, downloaded if necessary.
 
-    With `variables`, which map tensors to TensorFlow variables, the path of a TensorFlow checkpoint is accepted too.
+    `pretrained` is None for a network of which no weights are published. With `variables`, which map tensors to
+    TensorFlow variables, the path of a TensorFlow checkpoint is accepted too.
     Raises UsageError if the weights are unavailable; only `demo` then falls back to random weights, with a warning.
     """
     if checkpoint == "random":
@@ -76,6 +77,8 @@ def resolve(
             raise UsageError(f"seed={seed}: must fit into 64 bits")
         return Checkpoint(None, f"random, seed {seed}", seed)
     if checkpoint == "pretrained":
+        if pretrained is None:
+            raise UsageError(f"{option}=pretrained: no weights of this network are published; give a path, or random")
         path, digest = verified(pretrained, option, WITHOUT_WEIGHTS.format(option))
         published = pretrained.sha256 or pretrained.git_blob
         return Checkpoint(path, fingerprint(path, digest if published else ""))

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from nodes import STORE_BYTES, add_node
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
 TESTS = Path(__file__).parents[1]
-STORE_BYTES = 78 << 20  # the least that Ray takes
 SOON = {"health_check_period_ms": 500, "health_check_failure_threshold": 3, "health_check_initial_delay_ms": 500}
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Two nodes of one core each; that of a dead one is noticed within seconds."""
+    """Two nodes of one core each, beside the head; it takes seconds to notice that one is dead."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     folders = [str(TESTS.parent), str(TESTS), str(TESTS / "engines")]
     os.environ["PYTHONPATH"] = os.pathsep.join(folders)  # which the nodes inherit
@@ -27,7 +27,7 @@ def cluster() -> Iterator[Cluster]:
     started = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(2):
-            started.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+            add_node(started)
         started.wait_for_nodes()
         yield started
     finally:

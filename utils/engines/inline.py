@@ -39,9 +39,11 @@ class Inline:
                 self._pipeline.take(source, Ended())
         yield from self._rest()
 
-    def decode(self, sources: Sequence[Source]) -> Iterator[tuple[Outcome, Features | None]]:
-        """The same for files, decoded by processes of their own."""
-        options = DecoderOptions(min(len(sources), cpu_cores()), TIMEOUT_SECONDS, memory=None)
+    def decode(
+        self, sources: Sequence[Source], processes: int | None = None
+    ) -> Iterator[tuple[Outcome, Features | None]]:
+        """The same for files, decoded by processes of their own, by default one per core."""
+        options = DecoderOptions(min(len(sources), processes or cpu_cores()), TIMEOUT_SECONDS, memory=None)
         with (
             closing(DecoderServer()) as server,
             closing(Decoders(server.connect(), self._extractor, options)) as decoders,

@@ -14,7 +14,16 @@ from typing import Any
 from torch_zoo.utils.devices import DeviceKind
 from torch_zoo.utils.engines.driver import Driver
 from torch_zoo.utils.engines.ray_actor import Assignment, Ended, Placed, WorkerActor
-from torch_zoo.utils.engines.ray_cluster import Share, ask, connected, environment, last_line, nodes, shares
+from torch_zoo.utils.engines.ray_cluster import (
+    Share,
+    ask,
+    check_resources,
+    connected,
+    environment,
+    last_line,
+    nodes,
+    shares,
+)
 from torch_zoo.utils.engines.ray_preflight import needed_by, probe
 from torch_zoo.utils.engines.worker_options import WorkerOptions
 from torch_zoo.utils.engines.worker_process import STOP_SECONDS
@@ -24,7 +33,6 @@ log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 30.0  # for the first worker, before the user is told
 RETRY_SECONDS = 1.0
-RESOURCES = ("num_cpus", "num_gpus", "custom")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +48,7 @@ class Ray(WorkerOptions):
         super().__post_init__()
         if self.num_workers is not None and self.num_workers < 1:
             raise UsageError(f"num_workers={self.num_workers}: must be 1 or more, or null for all that fit")
-        if unknown := set(self.resources or ()) - set(RESOURCES):
-            raise UsageError(f"resources: there is no {unknown.pop()} (there are: {', '.join(RESOURCES)})")
+        check_resources(self.resources or {})
 
     def run(
         self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op
@@ -85,7 +92,7 @@ class _Actor:
 
 
 class _Actors:
-    """The actors, by number. At any time there is one call of `receive` for each."""
+    """The actors, by number. At any time one call of `exchange` is in flight for each."""
 
     def __init__(self, ray: Any, share: Share, assignment: Callable[[str], Assignment], sink: Sink) -> None:
         self._ray = ray
@@ -99,7 +106,7 @@ class _Actors:
     def start(self, number: int) -> None:
         """Ray places it as soon as there is room."""
         token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        create = self._ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"receive": 1})(WorkerActor)
+        create = self._ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"exchange": 1})(WorkerActor)
         options = {**self._share.options, "runtime_env": environment(), "scheduling_strategy": "SPREAD"}
         self._actors[number] = _Actor(create.options(**options).remote(self._assignment(token)), token)
         self._listen(number)
@@ -110,7 +117,7 @@ class _Actors:
     def pass_on(self, driver: Driver) -> Iterator[Outcome]:
         """Wait for messages of an actor, or its end."""
         for actor in self._actors.values():
-            if actor.outbox:
+            if actor.outbox:  # what another one's messages led to
                 actor.handle.send.remote(actor.outbox)
                 actor.outbox = []
         done, _ = self._ray.wait(list(self._calls), timeout=None if self._heard else PATIENCE_SECONDS)
@@ -166,8 +173,9 @@ class _Actors:
             self._clear_up(number)
 
     def _listen(self, number: int) -> None:
-        receive = self._actors[number].handle.receive.options(concurrency_group="receive")
-        self._calls[receive.remote()] = number
+        actor = self._actors[number]
+        told, actor.outbox = actor.outbox, []
+        self._calls[actor.handle.exchange.options(concurrency_group="exchange").remote(told)] = number
 
     def _clear_up(self, number: int) -> None:
         ended = self._actors.pop(number)

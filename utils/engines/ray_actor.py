@@ -46,7 +46,7 @@ class Assignment:
 
 
 class WorkerActor:
-    """`receive` is called again and again, in a thread of its own; `send` and `stop` meanwhile."""
+    """`exchange` is called again and again, in a thread of its own; `send` and `stop` meanwhile."""
 
     def __init__(self, assignment: Assignment) -> None:
         import ray
@@ -60,8 +60,9 @@ class WorkerActor:
         config = assignment.options.worker(assignment.extractor, assignment.sink, assignment.device, assignment.cores)
         self._process = WorkerProcess(config, self._server.connect(), assignment.token)
 
-    def receive(self) -> Sequence[object]:
+    def exchange(self, told: Sequence[object]) -> Sequence[object]:
         """Messages of the worker, as soon as there are any."""
+        self.send(told)
         messages, self._first = self._first, []
         channel = self._process.channel
         while channel.poll(0.0 if messages else None):

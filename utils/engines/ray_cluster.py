@@ -49,7 +49,26 @@ class Share:
         return int(min((node.resources.get(name, 0) / number for name, number in wanted.items() if number), default=0))
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={number:g}" for name, number in {**self.options, **self.custom}.items() if number)
+        return ", ".join(
+            f"{name}={number:g}"
+            for name, number in {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, **self.custom}.items()
+            if number
+        )
+
+
+def check_resources(given: Mapping[str, Any]) -> None:
+    """Of the option `resources`: {num_cpus: N, num_gpus: N, custom: {NAME: N}}. Raises UsageError."""
+    names = ("num_cpus", "num_gpus", "custom")
+    if unknown := [name for name in given if name not in names]:
+        raise UsageError(f"resources: there is no {unknown[0]} (there are: {', '.join(names)})")
+    custom = given.get("custom") or {}
+    if not isinstance(custom, Mapping):
+        raise UsageError(f"resources: custom={custom}: must be {{NAME: NUMBER}}")
+    numbers = {name: given[name] for name in names[:2] if name in given}
+    for name, number in (numbers | {f"custom.{name}": number for name, number in custom.items()}).items():
+        least = "0 or more" if name == "num_gpus" else "above 0"
+        if not isinstance(number, int | float) or number < 0 or (name != "num_gpus" and not number):
+            raise UsageError(f"resources: {name}={number}: must be a number {least}")
 
 
 @contextmanager
@@ -63,9 +82,12 @@ def connected(address: str) -> Iterator[Any]:
         yield ray
         return
     handler = signal.getsignal(signal.SIGTERM)
-    alone = {"include_dashboard": False} if address == "local" else {}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if address == "local":
+        options["include_dashboard"] = False
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(address, log_to_driver=False, logging_level="error", **alone)
+        ray.init(address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"address={address}: there is no Ray cluster ({last_line(error)}); `ray start --head` starts one on this "
@@ -129,7 +151,7 @@ def shares(
     if device == "cuda" and not on_gpus and num_workers is None:
         raise UsageError("device=cuda, but no node of the cluster has a GPU; device=cpu works everywhere")
     num_gpus = given.get("num_gpus", 1 if on_gpus or device == "cuda" else 0)
-    custom = given.get("custom", {})
+    custom = given.get("custom") or {}
     hosts = [node for node in cluster if Share(1, num_gpus, custom).fitting(node)]
     num_cpus = given.get("num_cpus") or min((_cores_each(node, num_gpus) for node in hosts), default=1)
     share = Share(num_cpus, num_gpus, custom)

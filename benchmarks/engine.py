@@ -1,0 +1,120 @@
+"""What the engine itself costs: the driver's decisions and memory, and how throughput grows with the workers.
+
+    python -m benchmarks.engine [--ray] [--sources 2000]
+
+The first table needs no worker: messages of 64 imaginary ones go through driver and scheduler. In the second, the
+network sleeps and windows are trivial, so that workers do not compete for this machine's cores, and what is missing to
+an efficiency of 1 is the engine's. `--ray` measures engine=ray on a cluster of its own, beside engine=local.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.sleeper import Sleeper, Whose
+from torch_zoo.utils.engines.driver import Driver
+from torch_zoo.utils.engines.local import Local
+from torch_zoo.utils.engines.ray import Ray
+from torch_zoo.utils.engines.worker import Loaded, SourceRequest
+from torch_zoo.utils.types import Engine, Outcome, Source, no_op
+
+MEMBERS, ROOM = 64, 8
+RAY_BYTES = 200 << 20  # for its object store, which is not used
+
+
+class Imaginary:
+    """Workers that take what they are given."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[int, Source]] = []
+
+    def start(self, number: int) -> None:
+        """There is nothing to start."""
+
+    def send(self, number: int, message: object) -> None:
+        if isinstance(message, Source):
+            self.given.append((number, message))
+
+
+def decisions(number: int) -> str:
+    """A row: what it takes to hand out so many sources, and to hear of all of them."""
+    sources = [Source(f"/data/videos/{index}.mp4", f"{index}") for index in range(number)]
+    before, began, events, most = memory_mb(), time.process_time(), 0, 0.0
+    workers = Imaginary()
+    driver = Driver(workers, ["cuda:0"] * MEMBERS, no_op)
+    driver.begin(sources)
+    for member in range(MEMBERS):
+        for message in (SourceRequest(ROOM), Loaded()):
+            list(driver.received(member, message))
+    while driver.unfinished:
+        given, workers.given = workers.given, []
+        for member, source in given:
+            list(driver.received(member, SourceRequest(1)))
+            list(driver.received(member, Outcome(source, "done")))
+            events += 2
+        most = max(most, memory_mb()) if events % 65536 < 2 * len(given) else most
+    seconds = time.process_time() - began
+    return f"| {number:,} | {events / seconds:,.0f} | {1e3 * seconds / number * 1e3:.0f} ms | {most - before:.0f} MB |"
+
+
+def memory_mb() -> float:
+    """Resident memory of this process (Linux)."""
+    [line] = [each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
+
+
+def throughput(engine: Engine, workers: int, number: int) -> tuple[float, float]:
+    """Sources per second once all workers are at work, and seconds of the driver's CPU per 1,000 sources."""
+    seen: set[str] = set()
+    finished: list[float] = []
+    cpu = 0.0
+    for outcome in engine.run([Source(f"{index}", f"{index}") for index in range(number)], Sleeper(), Whose()):
+        assert outcome.status == "done", outcome.message
+        if len(seen) < workers:
+            seen.add(outcome.printed)
+            finished, cpu = [], time.process_time()
+        finished.append(time.monotonic())
+    last = len(finished) - 20 * workers  # the end, when not all have work, does not count
+    return last / (finished[last] - finished[0]), 1000 * (time.process_time() - cpu) / len(finished)
+
+
+def table(name: str, engines: Sequence[Engine], number: int) -> None:
+    alone = 0.0
+    for workers, engine in enumerate(engines, 1):
+        rate, seconds = throughput(engine, workers, number * workers // len(engines))
+        alone = alone or rate
+        speedup = rate / alone
+        print(
+            f"| {name} | {workers} | {rate:.1f} | {speedup:.2f} | {speedup / workers:.2f} | {seconds:.2f} s |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sources", type=int, default=2000, help="for four workers; fewer for fewer (%(default)s)")
+    parser.add_argument("--ray", action="store_true", help="measure engine=ray too; needs Ray")
+    arguments = parser.parse_args()
+    print("| sources | events/s | driver per 1,000 sources | memory on top of the list |\n|---|---|---|---|")
+    for number in (100_000, 1_000_000):
+        print(decisions(number), flush=True)
+    print("\n| engine | workers | sources/s | speedup | efficiency | driver's CPU per 1,000 sources |")
+    print("|---|---|---|---|---|---|")
+    counts = range(1, 5)
+    local = [Local(device="cpu", device_ids=[0] * workers, num_decoders=1) for workers in counts]
+    table("local", local, arguments.sources)
+    if arguments.ray:
+        import ray
+
+        ray.init(num_cpus=4, object_store_memory=RAY_BYTES, include_dashboard=False, log_to_driver=False)
+        share = {"num_cpus": 1}
+        table(
+            "ray", [Ray(num_workers=workers, resources=share, num_decoders=1) for workers in counts], arguments.sources
+        )
+
+
+if __name__ == "__main__":
+    main()
