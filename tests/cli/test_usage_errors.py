@@ -44,7 +44,7 @@ CASES = {
     "no value either": ([*CLIP, "output_path="], ["output_path=: no value is given"]),
     "flag without a value": ([*CLIP, "--output_path", "--overwrite"], ["--output_path: no value is given"]),
     "group without a value": (["--feature_type"], ["--feature_type: no value is given"]),
-    "URL to write to": ([*CLIP, "output_path=s3://b"], ["output_path=s3://b: must be a local folder"]),
+    "URL for files of ours": ([*CLIP, "tmp_path=s3://b"], ["tmp_path=s3://b: must be a local folder"]),
     "GPU that is not there": ([*CLIP, "device=cuda:99"], ["CUDA device"]),
     "list that never ends": ([*VGGISH, "file_with_video_paths=/dev/zero"], ["/dev/zero: not a regular file"]),
     "no options at all": ([], ["feature_type is required", EXTRACTORS]),

@@ -75,7 +75,11 @@ def test_the_json_says_what_a_sample_is_of(tmp_path: Path) -> None:
     run(SaveWebDataset(folder=str(tmp_path)), made)
     [content] = [content for name, content in members(str(tmp_path)) if name == "a.json"]
     assert json.loads(content) == {
-        **{"name": "a", "path": "music/a.mp3", "start": 2.0, "end": None, "label": "dog"},
+        "name": "a",
+        "path": "music/a.mp3",
+        "start": 2.0,
+        "end": None,
+        "label": "dog",
         "times": made.times.tolist(),
     }
 
