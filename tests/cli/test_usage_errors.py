@@ -58,6 +58,15 @@ CASES = {
     "empty inputs": ([*VGGISH, "video_paths=[]"], ["video_paths: the list is empty"]),
     "a number for a path": ([*VGGISH, "video_paths=7"], ["video_paths: 7 is not a path"]),
     "no such list": ([*VGGISH, "file_with_video_paths=no/list.txt"], ["no/list.txt", "No such file"]),
+    "no such shard": ([*CLIP, "shard=0/4"], ["shard=0/4: must be the number of a shard and how many there are"]),
+    "no such way with missing files": (
+        [*CLIP, "missing=ignore"],
+        ["missing=ignore: must be one of fail, refuse, skip"],
+    ),
+    "no split": (
+        [*CLIP, "split=test"],
+        ["split=test: there is no list that could name it; give file_with_video_paths"],
+    ),
     "list without brackets": ([*VGGISH, "video_paths=a.mp4,b.mp4"], ['video_paths="[a.mp4,b.mp4]"']),
     "ids without brackets": ([*CLIP, "device_ids=0,1"], ['device_ids="[0,1]"']),
     "negative id": ([*CLIP, "device_ids=[-1]"], ["device_ids: [-1]"]),
