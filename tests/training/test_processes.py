@@ -14,6 +14,8 @@ import torch
 from command import ROOT
 
 from torch_zoo.utils.training import processes
+from torch_zoo.utils.training.fit import Recipe
+from torch_zoo.utils.types import UsageError
 
 ROUNDING = 1e-12  # of float64, over a few steps
 
@@ -48,8 +50,17 @@ def test_the_comparison_would_notice_separate_batch_statistics():
     whole, model = together.batch(0), together.network()
     maps = torch.from_numpy(whole.inputs)
     halves = torch.cat([model[:2](maps[0::2]), model[:2](maps[1::2])])
-    both = model[:2](maps)
-    assert np.abs(halves.detach().sort(0)[0] - both.detach().sort(0)[0]).max() > 1e6 * ROUNDING
+    both = torch.cat([model[:2](maps)[0::2], model[:2](maps)[1::2]])
+    assert (halves - both).abs().max().item() > 1e6 * ROUNDING
+
+
+def test_every_process_needs_a_clip_of_each_batch(monkeypatch):
+    recipe = Recipe(
+        epochs=1, batch_size=3, learning_rate=0.1, warmup_epochs=1, decay="cosine", precision="fp32", seed=0
+    )
+    monkeypatch.setattr(processes, "number", lambda: 4)
+    with pytest.raises(UsageError, match="9 clips in batches of 3 are too few for 4 processes"):
+        recipe.learner(together.network(), clips=9)
 
 
 def test_one_process_needs_no_others():

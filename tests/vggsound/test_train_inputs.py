@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch_zoo.models.vggsound.trainable import Trainable
 from torch_zoo.utils.training.run_folder import RunFolder
 
 MODULE = "torch_zoo.models.vggsound.train"
+SHORT = ("--window_seconds", "0.1", "--pooling", "avgpool", "--epochs", "1", "--batch_size", "8", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(sounds: Path, output: Path) -> list[str]:
-    given = (sounds, "--window_seconds", 0.1, "--pooling", "avgpool", "--epochs", 1, "--batch_size", 8)
-    places = ("--output_path", output, "--cache_path", output / "cache", "--device", "cpu")
-    return [*map(str, (*given, *places))]
+    return [str(sounds), *SHORT, "--output_path", str(output), "--cache_path", str(output / "cache")]
 
 
 def test_clips_that_can_not_be_read_are_listed_and_two_processes_train_as_one(sounds, tmp_path, capsys):
@@ -107,6 +107,19 @@ def test_training_starts_from_the_weights_of_a_checkpoint(tmp_path):
     network = start.network(("cat", "dog"))
     assert all(parameter.requires_grad for parameter in network.parameters())
     assert all(torch.equal(tensor, network.network.state_dict()[name]) for name, tensor in state.items())
+
+
+def test_the_commands_of_the_documentation_work(sounds, tmp_path, monkeypatch):
+    """On two classes of short sounds, for one epoch."""
+    pages = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/vggsound.md"))
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", pages, re.DOTALL))
+    commands = set(re.findall(r"^python -m torch_zoo\.models\.vggsound\.train (.*)$", blocks, re.MULTILINE))
+    assert commands == {"my_sounds"}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_sounds").symlink_to(sounds)
+    for arguments in commands:
+        assert main([*arguments.split(), *SHORT]) == 0
+    assert {"best.pth.tar", "classes.txt"} <= {path.name for path in (tmp_path / "output" / "training").iterdir()}
 
 
 def test_missing_tensorboard_is_one_line(capsys):
