@@ -61,7 +61,7 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
             checks.check(line, catalogue)
     composed: list[Extraction] = []
     if typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides):
-        launch([*typed.flags, *typed.overrides])
+        launch([*typed.flags, *flags.with_layout(typed.overrides, catalogue)])
         return composed
     hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
     for line in lines:

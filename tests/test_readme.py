@@ -17,7 +17,7 @@ from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
-PAGES = [README, *((REPOSITORY / "docs" / name).read_text() for name in ("vggish.md", "map.md"))]
+PAGES = [README, *((REPOSITORY / "docs" / name).read_text() for name in ("vggish.md", "map.md", "outputs.md"))]
 BLOCKS = re.findall(r"```bash\n(.*?)```", "\n".join(PAGES), re.DOTALL)
 COMMANDS = list(dict.fromkeys(line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()))
 
@@ -73,6 +73,8 @@ def test_command_runs_as_written(command: str, folder: Path, request: pytest.Fix
     elif saved := re.search(r"save_(numpy|pickle)", command):
         suffix = {"numpy": ".npy", "pickle": ".pkl"}[saved[1]]
         assert len(list((folder / "output").rglob(f"*{suffix}"))) in (2, 3)  # sources, or arrays of one
+    elif "layout=opentad" in command:
+        assert len(list((folder / "output/vggish").glob("*.npz"))) == 2
     elif "save_webdataset" in command:
         assert (folder / "output/vggish/features-000000.tar").exists()
     elif "save_predictions" in command:

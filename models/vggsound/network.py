@@ -1,7 +1,6 @@
 """The networks of VGGSound (Chen et al. 2020, arXiv:2004.14368): a ResNet on a spectrogram, with NetVLAD or without.
 
-State-dict keys are those of the published checkpoints. The trunks are torchvision's; in bottlenecks the stride is that
-of the 3 x 3 convolution.
+State-dict keys are those of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import resnet
 
-from torch_zoo.models.vggsound.layers import CLUSTERS, Model, Pooling
+from torch_zoo.models.vggsound.layers import CHANNELS, CLUSTERS, Model, Pooling, width
+from torch_zoo.models.vggsound.resnet import ResNet
 
 
 class VGGSound(nn.Module):
@@ -23,27 +22,16 @@ class VGGSound(nn.Module):
 
     def __init__(self, model: Model, pooling: Pooling, classes: int) -> None:
         super().__init__()
-        trunk = getattr(resnet, model)(num_classes=classes)
-        trunk.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
-        if pooling == "netvlad":
-            width = trunk.fc.in_features
-            del trunk.fc
-            trunk.avgpool = NetVLAD(CLUSTERS, width)
-            trunk.fc_ = nn.Linear(CLUSTERS * width, classes)
-        self.audnet = trunk
-
-    @property
-    def classifier(self) -> nn.Linear:
-        """The last layer, which makes logits of pooled features."""
-        layer: nn.Linear = self.audnet.fc_ if hasattr(self.audnet, "fc_") else self.audnet.fc
-        return layer
+        netvlad = pooling == "netvlad"
+        self._classifier = "fc_" if netvlad else "fc"
+        self.audnet = ResNet(model)
+        self.audnet.add_module("avgpool", NetVLAD(CLUSTERS, CHANNELS[model]) if netvlad else nn.AdaptiveAvgPool2d(1))
+        self.audnet.add_module(self._classifier, nn.Linear(width(model, pooling), classes))
 
     def forward(self, spectrograms: Tensor) -> tuple[Tensor, Tensor]:
-        net = self.audnet
-        maps = net.maxpool(net.relu(net.bn1(net.conv1(spectrograms))))
-        maps = net.layer4(net.layer3(net.layer2(net.layer1(maps))))
-        pooled = net.avgpool(maps.float()).flatten(1)
-        logits: Tensor = self.classifier(pooled.to(maps.dtype))
+        maps = self.audnet(spectrograms)
+        pooled = self.audnet.get_submodule("avgpool")(maps.float()).flatten(1)
+        logits = self.audnet.get_submodule(self._classifier)(pooled.to(maps.dtype))
         return pooled, logits
 
     def fold(self) -> VGGSound:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sink_runs import done, run
 from table_maker import FLOATS, SETTINGS, features, source
 
-from torch_zoo.utils.sinks.hdf5 import SaveHDF5
+from torch_zoo.utils.sinks.hdf5 import SaveHDF5, group_of, name_in
 from torch_zoo.utils.types import Features, UsageError
 
 h5py = pytest.importorskip("h5py")
@@ -49,6 +51,12 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
     assert done(SaveHDF5(folder=str(tmp_path)), all_features) == NAMES
     with h5py.File(tmp_path / "features.h5") as file:
         assert {"a", "clip.v2", "..", "%2E", "%252E"} <= set(file)
+
+
+@given(name=st.text(min_size=1).filter(lambda name: "/" not in name))
+def test_a_group_says_the_name(name: str) -> None:
+    assert name_in(group_of(name)) == name
+    assert group_of(name) != "."
 
 
 def test_a_second_run_adds_and_replaces(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import scipy.special
 from sink_runs import done, run
 from table_maker import FLOATS, SETTINGS, features, source
 
+from torch_zoo.models.vggsound.scores import probabilities, read_predictions
 from torch_zoo.utils.options import with_predictions
 from torch_zoo.utils.sinks.files import SaveNumpy
 from torch_zoo.utils.sinks.predictions import SavePredictions, SaveSoftmax
@@ -126,6 +127,12 @@ def test_a_class_that_is_called_like_another_column_is_refused(tmp_path: Path) -
         sink.write(made)
 
 
+def test_a_column_of_the_list_that_the_table_needs_is_refused(tmp_path: Path) -> None:
+    taken = replace(source("a"), columns={"class_2": "x"})
+    with pytest.raises(UsageError, match="the list has a column class_2, which the table needs for itself"):
+        SavePredictions(folder=str(tmp_path), top_k=2).prepare(SETTINGS, [taken], FLOATS, False)
+
+
 def test_csv_behind_a_url_and_no_classes_are_refused() -> None:
     with pytest.raises(UsageError, match="a CSV table needs a local folder"):
         SavePredictions(folder="memory://x", predictions_file=FORMATS[1])
@@ -152,6 +159,20 @@ def test_softmax_rows_per_source(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.load(tmp_path / "b.mp4.npy"), expected, rtol=0, atol=ROUNDING)
     assert len(np.load(tmp_path / "c.npy")) == 0
     assert done(SaveSoftmax(folder=str(tmp_path)), made) == ["a", "b.mp4", "c"]
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, "softmax"])
+def test_the_evaluation_of_vggsound_reads_what_is_stored(kind: str, tmp_path: Path) -> None:
+    """Of a clip with two windows it takes the mean of their probabilities."""
+    if kind == "softmax":
+        run(SaveSoftmax(folder=str(tmp_path)), predicted("a"), predicted("b"))
+        path = tmp_path
+    else:
+        run(SavePredictions(folder=str(tmp_path), predictions_file=kind, top_k=None), predicted("a"), predicted("b"))
+        path = tmp_path / kind
+    found = {each.clip: probabilities(each, CLASSES) for each in read_predictions(str(path), {"a", "b"}, CLASSES)}
+    assert sorted(found) == ["a", "b"]
+    np.testing.assert_allclose(found["b"], PROBABILITIES.mean(axis=0), rtol=0, atol=ROUNDING)
 
 
 def test_an_extractor_without_a_classifier_is_refused() -> None:

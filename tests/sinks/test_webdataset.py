@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-import fsspec
 import numpy as np
 import pytest
-from sink_runs import done, run
+from hypothesis import given
+from hypothesis import strategies as st
+from shard_reader import arrays, members, shards
+from sink_runs import begun, done, end, run
 from table_maker import FLOATS, SETTINGS, features, source
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.sinks.tar import key_of
 from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.types import UsageError
 
@@ -26,32 +27,6 @@ NAMES = ["a", "clip.v2", ".hidden", "%2E", "ünïcode", "n" * 200, "with space"]
 @pytest.fixture(params=["local", "s3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "features") if request.param == "local" else f"{request.getfixturevalue('bucket')}/features"
-
-
-def shards(folder: str) -> list[str]:
-    return sorted(name for name in storage.listing(folder) if name.endswith(".tar"))
-
-
-def members(folder: str) -> Iterator[tuple[str, bytes]]:
-    """By plain tarfile."""
-    system, path = fsspec.url_to_fs(folder)
-    for shard in shards(folder):
-        with tarfile.open(fileobj=io.BytesIO(system.cat_file(f"{path}/{shard}"))) as tar:
-            for member in tar:
-                content = tar.extractfile(member)
-                assert content
-                yield member.name, content.read()
-
-
-def arrays(folder: str) -> dict[str, np.ndarray]:
-    """By the rules: a sample is what agrees up to the first dot."""
-    found = {}
-    for name, content in members(folder):
-        key, _, ending = name.partition(".")
-        if ending == "vggish.npy":
-            assert key not in found
-            found[unquote(key)] = np.load(io.BytesIO(content))
-    return found
 
 
 def test_the_package_reads_samples_whatever_their_names(tmp_path: Path) -> None:
@@ -105,6 +80,24 @@ def test_the_index_lists_the_shards_with_their_samples(folder: str) -> None:
     assert len(listed) > 1
 
 
+def test_two_runs_at_once_share_a_folder(folder: str) -> None:
+    runs = [SaveWebDataset(folder=folder, shard_bytes=900) for _ in range(2)]
+    parts = [[features(f"{half}{number}") for number in range(4)] for half in "ab"]
+    for sink, part in zip(runs, parts, strict=True):
+        sink.prepare(SETTINGS, [each.source for each in part], FLOATS, overwrite=False)()
+    workers = [begun(sink) for sink in runs]
+    for both in zip(*parts, strict=True):
+        for worker, each in zip(workers, both, strict=True):
+            worker.write(each)
+    for sink, worker in zip(runs, workers, strict=True):
+        worker.flush()
+        end(worker)
+        sink.finish()
+    assert sorted(arrays(folder)) == sorted(each.source.name for part in parts for each in part)
+    with storage.open_read(storage.join(folder, "features.json")) as file:
+        assert [shard["name"] for shard in json.load(file)["shards"]] == shards(folder)
+
+
 def test_killed_worker_costs_what_it_had_not_stored(folder: str) -> None:
     all_features = [features(f"{number}") for number in range(5)]
     run(SaveWebDataset(folder=folder, shard_bytes=900), *all_features, killed=True)
@@ -121,11 +114,12 @@ def test_keys_name_the_arrays(tmp_path: Path) -> None:
         SaveWebDataset(folder=str(tmp_path), keys={"vggish": "x/y"})
 
 
-@pytest.mark.parametrize("damage", ["half", "another tar file", "garbage", "nothing"])
+@pytest.mark.parametrize("damage", ["half", "record", "another tar file", "garbage", "nothing"])
 def test_damaged_shard_is_named(damage: str, tmp_path: Path) -> None:
     run(SaveWebDataset(folder=str(tmp_path)), *(features(f"{number}") for number in range(30)))
     shard = tmp_path / "features-000000.tar"
     content = {"half": shard.read_bytes()[:700], "garbage": b"x" * 5000, "nothing": b""}
+    content["record"] = shard.read_bytes().replace(b'{"name"', b'{"nxme"', 1)
     if damage == "another tar file":
         with tarfile.open(shard, "w") as tar:
             tar.addfile(tarfile.TarInfo("readme"))
@@ -133,6 +127,13 @@ def test_damaged_shard_is_named(damage: str, tmp_path: Path) -> None:
         shard.write_bytes(content[damage])
     with pytest.raises(UsageError, match=r"features-000000\.tar: (damaged|not a shard of features)"):
         SaveWebDataset(folder=str(tmp_path)).prepare(SETTINGS, [], FLOATS, False)
+
+
+@given(name=st.text(min_size=1))
+def test_a_key_is_one_word_and_says_the_name(name: str) -> None:
+    key = key_of(name)
+    assert not {".", "/"} & set(key)
+    assert unquote(key, errors="surrogateescape") == name
 
 
 def test_no_bytes_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 import rounding
 import torch
+import torchvision
 from formula import formula_state
 
 from torch_zoo.models.vggsound.layers import CHANNELS, CLUSTERS, Model, Pooling, width
 from torch_zoo.models.vggsound.network import Joined, NetVLAD, VGGSound
+from torch_zoo.models.vggsound.resnet import ResNet
 from torch_zoo.utils.devices import DeviceModel
 
 CLASSES = 309
@@ -67,6 +70,20 @@ def test_keys_and_shapes_match_the_original(model, pooling, manifests):
     ours = [(key, list(tensor.shape)) for key, tensor in empty(model, pooling).state_dict().items()]
     listed = json.loads((manifests / f"vggsound_{model}_{pooling}.json").read_text())["tensors"]
     assert ours == [(tensor["key"], tensor["shape"]) for tensor in listed]
+
+
+@pytest.mark.parametrize("model", CHANNELS)
+def test_the_trunk_is_torchvisions_resnet_on_one_channel(model):
+    torch.manual_seed(0)
+    theirs = getattr(torchvision.models, model)()
+    theirs.conv1 = torch.nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+    theirs = torch.nn.Sequential(OrderedDict(list(theirs.named_children())[:-2]))  # without pooling and classifier
+    ours = ResNet(model)
+    ours.load_state_dict(theirs.state_dict())
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    batch = torch.randn(2, 1, 65, 50)
+    for mode in (True, False):  # with the statistics of the batch, and with those it has left
+        torch.testing.assert_close(ours.train(mode)(batch), theirs.train(mode)(batch), rtol=0, atol=1e-5)
 
 
 @pytest.mark.numerical
