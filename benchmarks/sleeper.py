@@ -27,6 +27,10 @@ class Sleeper:
         return {}
 
     @property
+    def timing(self) -> None:
+        return None
+
+    @property
     def empty_message(self) -> str:
         return ""
 
