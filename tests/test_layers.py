@@ -45,6 +45,45 @@ def test_types_import_none_of_our_modules() -> None:
     assert [module for module in imported(ROOT / "utils/types.py") if module.split(".")[0] in OURS] == []
 
 
+# What opens, lists or tests a path that is a string, as those of users are; a Path is one of this machine's own files.
+FILE_ACCESS = {"open", "glob.glob", "os.listdir", "os.scandir", "os.stat", "os.unlink", "os.walk"}
+FILE_ACCESS |= {f"os.path.{test}" for test in ("exists", "getmtime", "getsize", "isdir", "isfile", "lexists")}
+LOCAL_ALONE = {
+    "models/vggish/embedding.py": "os.path.isdir",  # media in memory have no path
+    "utils/engines/ray_actor.py": "os.path.isdir",  # the folder of the driver, on another machine
+    "utils/engines/ray_preflight.py": "os.path.isdir os.path.isfile",  # what of the options is on this machine alone
+    "utils/expansion.py": "glob.glob os.path.exists os.path.isdir os.stat os.walk",  # links, hidden files, patterns
+    "utils/lists/text.py": "os.stat",  # no pipes
+    "utils/media/anonymous.py": "open os.stat",
+    "utils/media/files.py": "os.stat",  # no pipes
+    "utils/media/kept_files.py": "os.path.exists os.path.lexists",
+    "utils/media/opening.py": "open",  # local files, and fetched ones
+    "utils/sources.py": "os.path.isdir",
+    "utils/terminal/exit_codes.py": "open",  # /dev/null
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_paths_of_users_are_opened_by_one_module(path: Path) -> None:
+    if name(path) == "utils/storage.py":
+        return
+    tree = ast.parse(path.read_text())
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert calls & FILE_ACCESS == set(LOCAL_ALONE.get(name(path), "").split()), "use torch_zoo.utils.storage"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_what_a_url_is_stands_in_one_module(path: Path) -> None:
+    texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    assert name(path) == "utils/urls.py" or "://" not in texts, "use torch_zoo.utils.storage.is_url"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_fsspec_is_known_to_few(path: Path) -> None:
+    known = {"utils/remote.py", "utils/remote_file.py", "utils/media/fetching.py"}
+    assert name(path) in known or not any(module.startswith("fsspec") for module in imported(path))
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_hydra_stops_at_main(path: Path) -> None:
     allowed = {"utils/terminal/grammar.py"}  # reads Hydra's grammar

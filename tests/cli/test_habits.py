@@ -70,7 +70,7 @@ def test_missing_files_are_one_line_and_failures_only_if_asked_for(status, count
     before = Outcome(Source("b.mp4", "b"), "failed", "truncated")
     failures.update(str(tmp_path), {"b"}, [before])
     with Progress(
-        2, Reporting(folder=str(tmp_path), progress="log"), str(tmp_path), ["read as x"], "shard 1 of 2"
+        2, Reporting(folder=str(tmp_path), progress="log"), str(tmp_path), notes=["read as x"], scope="shard 1 of 2"
     ) as progress:
         progress.add_missing([Outcome(Source(f"{name}.mp4", name), status, "no such file") for name in "b"])
     said = capsys.readouterr().err

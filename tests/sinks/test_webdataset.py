@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-import fsspec
 import numpy as np
 import pytest
+from shard_reader import arrays, members, shards
 from sink_runs import done, run
 from table_maker import FLOATS, SETTINGS, features, source
 
@@ -26,32 +24,6 @@ NAMES = ["a", "clip.v2", ".hidden", "%2E", "ünïcode", "n" * 200, "with space"]
 @pytest.fixture(params=["local", "s3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "features") if request.param == "local" else f"{request.getfixturevalue('bucket')}/features"
-
-
-def shards(folder: str) -> list[str]:
-    return sorted(name for name in storage.listing(folder) if name.endswith(".tar"))
-
-
-def members(folder: str) -> Iterator[tuple[str, bytes]]:
-    """By plain tarfile."""
-    system, path = fsspec.url_to_fs(folder)
-    for shard in shards(folder):
-        with tarfile.open(fileobj=io.BytesIO(system.cat_file(f"{path}/{shard}"))) as tar:
-            for member in tar:
-                content = tar.extractfile(member)
-                assert content
-                yield member.name, content.read()
-
-
-def arrays(folder: str) -> dict[str, np.ndarray]:
-    """By the rules: a sample is what agrees up to the first dot."""
-    found = {}
-    for name, content in members(folder):
-        key, _, ending = name.partition(".")
-        if ending == "vggish.npy":
-            assert key not in found
-            found[unquote(key)] = np.load(io.BytesIO(content))
-    return found
 
 
 def test_the_package_reads_samples_whatever_their_names(tmp_path: Path) -> None:
@@ -75,7 +47,11 @@ def test_the_json_says_what_a_sample_is_of(tmp_path: Path) -> None:
     run(SaveWebDataset(folder=str(tmp_path)), made)
     [content] = [content for name, content in members(str(tmp_path)) if name == "a.json"]
     assert json.loads(content) == {
-        **{"name": "a", "path": "music/a.mp3", "start": 2.0, "end": None, "label": "dog"},
+        "name": "a",
+        "path": "music/a.mp3",
+        "start": 2.0,
+        "end": None,
+        "label": "dog",
         "times": made.times.tolist(),
     }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import numpy as np
 
-from torch_zoo.utils.sinks.entries import ORIGIN, name_of, utf8
+from torch_zoo.utils.sinks.entries import utf8
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,12 +40,6 @@ class Container(ABC):
 
     def check(self, path: str, arrays: Mapping[str, np.dtype]) -> None:
         """Raise UsageError if a file can't take such arrays besides those it has."""
-
-
-def record(entries: Iterable[pa.RecordBatch]) -> dict[str, bytes]:
-    """Name -> line of the record of origins, for entries that have one."""
-    found = {name_of(entry): entry.schema.metadata.get(ORIGIN, b"") for entry in entries}
-    return {name: line for name, line in found.items() if line}
 
 
 def by_name(lines: bytes) -> dict[str, bytes]:

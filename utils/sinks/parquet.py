@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 import numpy as np
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container, by_name, record
+from torch_zoo.utils.sinks.container import Container, by_name
+from torch_zoo.utils.sinks.entries import name_of, origin_of
 from torch_zoo.utils.sinks.rows import COLUMNS, columns
 from torch_zoo.utils.sinks.tables import described, filled, gathered, united
 from torch_zoo.utils.types import UsageError
@@ -45,14 +46,16 @@ class Parquet(Container):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema, lines = None, record(entries)
+        schema: pa.Schema | None = None
+        lines: dict[str, bytes] = {}
         if old:
             with open_table(old) as table:
                 schema = table.schema_arrow.remove_metadata()
                 before = by_name((table.metadata.metadata or {}).get(SOURCES, b""))
-            lines = {name: line for name, line in before.items() if name not in without} | lines
+            lines = {name: line for name, line in before.items() if name not in without}
         for entry in entries:
             schema = united(schema, entry.schema.remove_metadata(), old or "a table")
+            lines[name_of(entry)] = origin_of(entry)
         if schema is None:
             return
         new = (pa.Table.from_batches([entry]).replace_schema_metadata() for entry in entries)
@@ -65,7 +68,7 @@ class Parquet(Container):
         ) as writer:
             for rows in gathered(filled(table, schema) for table in chain(_kept(old, without), new)):
                 writer.write_table(rows, row_group_size=rows.num_rows)
-            if lines:
+            if any(lines.values()):
                 writer.add_key_value_metadata({SOURCES: b"".join(lines.values())})
 
     def check(self, path: str, arrays: Mapping[str, np.dtype]) -> None:

@@ -88,7 +88,7 @@ class Training:
         weights = {"model_state_dict": {key: value.cpu() for key, value in self.model.state_dict().items()}}
         about = {"settings": dict(self.settings), "log": [asdict(report) for report in log]}
         self.folder.save(LAST, weights | {"learner": self.learner.state_dict(), "rng": rng_state()} | about)
-        if max(log, key=lambda report: report.validation_map) is log[-1]:
+        if max(log, key=lambda report: (report.validation_map, report.validation_accuracy)) is log[-1]:
             self.folder.save(BEST, weights | about)
         self.folder.write_log(log)
 
