@@ -152,7 +152,7 @@ def run(extraction: Extraction) -> int:
     sources = selection.sources
     commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
     with Progress(
-        len(sources), reporting, sink.destination, extractor.timing, selection.notes, selection.shard
+        len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing
     ) as progress:
         todo, missing = [], []
         for source in sources:
