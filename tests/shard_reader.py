@@ -34,6 +34,7 @@ def arrays(folder: str) -> dict[str, np.ndarray]:
     for name, content in members(folder):
         key, _, ending = name.partition(".")
         if ending == "vggish.npy":
-            assert key not in found
-            found[unquote(key)] = np.load(io.BytesIO(content))
+            source = unquote(key)
+            assert source not in found
+            found[source] = np.load(io.BytesIO(content))
     return found
