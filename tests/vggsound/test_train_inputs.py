@@ -90,6 +90,15 @@ def test_wrong_options_are_reported_in_one_line(arguments, said, sounds, tmp_pat
     assert not (tmp_path / "output").exists()
 
 
+def test_help_does_not_wait_for_torch():
+    program = (
+        f"import sys; from {MODULE} import main; code = main(['--help']); sys.exit(code or 'torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "--cache-bytes" in result.stdout
+
+
 def test_a_checkpoint_of_other_classes_is_refused(sounds, tmp_path, capsys):
     state = VGGSound("resnet18", "avgpool", 3).state_dict()
     torch.save({"model_state_dict": state}, tmp_path / "three.pth.tar")
