@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import os
 import re
 import threading
 import time
@@ -15,6 +16,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO
+
+from torch_zoo.utils.processes import end_with_parent
 
 CHUNK_BYTES = 1 << 16
 
@@ -43,13 +46,18 @@ def network(port: int, latency: float, bytes_per_second: float = float("inf")) -
 @contextmanager
 def _process(target: Callable[[Connection], None]) -> Iterator[int]:
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=target, args=(theirs,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(target, theirs, os.getpid()))
     process.start()
     try:
         yield ours.recv()
     finally:
         process.terminate()
         process.join()
+
+
+def _serve(target: Callable[[Connection], None], ready: Connection, parent: int) -> None:
+    end_with_parent(parent)
+    target(ready)
 
 
 class _Handler(SimpleHTTPRequestHandler):
