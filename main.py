@@ -61,7 +61,7 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
             checks.check(line, catalogue)
     composed: list[Extraction] = []
     if typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides):
-        launch([*typed.flags, *typed.overrides])
+        launch([*typed.flags, *flags.with_layout(typed.overrides, catalogue)])
         return composed
     hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
     for line in lines:
@@ -152,7 +152,7 @@ def run(extraction: Extraction) -> int:
     sources = selection.sources
     commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
     with Progress(
-        len(sources), reporting, sink.destination, extractor.timing, selection.notes, selection.shard
+        len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing
     ) as progress:
         todo, missing = [], []
         for source in sources:

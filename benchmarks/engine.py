@@ -127,9 +127,8 @@ def main() -> None:
 
         ray.init(num_cpus=4, object_store_memory=RAY_BYTES, include_dashboard=False, log_to_driver=False)
         share = {"num_cpus": 1}
-        table(
-            "ray", [Ray(num_workers=workers, resources=share, num_decoders=1) for workers in counts], arguments.sources
-        )
+        on_ray = [Ray(num_workers=workers, resources=share, num_decoders=1) for workers in counts]
+        table("ray", on_ray, arguments.sources, arguments.seconds)
 
 
 if __name__ == "__main__":

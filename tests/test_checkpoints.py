@@ -177,6 +177,15 @@ def test_demo_falls_back_to_random_weights_with_a_warning(unreachable, cache, ca
     assert unreachable.url in caplog.text
 
 
+def test_of_a_network_without_published_weights_demo_is_random(caplog):
+    with pytest.raises(
+        UsageError, match="checkpoint=pretrained: no weights of this network are published; give a path"
+    ):
+        resolve("pretrained", None, 0)
+    assert resolve("demo", None, 5) == resolve("random", None, 5)
+    assert "no weights of this network are published" in caplog.text
+
+
 def test_demo_takes_the_published_weights_if_they_are_available(server, cache, caplog):
     assert resolve("demo", server.published(), 0) == resolve("pretrained", server.published(), 0)
     assert caplog.text == ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from torch_zoo.utils import tensorflow_checkpoints
 from torch_zoo.utils.digests import fingerprint, sha256
-from torch_zoo.utils.downloads import PublishedFile, hub_cache, lock, verified
+from torch_zoo.utils.downloads import PublishedFile, hub_cache, local_copy, lock, verified
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
 from torch_zoo.utils.types import UsageError
@@ -61,14 +61,15 @@ class Checkpoint:
 
 def resolve(
     checkpoint: str,
-    pretrained: PublishedFile,
+    pretrained: PublishedFile | None,
     seed: int,
     variables: Mapping[str, Variable] | None = None,
     option: str = "checkpoint",
 ) -> Checkpoint:
     """An option (`pretrained`, `demo`, `random` or a path) -> a checkpoint, downloaded if necessary.
 
-    With `variables`, which map tensors to TensorFlow variables, the path of a TensorFlow checkpoint is accepted too.
+    `pretrained` is None for a network of which no weights are published. With `variables`, which map tensors to
+    TensorFlow variables, the path of a TensorFlow checkpoint is accepted too.
     Raises UsageError if the weights are unavailable; only `demo` then falls back to random weights, with a warning.
     """
     if checkpoint == "random":
@@ -76,6 +77,8 @@ def resolve(
             raise UsageError(f"seed={seed}: must fit into 64 bits")
         return Checkpoint(None, f"random, seed {seed}", seed)
     if checkpoint == "pretrained":
+        if pretrained is None:
+            raise UsageError(f"{option}=pretrained: no weights of this network are published; give a path, or random")
         path, digest = verified(pretrained, option, WITHOUT_WEIGHTS.format(option))
         published = pretrained.sha256 or pretrained.git_blob
         return Checkpoint(path, fingerprint(path, digest if published else ""))
@@ -86,7 +89,7 @@ def resolve(
             log.warning("%s", error)
             log.warning("DEMO: continuing with RANDOM weights; the features below are meaningless")
             return resolve("random", pretrained, seed)
-    path = Path(checkpoint).expanduser()
+    path = local_copy(checkpoint, option)
     if variables and (theirs := tensorflow_checkpoints.recognize(path)):
         path = _converted(theirs, variables)
     if not path.is_file():

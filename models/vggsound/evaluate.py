@@ -31,7 +31,7 @@ from torch_zoo.utils.types import UsageError
 from torch_zoo.utils.urls import without_secrets
 
 REPORT, CLASSES = "report.html", "classes.csv"
-RESAMPLES = 1000
+RESAMPLES, FEWEST = 1000, 20
 
 
 @command(interrupted="no report was written")
@@ -145,8 +145,8 @@ def _parse(arguments: Sequence[str]) -> Namespace:
         help=f"for {REPORT} and {CLASSES}, which are replaced (default: %(default)s)",
     )
     given = parser.parse(arguments)
-    if given.resamples < 2 or given.seed < 0:
-        raise UsageError("--resamples must be 2 or more, and --seed 0 or more")
+    if given.resamples < FEWEST or given.seed < 0:
+        raise UsageError(f"--resamples must be {FEWEST} or more, and --seed 0 or more")
     return given
 
 

@@ -114,4 +114,4 @@ def _reliability(found: Calibration, axes: Any) -> None:
     axes.scatter(
         found.confidence, found.accuracy, s=10 + 300 * found.number / found.number.sum(), color=ACCENT, zorder=3
     )
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="accuracy", aspect="equal")

@@ -65,12 +65,6 @@ class VGGSoundExtractor:
                 )
         elif not (math.isfinite(self.hop_seconds) and self._hop >= 1):
             raise UsageError(f"hop_seconds={self.hop_seconds:g}: must be a number of seconds above 0, or null")
-        if self.checkpoint in ("pretrained", "demo") and (self.model, self.pooling) not in WEIGHTS:
-            there = " and ".join(f"model={model} pooling={pooling}" for model, pooling in WEIGHTS)
-            raise UsageError(
-                f"checkpoint={self.checkpoint}: no weights are published for model={self.model} "
-                f"pooling={self.pooling}; there are some for {there}. Give checkpoint=PATH, or random"
-            )
 
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
@@ -105,11 +99,8 @@ class VGGSoundExtractor:
     @cached_property
     def weights(self) -> checkpoints.Checkpoint:
         """Resolved (and downloaded) on first use; pickled to the workers with the extractor."""
-        if self.checkpoint in ("pretrained", "demo"):
-            published = WEIGHTS[self.model, self.pooling].file
-        else:
-            published = next(iter(WEIGHTS.values())).file
-        return checkpoints.resolve(self.checkpoint, published, self.seed)
+        card = WEIGHTS.get((self.model, self.pooling))
+        return checkpoints.resolve(self.checkpoint, card.file if card else None, self.seed)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ MISTAKES = {
     "window too short": (["window_seconds=0.01"], "window_seconds=0.01: must be a number of seconds from 0.032"),
     "nothing to tile": (["last_window=tile"], "last_window=tile does nothing without hop_seconds"),
     "unknown pooling": (["pooling=vlad"], "pooling=vlad: must be one of avgpool, netvlad"),
-    "no such weights": (["checkpoint=pretrained", "model=resnet50"], "no weights are published for model=resnet50"),
+    "no such weights": (["checkpoint=pretrained", "model=resnet50"], "no weights of this network are published; give"),
     "no such file": (["checkpoint=no.pt"], "checkpoint=no.pt: no such file"),
     "option of i3d": (["stack_size=16"], "stack_size: there is no such option here"),
 }

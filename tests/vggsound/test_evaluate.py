@@ -101,6 +101,17 @@ def test_a_subset_of_classes_and_one_without_a_clip(capsys: pytest.CaptureFixtur
     assert "1 classes without a clip are left out of the means; top-k ranks all classes" in err
 
 
+def test_perfect_predictions(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    _, target = maker.scores_and_target()
+    for name, row in zip(maker.names(), np.eye(len(maker.CLASSES))[target], strict=True):
+        np.save(folder / "predictions" / f"{name}.mp4.npy", row)
+    assert evaluate.main([*USUAL, "--resamples", "20"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(": 1.0000 [1.0000, 1.0000]") == 4
+    assert "dprime: inf [inf, inf]" in out
+    assert ">\N{INFINITY}<" in Path("output/evaluation/report.html").read_text(encoding="utf-8")
+
+
 def test_predictions_and_report_may_be_in_object_storage(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(folder / "predictions") + "/", "/evaluated/predictions/", recursive=True)
@@ -123,7 +134,7 @@ def test_predictions_and_report_may_be_in_object_storage(capsys: pytest.CaptureF
             r"--only other\.txt: unknown class 'dog'; the classes are those of --classes",
         ),
         ((*USUAL, "--only", "one.txt"), r"the \d+ clips to evaluate must be of two classes or more"),
-        ((*USUAL, "--resamples", "1"), "--resamples must be 2 or more"),
+        ((*USUAL, "--resamples", "19"), "--resamples must be 20 or more"),
         ((*USUAL, "--resample", "9"), "unrecognized arguments: --resample 9; --help shows all options"),
     ],
     ids=["folder", "other folder", "classes", "unknown", "one class", "resamples", "option"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ import pytest
 
 from torch_zoo.models.vggsound.evaluate import score_matrix
 from torch_zoo.models.vggsound.ground_truth import GroundTruth, read_ground_truth
+from torch_zoo.utils.sinks.files import SaveNumpy
+from torch_zoo.utils.sinks.predictions import SavePredictions, SaveSoftmax
 from torch_zoo.utils.sinks.table import SaveTable
-from torch_zoo.utils.types import Features, Source, UsageError
+from torch_zoo.utils.types import Features, Predictions, Sink, Source, UsageError
 
 CLASSES = ("air horn", "bird chirping, tweeting", "cat purring")
 CLIPS = tuple(f"glLQrEijrK{letter}_000300" for letter in "ghi")
@@ -56,16 +59,42 @@ def test_several_rows_of_a_clip_are_averaged_as_probabilities(tmp_path: Path) ->
     assert number.tolist() == [2, 2, 2]
 
 
-def test_a_table_of_features_and_logits(tmp_path: Path) -> None:
-    sink = SaveTable(folder=str(tmp_path))
+TWO_WINDOWS = np.array([[0.0, 10.0], [10.0, 20.0]])
+
+
+def extracted(sink: Sink) -> None:
+    """By the sink of a run: two windows of each clip, in another order."""
     for clip, row in zip(reversed(CLIPS), LOGITS[::-1], strict=True):
-        arrays = {"vggsound": np.ones((2, 4), np.float32), "vggsound_logits": np.stack([row, row])}
-        sink.write(Features(Source(f"{clip}.mp4", clip), arrays, np.array([[0.0, 10.0], [10.0, 20.0]])))
+        logits = np.stack([row, row]).astype(np.float32)
+        arrays = {"vggsound": np.ones((2, 4), np.float32), "vggsound_logits": logits}
+        sink.write(Features(Source(f"{clip}.mp4", clip), arrays, TWO_WINDOWS, Predictions({"audio": logits}, CLASSES)))
     sink.finish()
-    for path in (sink.path, tmp_path):
+
+
+@pytest.mark.parametrize(
+    "sink",
+    [
+        SaveTable,
+        partial(SavePredictions, top_k=None),
+        partial(SavePredictions, top_k=None, predictions_file="predictions.csv"),
+        SaveSoftmax,
+        SaveNumpy,
+    ],
+    ids=["save_table", "save_predictions", "as CSV", "save_softmax", "save_numpy"],
+)
+def test_what_an_extraction_saves(sink: Callable[..., Sink], tmp_path: Path) -> None:
+    extracted(made := sink(folder=str(tmp_path)))
+    table = [Path(made.destination)] if made.destination != str(tmp_path) else []
+    for path in (tmp_path, *table):
         found, number = scores(path)
-        np.testing.assert_allclose(found, PROBABILITIES, rtol=1e-12)
+        np.testing.assert_allclose(found, PROBABILITIES, rtol=1e-6)
         assert number.tolist() == [2, 2, 2]
+
+
+def test_predictions_of_the_best_classes_only_are_refused(tmp_path: Path) -> None:
+    extracted(SavePredictions(folder=str(tmp_path), top_k=2))
+    with pytest.raises(UsageError, match=r"predictions must hold every class \(save_predictions with top_k=null\)"):
+        scores(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -126,10 +126,6 @@ def test_checkpoints_of_other_kinds_are_named(tmp_path):
         ({"hop_seconds": 0.0}, "hop_seconds=0: must be a number of seconds above 0"),
         ({"hop_seconds": float("inf")}, "hop_seconds=inf: must be"),
         ({"last_window": "tile"}, "last_window=tile does nothing without hop_seconds.*add hop_seconds=10"),
-        (
-            {"checkpoint": "pretrained", "model": "resnet50"},
-            "no weights are published for model=resnet50",
-        ),
     ],
 )
 def test_wrong_options_are_named(wrong, message):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-INSTALL = 'install the extra "evaluation": pip install "torch-zoo[evaluation]"'
 TOP_K = 5
 
 
