@@ -28,7 +28,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("clips")
     for number in range(CLIPS):
         shutil.copy(ROOT / (SPEECH, MUSIC)[number % 2], folder / f"{number}.mp4")
-    fixed = "checkpoint=random device=cpu num_decoders=1 batch_size=1"
+    fixed = "checkpoint=random device=cpu num_decoders=1 batch_size=1 hop_seconds=4.8"
     return [*fixed.split(), f"video_paths={folder}"]
 
 
