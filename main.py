@@ -61,7 +61,7 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
             checks.check(line, catalogue)
     composed: list[Extraction] = []
     if typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides):
-        launch([*typed.flags, *typed.overrides])
+        launch([*typed.flags, *flags.with_layout(typed.overrides, catalogue)])
         return composed
     hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
     for line in lines:
@@ -156,7 +156,7 @@ def run(extraction: Extraction) -> int:
     with (
         record,
         Progress(
-            len(sources), reporting, sink.destination, extractor.timing, selection.notes, selection.shard, record.say
+            len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing, record.say
         ) as progress,
     ):
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.sleeper import Sleeper, Whose
@@ -66,29 +67,41 @@ def memory_mb() -> float:
     return int(line.split()[1]) / 1024
 
 
-def throughput(engine: Engine, workers: int, number: int) -> tuple[float, float]:
-    """Sources per second once all workers are at work, and seconds of the driver's CPU per 1,000 sources."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Of a run, from when all its workers are at work."""
+
+    rate: float  # sources per second
+    driver_seconds: float  # of its CPU per source
+    driver_mb: float  # by which it grew
+
+
+def throughput(engine: Engine, workers: int, number: int, seconds: float) -> Result:
+    """Of workers whose network takes so long for a source."""
+    sources = [Source(f"{index}", f"{index}") for index in range(number)]
     seen: set[str] = set()
     finished: list[float] = []
-    cpu = 0.0
-    for outcome in engine.run([Source(f"{index}", f"{index}") for index in range(number)], Sleeper(), Whose()):
+    cpu = before = 0.0
+    for outcome in engine.run(sources, Sleeper(seconds=seconds), Whose()):
         assert outcome.status == "done", outcome.message
         if len(seen) < workers:
             seen.add(outcome.printed)
-            finished, cpu = [], time.process_time()
+            finished, cpu, before = [], time.process_time(), memory_mb()
         finished.append(time.monotonic())
     last = len(finished) - 20 * workers  # the end, when not all have work, does not count
-    return last / (finished[last] - finished[0]), 1000 * (time.process_time() - cpu) / len(finished)
+    rate = last / (finished[last] - finished[0])
+    return Result(rate, (time.process_time() - cpu) / len(finished), memory_mb() - before)
 
 
-def table(name: str, engines: Sequence[Engine], number: int) -> None:
+def table(name: str, engines: Sequence[Engine], number: int, seconds: float) -> None:
     alone = 0.0
     for workers, engine in enumerate(engines, 1):
-        rate, seconds = throughput(engine, workers, number * workers // len(engines))
-        alone = alone or rate
-        speedup = rate / alone
+        result = throughput(engine, workers, number * workers // len(engines), seconds)
+        alone = alone or result.rate
+        speedup = result.rate / alone
         print(
-            f"| {name} | {workers} | {rate:.1f} | {speedup:.2f} | {speedup / workers:.2f} | {seconds:.2f} s |",
+            f"| {name} | {workers} | {result.rate:.1f} | {speedup:.2f} | {speedup / workers:.2f} "
+            f"| {1000 * result.driver_seconds:.2f} s | {result.driver_mb:.1f} MB |",
             flush=True,
         )
 
@@ -96,24 +109,26 @@ def table(name: str, engines: Sequence[Engine], number: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", type=int, default=2000, help="for four workers; fewer for fewer (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=0.025, help="that the network takes for a source (%(default)s)"
+    )
     parser.add_argument("--ray", action="store_true", help="measure engine=ray too; needs Ray")
     arguments = parser.parse_args()
     print("| sources | events/s | driver per 1,000 sources | memory on top of the list |\n|---|---|---|---|")
     for number in (100_000, 1_000_000):
         print(decisions(number), flush=True)
-    print("\n| engine | workers | sources/s | speedup | efficiency | driver's CPU per 1,000 sources |")
-    print("|---|---|---|---|---|---|")
+    print("\n| engine | workers | sources/s | speedup | efficiency | driver's CPU per 1,000 sources | it grew by |")
+    print("|---|---|---|---|---|---|---|")
     counts = range(1, 5)
     local = [Local(device="cpu", device_ids=[0] * workers, num_decoders=1) for workers in counts]
-    table("local", local, arguments.sources)
+    table("local", local, arguments.sources, arguments.seconds)
     if arguments.ray:
         import ray
 
         ray.init(num_cpus=4, object_store_memory=RAY_BYTES, include_dashboard=False, log_to_driver=False)
         share = {"num_cpus": 1}
-        table(
-            "ray", [Ray(num_workers=workers, resources=share, num_decoders=1) for workers in counts], arguments.sources
-        )
+        on_ray = [Ray(num_workers=workers, resources=share, num_decoders=1) for workers in counts]
+        table("ray", on_ray, arguments.sources, arguments.seconds)
 
 
 if __name__ == "__main__":

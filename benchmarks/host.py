@@ -77,8 +77,10 @@ def feed(extractor: Extractor, stage: Stage, sources: Sequence[Source], decoders
 
 def run(pipeline: Pipeline, decoders: Decoders, sources: Iterable[Source]) -> None:
     waiting = iter(sources)
-    for _ in range(decoders.capacity):
+    given = 0
+    while given < decoders.capacity:  # which grows with the first URL
         _add(decoders, waiting)
+        given += 1
     while decoders.unfinished:
         channels = readable(decoders.channels, 0.0)
         if not channels and not pipeline.settle(more_to_come=True):

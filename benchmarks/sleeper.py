@@ -11,12 +11,12 @@ import numpy as np
 
 from torch_zoo.utils.types import Features, Sink, Source, Stage, Windows
 
-SLEEP_SECONDS = 0.025  # of the network, per source
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sleeper:
     """One window per source, and a network that waits."""
+
+    seconds: float = 0.025  # for each source
 
     @property
     def arrays(self) -> Mapping[str, np.dtype]:
@@ -27,12 +27,16 @@ class Sleeper:
         return {}
 
     @property
+    def timing(self) -> None:
+        return None
+
+    @property
     def empty_message(self) -> str:
         return ""
 
     def load(self, device: str, threads: int) -> list[Stage]:
         def forward(batch: np.ndarray):  # type: ignore[no-untyped-def]
-            time.sleep(SLEEP_SECONDS)
+            time.sleep(self.seconds)
             return lambda: {"slept": batch}
 
         return [Stage(forward, batch_size=1)]

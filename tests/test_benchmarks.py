@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+import urllib.request
 
 import av
 
-from benchmarks import corpus, parts, process
+from benchmarks import corpus, parts, process, slow_server
 
 
 def test_clips_are_ten_seconds_of_video_and_stereo_audio(tmp_path):
@@ -46,6 +48,16 @@ def test_frames_cost_more_than_decoding_and_resizing_them(bigbuckbunny):
 
 def test_the_floor_decodes_all_frames(bikes):
     assert parts.ffmpeg_frames(str(bikes), "video") == 250
+
+
+def test_a_line_is_as_long_and_as_narrow_as_it_says(tmp_path):
+    (tmp_path / "x").write_bytes(content := bytes(range(256)) * 2000)
+    with slow_server.web_server(tmp_path) as port, slow_server.network(port, 0.2, 1e6) as near:
+        began = time.monotonic()
+        request = urllib.request.Request(f"http://127.0.0.1:{near}/x", headers={"Range": "bytes=10-"})
+        with urllib.request.urlopen(request, timeout=30) as response:
+            assert response.read() == content[10:]
+        assert 0.2 + 0.2 + 0.5 < time.monotonic() - began < 10  # handshake, round trip, bytes
 
 
 def test_help_lists_the_parts():

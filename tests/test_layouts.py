@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import soundfile
@@ -13,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from video_maker import write_video
 
 from torch_zoo.utils import options
-from torch_zoo.utils.sinks.files import FileSink
+from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.terminal.catalogue import CONFIGS, Catalogue
 from torch_zoo.utils.terminal.flags import with_layout
 from torch_zoo.utils.types import Extractor, Features, Source
@@ -23,7 +24,7 @@ VIDEO = Source("v_1.mp4", "v_1")
 SECONDS = 7
 
 
-def composed(layout: str, feature_type: str, folder: Path, *overrides: str) -> tuple[Extractor, FileSink]:
+def composed(layout: str, feature_type: str, folder: Path, *overrides: str) -> tuple[Extractor, FolderSink]:
     line = with_layout([f"feature_type={feature_type}", f"layout={layout}", *overrides], Catalogue())
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config: dict[str, Any] = dict(compose("config", line))
@@ -53,10 +54,18 @@ def bmt(folder: Path, key: str) -> list[np.ndarray]:
     return [np.load(folder / name) for name in names]
 
 
+def mdvc(folder: Path, key: str) -> list[np.ndarray]:
+    """One HDF5 file of each extractor: <id>/vggish_features, <id>/i3d_features/rgb and <id>/i3d_features/flow."""
+    names = ["i3d_features/rgb", "i3d_features/flow"] if key == "rgb" else ["vggish_features"]
+    with h5py.File(folder / "features.h5") as file:
+        return [np.array(file.get(f"v_1/{name}")) for name in names]
+
+
 LOADERS: dict[str, Callable[[Path, str], list[np.ndarray]]] = {
     "opentad": opentad,
     "moment_detr": moment_detr,
     "bmt": bmt,
+    "mdvc": mdvc,
 }
 
 
@@ -70,10 +79,12 @@ def test_its_loader_finds_the_features(layout: str, feature_type: str, tmp_path:
     sink.finish()
     [first, *_] = arrays
     loaded = LOADERS[layout](tmp_path, first)
+    assert loaded
     for ours, key in zip(loaded, arrays, strict=False):
         assert ours.ndim == 2
         np.testing.assert_array_equal(ours, arrays[key], strict=True)
-    assert len(list(tmp_path.rglob("v_1*"))) == len(loaded)
+    assert layout == "mdvc" or len(list(tmp_path.rglob("v_1*"))) == len(loaded)
+    sink.prepare({}, [VIDEO], extractor.arrays, False)
     assert sink.has(VIDEO, extractor.arrays)
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from torch_zoo.models.vggish.weights import WEIGHTS
+from torch_zoo.utils import storage
 from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
-PAGES = [README, *((REPOSITORY / "docs" / name).read_text() for name in ("vggish.md", "map.md"))]
+PAGES = [README, *((REPOSITORY / "docs" / name).read_text() for name in ("vggish.md", "map.md", "outputs.md"))]
 BLOCKS = re.findall(r"```bash\n(.*?)```", "\n".join(PAGES), re.DOTALL)
 COMMANDS = list(dict.fromkeys(line.partition("  #")[0].strip() for block in BLOCKS for line in block.splitlines()))
 
@@ -43,22 +44,41 @@ def execute(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def fill_bucket(endpoint: str) -> None:
+    import s3fs
+
+    system = s3fs.S3FileSystem(endpoint_url=endpoint)
+    system.mkdir("my-bucket")
+    for name in ("speech.mp4", "music.mp4"):
+        system.put_file(str(REPOSITORY / "sample" / name), f"my-bucket/clips/{name}")
+
+
 def test_the_commands_are_found() -> None:
     assert sum("main.py" in command for command in COMMANDS) > 15
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("command", [command for command in COMMANDS if "main.py" in command])
-def test_command_runs_as_written(command: str, folder: Path) -> None:
+def test_command_runs_as_written(command: str, folder: Path, request: pytest.FixtureRequest) -> None:
     shutil.rmtree(folder / "output", ignore_errors=True)
+    if "s3://" in command:
+        fill_bucket(request.getfixturevalue("object_storage"))
     result = execute(command, folder)
     assert result.returncode == 0, result.stderr
     if "-sc" in command:
         return
     assert " 0 failed" in result.stderr
-    if saved := re.search(r"save_(numpy|pickle)", command):
+    if "s3://" in command:
+        assert {"speech_vggish.npy", "music_vggish.npy"} < set(storage.listing("s3://my-bucket/features/vggish"))
+    elif saved := re.search(r"save_(numpy|pickle)", command):
         suffix = {"numpy": ".npy", "pickle": ".pkl"}[saved[1]]
         assert len(list((folder / "output").rglob(f"*{suffix}"))) in (2, 3)  # sources, or arrays of one
+    elif "layout=opentad" in command:
+        assert len(list((folder / "output/vggish").glob("*.npz"))) == 2
+    elif "save_webdataset" in command:
+        assert (folder / "output/vggish/features-000000.tar").exists()
+    elif "save_predictions" in command:
+        assert (folder / "output/i3d/predictions.parquet").exists()
     elif "save_table" in command:
         assert (folder / "output/vggish/embeddings.parquet").exists()
     else:

@@ -85,3 +85,39 @@ def test_an_error_that_stays_is_told_without_secrets(web: Web) -> None:
         get(url + "?token=hush")
     assert "hush" not in str(caught.value)
     assert len([each for each in web.asked if each[0] == "GET"]) == 1  # denied once is denied
+
+
+def s3_error(code: str, status: int) -> Exception:
+    """As s3fs raises it."""
+    from botocore.exceptions import ClientError
+    from s3fs.errors import translate_boto_error
+
+    response = {"Error": {"Code": code, "Message": "secret"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return translate_boto_error(ClientError(response, "GetObject"))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("ExpiredToken", 400, "the credentials have expired; renew them and run the same command again"),
+        ("AccessDenied", 403, "access denied (HTTP 403)"),
+        ("SignatureDoesNotMatch", 403, "access denied (HTTP 403)"),
+        ("NoSuchBucket", 404, "no such bucket"),
+        ("SlowDown", 503, "the server is too busy or out of order (HTTP 503)"),
+    ],
+)
+def test_what_s3_says_in_words(code: str, status: int, words: str) -> None:
+    error = remote.translated(s3_error(code, status), "s3://bucket/x")
+    assert (error.strerror, error.filename) == (words, "s3://bucket/x")
+    assert (error.errno in remote.MAY_PASS) == (status == 503)
+
+
+def test_what_botocore_says_in_words() -> None:
+    exceptions = pytest.importorskip("botocore.exceptions")
+    for error, words in (
+        (exceptions.NoCredentialsError(), "no usable credentials were found"),
+        (exceptions.ProfileNotFound(profile="x"), "no usable credentials were found"),
+        (exceptions.EndpointConnectionError(endpoint_url="http://h"), "the server cannot be reached"),
+        (exceptions.ReadTimeoutError(endpoint_url="http://h"), "the server does not answer"),
+    ):
+        assert str(remote.translated(error, "s3://bucket/x").strerror).startswith(words)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import ROOT
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.storage import Stamp
@@ -154,14 +155,26 @@ def test_unknown_kinds_of_urls_and_missing_packages(monkeypatch: pytest.MonkeyPa
         storage.stamp("gs://a/b")
 
 
-def test_fsspec_is_imported_for_urls_only(tmp_path: Path) -> None:
-    code = f"""
-import sys
+LOCAL_RUN = """
+import importlib, sys
 from torch_zoo.utils import storage
-with storage.atomic_write({str(tmp_path / "x")!r}) as file:
+from torch_zoo.utils.media.audio import open_audio
+from torch_zoo.utils.expansion import expand
+from torch_zoo.utils.types import Source
+for module in ("engines.decoder", "engines.worker", "media.video", "sinks.files", "sinks.table", "sources"):
+    importlib.import_module(f"torch_zoo.utils.{module}")
+with storage.atomic_write(sys.argv[1]) as file:
     file.write(b"x")
-storage.open_read({str(tmp_path / "x")!r}).close()
-storage.listing({str(tmp_path)!r})
-sys.exit("fsspec" in sys.modules)
+storage.open_read(sys.argv[1]).close()
+storage.listing("sample")
+[path] = expand(sys.argv[2])
+with open_audio(Source(path, "x")) as audio:
+    assert list(audio.blocks)
+print(*sorted({"aiohttp", "asyncio", "botocore", "fsspec", "requests", "s3fs", "torch"} & set(sys.modules)))
 """
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_what_urls_need_is_not_imported_for_local_files(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOCAL_RUN, str(tmp_path / "x"), str(ROOT / "sample" / "music.mp4")]
+    ran = subprocess.run(command, timeout=60, capture_output=True, text=True, cwd=ROOT)
+    assert (ran.returncode, ran.stdout) == (0, "\n"), ran.stderr

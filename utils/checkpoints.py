@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from torch_zoo.utils import tensorflow_checkpoints
 from torch_zoo.utils.digests import fingerprint, sha256
-from torch_zoo.utils.downloads import PublishedFile, hub_cache, lock, verified
+from torch_zoo.utils.downloads import PublishedFile, hub_cache, local_copy, lock, verified
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable
 from torch_zoo.utils.types import UsageError
@@ -89,7 +89,7 @@ def resolve(
             log.warning("%s", error)
             log.warning("DEMO: continuing with RANDOM weights; the features below are meaningless")
             return resolve("random", pretrained, seed)
-    path = Path(checkpoint).expanduser()
+    path = local_copy(checkpoint, option)
     if variables and (theirs := tensorflow_checkpoints.recognize(path)):
         path = _converted(theirs, variables)
     if not path.is_file():

@@ -8,13 +8,15 @@ import urllib.error
 import urllib.request
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from torch_zoo.utils.digests import git_blob, sha256
+from torch_zoo.utils import storage
+from torch_zoo.utils.digests import digest, git_blob, sha256
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import split_url, without_secrets
 
 TIMEOUT_SECONDS = 30
 
@@ -46,9 +48,33 @@ def resolve_file(given: str, published: PublishedFile, option: str) -> Path:
     """`pretrained` -> the published file, downloaded if necessary; else the given path. Raises UsageError."""
     if given == "pretrained":
         return verified(published, option)[0]
-    path = Path(given).expanduser()
+    path = local_copy(given, option)
     if not path.is_file():
         raise UsageError(f"{option}={given}: no such file; give a path, or pretrained")
+    return path
+
+
+def local_copy(given: str, option: str) -> Path:
+    """A path as it is; of a URL, the file in the cache, fetched unless this version of it is there.
+
+    A version is told by its size and entity tag. Raises UsageError.
+    """
+    if not storage.is_url(given):
+        return Path(storage.local(given)).expanduser()
+    shown = without_secrets(given)
+    try:
+        version = storage.stamp(given)
+        key = digest(repr((given.split("?")[0], version)).encode())
+        path = hub_cache() / "urls" / key / PurePosixPath(split_url(given)[1]).name
+        if not path.exists():
+            with lock(path):
+                if not path.exists():
+                    with atomic_write(path) as partial:
+                        storage.download(given, str(partial))
+                        if version.size not in (None, partial.stat().st_size):
+                            raise OSError(f"{partial.stat().st_size} of {version.size} bytes came")
+    except OSError as error:
+        raise UsageError(f"{option}={shown}: {storage.reason(error)}") from error
     return path
 
 
@@ -69,10 +95,10 @@ def verified(published: PublishedFile, option: str, otherwise: str = "") -> tupl
             f"cannot download {published.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
             + otherwise
         ) from error
-    digest = sha256(path)
-    if not _is_intact(path, digest, published):
+    content = sha256(path)
+    if not _is_intact(path, content, published):
         raise UsageError(f"{path}: its digest is not that of {published.url}; delete it and retry")
-    return path, digest
+    return path, content
 
 
 def lock(path: Path) -> AbstractContextManager[object]:
@@ -83,10 +109,10 @@ def lock(path: Path) -> AbstractContextManager[object]:
     return FileLock(f"{path}.lock")
 
 
-def _is_intact(path: Path, digest: str, published: PublishedFile) -> bool:
+def _is_intact(path: Path, content: str, published: PublishedFile) -> bool:
     if published.git_blob and git_blob(path) != published.git_blob:
         return False
-    return digest.startswith(published.sha256)
+    return content.startswith(published.sha256)
 
 
 def _download(published: PublishedFile, path: Path) -> None:

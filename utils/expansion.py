@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from torch_zoo.utils import storage
 from torch_zoo.utils.storage import is_url, local
 from torch_zoo.utils.types import UsageError
-from torch_zoo.utils.urls import without_secrets
+from torch_zoo.utils.urls import is_web, without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def media_files(folder: str) -> list[str]:
 
 
 def _expand_url(url: str) -> list[str]:
-    if url.lower().startswith(("http://", "https://")) or (_is_media(url) and not glob.has_magic(url)):
+    if is_web(url) or (_is_media(url) and not glob.has_magic(url)):
         return [url]  # a web server has no folders, and what is called like a file need not be asked for
     try:
         if glob.has_magic(url):

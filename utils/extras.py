@@ -6,7 +6,13 @@ from importlib.util import find_spec
 
 from torch_zoo.utils.types import UsageError
 
-LIBRARIES = {"matplotlib": "Matplotlib", "scipy": "SciPy", "sklearn": "scikit-learn", "tensorboard": "TensorBoard"}
+LIBRARIES = {
+    "matplotlib": "Matplotlib",
+    "ray": "Ray",
+    "scipy": "SciPy",
+    "sklearn": "scikit-learn",
+    "tensorboard": "TensorBoard",
+}
 
 
 def require(extra: str, *modules: str) -> None:

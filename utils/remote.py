@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from torch_zoo.utils.urls import without_secrets
+from torch_zoo.utils.urls import is_web, protocol, without_secrets
 
 T = TypeVar("T")
 
@@ -18,7 +18,8 @@ _systems: dict[str, Any] = {}  # file systems of this process
 PAUSES = (0.25, 1.0, 4.0)  # s before each new attempt, up to twice as long
 READ_SECONDS = 30.0  # without a byte from an HTTP server
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # of this package, for its kinds of URLs
+# The extras of this package that URLs need; the libraries in them repeat requests themselves.
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired", "TokenRetrievalError"}
 WITHOUT_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
 TIMED_OUT = {"TimeoutError", "FSTimeoutError", "ReadTimeoutError", "ConnectTimeoutError"}
@@ -29,7 +30,7 @@ MAY_PASS = {errno.EBUSY, errno.ECONNRESET, errno.EHOSTUNREACH, errno.EIO, errno.
 
 def attempt(url: str, action: Callable[[Any, str], T], may_repeat: Callable[[], bool] = lambda: True) -> T:
     """`action(file system, path in it)`, repeated after errors that may pass. Raises OSError."""
-    for pause in (*PAUSES, None):
+    for pause in (*(() if protocol(url) in EXTRAS else PAUSES), None):
         try:
             return action(*locate(url))
         except Exception as caught:
@@ -47,19 +48,19 @@ def locate(url: str) -> tuple[Any, str]:
     """
     import fsspec  # type: ignore[import-untyped]
 
-    protocol = url.split("://")[0].lower()
+    name = protocol(url)
     try:
-        kind = fsspec.get_filesystem_class(protocol)
+        kind = fsspec.get_filesystem_class(name)
     except ImportError as error:
-        extra = EXTRAS.get(protocol)
+        extra = EXTRAS.get(name)
         todo = f"pip install 'torch-zoo[{extra}]'" if extra else str(error)
-        raise OSError(errno.ENOSYS, f"{protocol}:// requires another package: {todo}", without_secrets(url)) from error
+        raise OSError(errno.ENOSYS, f"{name}:// requires another package: {todo}", without_secrets(url)) from error
     except ValueError as error:
         raise OSError(errno.EPROTONOSUPPORT, f"unknown kind of URL ({error})", without_secrets(url)) from error
-    options = kind._get_kwargs_from_urls(url) | (_http_options(url, protocol) if protocol in ("http", "https") else {})
-    key = f"{os.getpid()} {protocol} {options}"
+    options = kind._get_kwargs_from_urls(url) | (_http_options(url) if is_web(url) else {})
+    key = f"{os.getpid()} {name} {options}"
     if key not in _systems:
-        _systems[key] = fsspec.filesystem(protocol, **options)
+        _systems[key] = fsspec.filesystem(name, **options)
     return _systems[key], kind._strip_protocol(url)
 
 
@@ -132,12 +133,12 @@ def _status(error: BaseException) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _http_options(url: str, protocol: str) -> dict[str, Any]:
+def _http_options(url: str) -> dict[str, Any]:
     """As the user configured fsspec for HTTP; the bytes as they are, no limit to a download that goes on, proxies."""
     import aiohttp
     from fsspec.config import conf  # type: ignore[import-untyped]
 
-    given = conf.get(protocol, {})
+    given = conf.get(protocol(url), {})
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=READ_SECONDS, sock_read=READ_SECONDS)
     return {
         "headers": {**given.get("headers", {}), "Accept-Encoding": "identity"},

@@ -7,30 +7,56 @@ import io
 import os
 from typing import Any, BinaryIO, cast
 
-from fsspec.caching import BlockCache  # type: ignore[import-untyped]
+from fsspec.caching import BackgroundBlockCache, BlockCache  # type: ignore[import-untyped]
 
 from torch_zoo.utils import remote
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.urls import without_secrets
+from torch_zoo.utils.urls import is_web, without_secrets
 
-BLOCK_BYTES = 2 << 20
-BLOCKS = 16  # that are kept
+BLOCK_BYTES, BLOCKS = 1 << 20, 32  # where parts are read; this many are kept (docs/storage.md)
+STRIDE_BYTES, STRIDES = 8 << 20, 4  # where all is read in order, one ahead
 
 
 def open_remote(url: str) -> BinaryIO:
     """A seekable file. Raises OSError, here or while it is read."""
-    return cast(BinaryIO, io.BufferedReader(RangeReader(RemoteObject(url))))
+    size = object_size(url)
+    if size is None:
+        return io.BytesIO(_whole(url))
+    return cast(BinaryIO, io.BufferedReader(RangeReader(RemoteObject(url, size))))
+
+
+def object_size(url: str) -> int | None:
+    """Bytes; None where the server does not say. Raises OSError."""
+    size: int | None = remote.attempt(url, lambda system, name: system.info(name)).get("size")
+    return size
 
 
 class RemoteObject:
-    """The bytes of an object; a server that ignores ranges or states no size is asked for all of them, once."""
+    """The bytes of an object; a server that ignores ranges is asked for all of them, once.
 
-    def __init__(self, url: str) -> None:
+    `in_order` if all of it will be read.
+    """
+
+    def __init__(self, url: str, size: int, *, in_order: bool = False) -> None:
         self.url = url
-        size = remote.attempt(url, lambda system, name: system.info(name)).get("size")
-        self._whole = self._fetch_whole() if size is None else None
-        self.size: int = len(self._whole) if self._whole is not None else size
-        self._blocks = BlockCache(BLOCK_BYTES, self._fetch, self.size, BLOCKS)
+        self.size = size
+        self._whole: bytes | None = None
+        if in_order:
+            self._blocks = BackgroundBlockCache(STRIDE_BYTES, self._fetch, self.size, STRIDES)
+        else:
+            self._blocks = BlockCache(BLOCK_BYTES, self._fetch, self.size, BLOCKS)
+
+    def has_ranges(self) -> bool:
+        """Does its server send parts of it? Asks one of HTTP for a byte. Raises OSError."""
+
+        def last_byte(system: Any, name: str) -> bool:
+            file = system.open(name, size=self.size, cache_type="none")
+            try:
+                return len(file._fetch_range(self.size - 1, self.size)) == 1
+            except ValueError:  # it would have sent all of them
+                return False
+
+        return not is_web(self.url) or remote.attempt(self.url, last_byte)
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` to `end` or the end of the object. Raises OSError."""
@@ -46,17 +72,18 @@ class RemoteObject:
         content: bytes = remote.attempt(self.url, lambda system, name: system.cat_file(name, start=start, end=end))
         beat()
         if len(content) > end - start:  # the server ignored the range
-            self._whole = content if len(content) == self.size else self._fetch_whole()
+            self._whole = content if len(content) == self.size else _whole(self.url)
             return self._whole[start:end]
         if len(content) < end - start:
             message = f"only {start + len(content)} of {self.size} bytes could be read"
             raise OSError(errno.EIO, message, without_secrets(self.url))
         return content
 
-    def _fetch_whole(self) -> bytes:
-        content: bytes = remote.attempt(self.url, lambda system, name: system.cat_file(name))
-        beat()
-        return content
+
+def _whole(url: str) -> bytes:
+    content: bytes = remote.attempt(url, lambda system, name: system.cat_file(name))
+    beat()
+    return content
 
 
 class RangeReader(io.RawIOBase):

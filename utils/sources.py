@@ -63,6 +63,8 @@ class Inputs:
         file = self.file_with_video_paths
         if self.video_paths is None and file is None:
             raise UsageError('no input: give video_paths="[a.mp4, b.mp4]" or file_with_video_paths=list.txt')
+        if self.split is not None and file is None:
+            raise UsageError(f"split={self.split}: there is no list that could name it; give file_with_video_paths")
         dataset = None if file is None else recognized(file)
         listed = _unique([*self._from_paths(), *self._from_file(dataset)])
         if not listed:

@@ -115,6 +115,11 @@ def atomic_write(path: str, token: str | None = None) -> Iterator[BinaryIO]:
             remote.attempt(path, lambda system, name: system.put_file(f"/dev/fd/{waiting.fileno()}", name))
 
 
+def download(url: str, path: str) -> None:
+    """The whole object behind a URL into a local file."""
+    remote.attempt(url, lambda system, name: system.get_file(name, path))
+
+
 def remove(path: str) -> None:
     """Remove a file, if it is there."""
     try:

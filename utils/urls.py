@@ -21,9 +21,18 @@ def local(path: str) -> str:
     return unquote(urlsplit(path).path) if path.lower().startswith("file://") else path
 
 
+def protocol(url: str) -> str:
+    """`s3` of s3://bucket/clip.mp4."""
+    return url.split("://")[0].lower()
+
+
+def is_web(url: str) -> bool:
+    return protocol(url) in ("http", "https")
+
+
 def split_url(url: str) -> tuple[str, str]:
     """Host or bucket, and the path, from its slash on; that of HTTP unquoted and without its query."""
-    if url.lower().startswith(("http://", "https://")):
+    if is_web(url):
         parts = urlsplit(url)
         return parts.hostname or "", unquote(parts.path)
     host, slash, path = url.split("://", 1)[1].partition("/")

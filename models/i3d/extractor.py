@@ -28,6 +28,7 @@ from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, w
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.media.images import keep_frames
+from torch_zoo.utils.media.kept_files import check_tmp_path
 from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
 from torch_zoo.utils.media.video_stream import ColorMatrix, Frame
 from torch_zoo.utils.predictions import kinetics_400
@@ -59,6 +60,7 @@ class I3DExtractor:
     keep_tmp_files: bool = False
 
     def __post_init__(self) -> None:
+        check_tmp_path(self.tmp_path)
         if self.stack_size < SHORTEST_STACK:
             raise UsageError(f"stack_size={self.stack_size}: I3D needs {SHORTEST_STACK} frames or more")
         if self.step_size < 1:

@@ -19,6 +19,7 @@ from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.digests import fingerprint
 from torch_zoo.utils.downloads import resolve_file
 from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
+from torch_zoo.utils.media.kept_files import check_tmp_path
 from torch_zoo.utils.media.resampling import Resampler, resample
 from torch_zoo.utils.types import Features, MediaError, Source, Stage, Timing, UsageError, Windows
 
@@ -48,6 +49,7 @@ class VGGishExtractor:
     keep_tmp_files: bool = False
 
     def __post_init__(self) -> None:
+        check_tmp_path(self.tmp_path)
         if not math.isfinite(self.hop_seconds):
             raise UsageError(f"hop_seconds={self.hop_seconds}: must be a finite number of seconds")
         nearest = max(1, self._hop_frames) * logmel.HOP_SECONDS

@@ -14,7 +14,7 @@ NORM_DEVIATION = 0.02  # of the scales of batch norms around 1
 def initialize(network: VGGSound) -> VGGSound:
     """By torch's generator: normal by He's rule for fan-out, scales of batch norms around 1; the rest as torch does.
 
-    NetVLAD's assignment is that to the nearest centroid, softened (Arandjelovic et al. 2016, section 3.1).
+    NetVLAD assigns by 200 c x - 100 |c| at the centroid c, as published (not |c|², which would be the distance).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 
@@ -15,6 +15,7 @@ from torch_zoo.models.vggsound.labels import read_labels
 from torch_zoo.models.vggsound.trainable import Trainable
 from torch_zoo.utils import storage
 from torch_zoo.utils.devices import cpu_cores
+from torch_zoo.utils.digests import digest
 from torch_zoo.utils.training import processes
 from torch_zoo.utils.training.cache import Cache, keys_of, make_room
 from torch_zoo.utils.training.dataset import Divided, Listed, divided, of_folder, of_lists
@@ -32,6 +33,8 @@ def train(trainable: Trainable, options: argparse.Namespace) -> None:
     """Raises UsageError before any work, MediaError if a clip can no longer be read."""
     folder = RunFolder(storage.join(options.output_path, FOLDER))
     folder.check(options.overwrite, options.resume)
+    if options.tensorboard and storage.is_url(folder.path):
+        raise UsageError("--tensorboard needs an --output_path that is a local folder")
     listed = _listed(options)
     with ExitStack() as ending, processes.joined(options.device) as device:
         cores = max(1, cpu_cores() // processes.number_here())
@@ -41,7 +44,7 @@ def train(trainable: Trainable, options: argparse.Namespace) -> None:
         reader = ending.enter_context(closing(ClipReader(trainable.front_end, cache, options.num_decoders or cores)))
         skipped = {**listed.missing, **_unreadable(folder, reader, listed, options.resume)}
         clips = divided(listed, skipped, options.seed)
-        training = _training(options, network, clips, reader, folder)
+        training = _training(options, network, listed.classes, clips, reader, folder)
         log = training.resume() if options.resume else []
         if processes.rank() == 0:
             folder.write_classes(listed.classes)
@@ -85,6 +88,7 @@ def _unreadable(folder: RunFolder, reader: ClipReader, listed: Listed, resume: b
 def _training(
     options: argparse.Namespace,
     network: ClipLogits,
+    classes: Sequence[str],
     clips: Divided,
     reader: ClipReader,
     folder: RunFolder,
@@ -92,7 +96,11 @@ def _training(
     names = ("epochs", "batch_size", "learning_rate", "warmup_epochs", "decay", "precision", "seed")
     recipe = Recipe(**{name: getattr(options, name) for name in names})
     architecture = {name: getattr(options, name) for name in ("model", "pooling", "window_seconds")}
-    data = {"training clips": len(clips.training), "validation clips": len(clips.validation)}
+    data = {
+        "the digest of the class list": digest("\n".join(classes).encode()),
+        "the number of training clips": len(clips.training),
+        "the number of validation clips": len(clips.validation),
+    }
     return Training(
         model=network.network,
         learner=recipe.learner(network, len(clips.training)),

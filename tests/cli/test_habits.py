@@ -68,9 +68,9 @@ def test_only_runs_that_save_touch_the_list_of_failures(tmp_path):
 @pytest.mark.parametrize(("status", "counts"), [("failed", "1 failed (1 missing)"), ("missing", "0 failed, 1 missing")])
 def test_missing_files_are_one_line_and_failures_only_if_asked_for(status, counts, tmp_path, capsys):
     before = Outcome(Source("b.mp4", "b"), "failed", "truncated")
-    failures.update(tmp_path, {"b"}, [before])
+    failures.update(str(tmp_path), {"b"}, [before])
     with Progress(
-        2, Reporting(folder=str(tmp_path), progress="log"), str(tmp_path), ["read as x"], "shard 1 of 2"
+        2, Reporting(folder=str(tmp_path), progress="log"), str(tmp_path), notes=["read as x"], scope="shard 1 of 2"
     ) as progress:
         progress.add_missing([Outcome(Source(f"{name}.mp4", name), status, "no such file") for name in "b"])
     said = capsys.readouterr().err

@@ -122,7 +122,7 @@ def test_cfg_prints_the_composed_config() -> None:
     ("typed", "offered"),
     [
         ("feature_type=", {f"feature_type={extractor}" for extractor in EXTRACTORS}),
-        ("feature_type=vggish on_extraction=save_p", {"on_extraction=save_pickle"}),
+        ("feature_type=vggish on_extraction=save_pi", {"on_extraction=save_pickle"}),
         ("feature_type=vggish hop", {"hop_seconds="}),
     ],
 )

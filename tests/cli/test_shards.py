@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from command import ROOT, run, start
 
+from torch_zoo import main
 from torch_zoo.utils.terminal import checks, grammar
 from torch_zoo.utils.terminal.catalogue import Catalogue
+from torch_zoo.utils.types import UsageError
 
 SLURM = (ROOT / "docs/slurm.md").read_text()
 LISTS = (ROOT / "docs/lists.md").read_text()
@@ -65,6 +67,14 @@ def test_a_launcher_runs_the_shards_as_jobs(options: list[str], outside: Path, t
     logs = "".join(path.read_text() for path in tmp_path.rglob("*_log.err"))
     assert "shard 1 of 2: " in logs
     assert "shard 2 of 2: " in logs
+
+
+def test_a_launcher_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="not installed; pip install hydra-submitit-launcher"):
+        main.compose(
+            ["-m", "hydra/launcher=submitit_slurm", "feature_type=vggish", "video_paths=a.mp4", "shard=1/2,2/2"]
+        )
 
 
 def test_commands_in_the_documentation_are_valid() -> None:

@@ -131,3 +131,38 @@ def test_a_sweep_is_its_command_lines() -> None:
         ["a=2", "b=[3,4]", "c=0"],
         ["a=2", "b=[3,4]", "c=1"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["name_pattern={name}"], {"name_pattern": "{name}"}),
+        (["name_pattern={key}/{name} (x)"], {"name_pattern": "{key}/{name} (x)"}),
+        (["--name_pattern", "{name}_{key}"], {"name_pattern": "{name}_{key}"}),
+        (["--keys", "rgb", "flow"], {"keys": ["rgb", "flow"]}),
+        (["keys={rgb: features}"], {"keys": {"rgb": "features"}}),
+        (["keys={rgb:features,flow:x}"], {"keys": {"rgb": "features", "flow": "x"}}),
+    ],
+)
+def test_patterns_and_keys_need_no_quotes_but_the_shells(words: Sequence[str], expected: dict[str, object]) -> None:
+    assert understood("on_extraction=save_npz", *words).items() >= expected.items()
+
+
+def test_a_layout_is_that_of_the_extractor() -> None:
+    def chosen(*words: str) -> list[str]:
+        return flags.with_layout(words, Catalogue())
+
+    assert chosen("feature_type=i3d", "layout=bmt") == ["feature_type=i3d", "layout=bmt/i3d"]
+    assert chosen("layout=bmt", "feature_type=vggish") == ["layout=bmt/vggish", "feature_type=vggish"]
+    assert chosen("feature_type=i3d", "layout=null") == ["feature_type=i3d"]
+    for words in (["feature_type=i3d"], ["layout=bmt"], ["feature_type=i3d", "layout=bmt/i3d"]):
+        assert chosen(*words) == words
+    with pytest.raises(UsageError, match="layout=bmt: not for feature_type=vggsound; there are: bmt/i3d, bmt/vggish"):
+        chosen("feature_type=vggsound", "layout=bmt")
+
+
+def test_a_layout_brings_the_options_of_its_sink() -> None:
+    words = flags.with_layout(["feature_type=vggish", "layout=opentad", "keys=[vggish]"], Catalogue())
+    checks.check(words, Catalogue())
+    with pytest.raises(UsageError, match="keys: there is no such option here; it belongs to on_extraction=save"):
+        checks.check(["feature_type=vggish", "keys=[vggish]"], Catalogue())

@@ -11,6 +11,7 @@ from torch_zoo.utils.terminal.catalogue import Catalogue
 EXTRACTORS = f"there are: {', '.join(Catalogue().choices('feature_type'))}"
 VGGISH = ("feature_type=vggish", "checkpoint=random", "device=cpu")
 CLIP = (*VGGISH, f"video_paths={MUSIC}")
+SAVE = "on_extraction=save_numpy"
 
 CASES = {
     "wrong name": (["feature_type=vggish", "vido_paths=a.mp4"], ["vido_paths", "did you mean video_paths?"]),
@@ -44,7 +45,11 @@ CASES = {
     "no value either": ([*CLIP, "output_path="], ["output_path=: no value is given"]),
     "flag without a value": ([*CLIP, "--output_path", "--overwrite"], ["--output_path: no value is given"]),
     "group without a value": (["--feature_type"], ["--feature_type: no value is given"]),
-    "URL to write to": ([*CLIP, "output_path=s3://b"], ["output_path=s3://b: must be a local folder"]),
+    "URL to write to": ([*CLIP, SAVE, "output_path=nowhere://b"], ["nowhere://b/vggish", "unknown kind of URL"]),
+    "pattern of names": ([*CLIP, SAVE, "name_pattern={nme}"], ["name_pattern={nme}: there is no {nme}"]),
+    "arrays": ([*CLIP, SAVE, "keys=[rgb]"], ["keys=['rgb']: there is no array rgb; there are: vggish"]),
+    "layout": ([*CLIP, "layout=bmtt"], ["layout=bmtt: there is no such choice; did you mean bmt/"]),
+    "URL for files of ours": ([*CLIP, "tmp_path=s3://b"], ["tmp_path=s3://b: must be a local folder"]),
     "GPU that is not there": ([*CLIP, "device=cuda:99"], ["CUDA device"]),
     "list that never ends": ([*VGGISH, "file_with_video_paths=/dev/zero"], ["/dev/zero: not a regular file"]),
     "no options at all": ([], ["feature_type is required", EXTRACTORS]),
@@ -53,6 +58,15 @@ CASES = {
     "empty inputs": ([*VGGISH, "video_paths=[]"], ["video_paths: the list is empty"]),
     "a number for a path": ([*VGGISH, "video_paths=7"], ["video_paths: 7 is not a path"]),
     "no such list": ([*VGGISH, "file_with_video_paths=no/list.txt"], ["no/list.txt", "No such file"]),
+    "no such shard": ([*CLIP, "shard=0/4"], ["shard=0/4: must be the number of a shard and how many there are"]),
+    "no such way with missing files": (
+        [*CLIP, "missing=ignore"],
+        ["missing=ignore: must be one of fail, refuse, skip"],
+    ),
+    "no split": (
+        [*CLIP, "split=test"],
+        ["split=test: there is no list that could name it; give file_with_video_paths"],
+    ),
     "list without brackets": ([*VGGISH, "video_paths=a.mp4,b.mp4"], ['video_paths="[a.mp4,b.mp4]"']),
     "ids without brackets": ([*CLIP, "device_ids=0,1"], ['device_ids="[0,1]"']),
     "negative id": ([*CLIP, "device_ids=[-1]"], ["device_ids: [-1]"]),

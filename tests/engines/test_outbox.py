@@ -101,3 +101,15 @@ def test_what_a_crashed_worker_had_buffered_is_computed_again(tmp_path: Path) ->
     assert {each.source.name: each.status for each in found} == {**dict.fromkeys("0123", "done"), "x": "failed"}
     stored = [name for file in tmp_path.glob("*.txt") for name in file.read_text().split()]
     assert sorted(stored) == list("0123")
+
+
+def test_what_a_worker_has_buffered_is_stored_when_the_run_is_interrupted(tmp_path: Path) -> None:
+    sources = [Source(f"good {number}", f"{number}") for number in range(4)] + [Source("media x", "x")]
+    engine = Local(device="cpu", num_decoders=1, batch_size=WINDOWS)
+    outcomes = engine.run(
+        [*sources, Source("hang y", "y")], Doubler(markers=str(tmp_path)), Shards(folder=str(tmp_path), size=100)
+    )
+    assert next(outcomes).source.name == "x"  # the others wait for a shard that is far from full
+    assert not list(tmp_path.glob("*.txt"))
+    outcomes.close()
+    assert (tmp_path / "0.txt").read_text().startswith("0 1")

@@ -82,7 +82,7 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"engine=ray needs Ray: pip install 'torch-zoo\[ray\]'"):
+    with pytest.raises(UsageError, match=r'^Ray is missing: pip install "torch-zoo\[ray\]"$'):
         list(Ray().run([Source("a", "a")], Doubler(markers="."), Tell()))
     assert list(Ray().run([], Doubler(markers="."), Tell())) == []
 

@@ -26,7 +26,7 @@ def table(folder: Path, vectors: np.ndarray, names: str = "ab", second: bool = F
         arrays = {"rgb": vectors, "flow": vectors[:, ::-1]} if second else {"vggish": vectors}
         sink.write(Features(Source(f"{name}.mp3", name), arrays, times))
     sink.finish()
-    return sink.path
+    return Path(sink.destination)
 
 
 def run(module: str, *arguments: object, without: str = "") -> subprocess.CompletedProcess[str]:

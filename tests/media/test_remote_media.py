@@ -194,8 +194,9 @@ def test_missing_objects_and_buckets(bucket: str) -> None:
 def test_an_endless_stream_without_a_size_is_given_up(sound: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "MEMORY_BYTES", 100_000)
     monkeypatch.setattr(fetching, "WHOLE_BYTES", 500_000)
-    with pytest.raises(MediaError, match=r"states no size, and it is larger than 500,000 bytes"):
-        samples(web.put("x.wav", sound.read_bytes(), sized=False))
+    for start in (0.0, 1.0):
+        with pytest.raises(MediaError, match=r"states no size, and it is larger than 500,000 bytes"):
+            samples(web.put("x.wav", sound.read_bytes(), sized=False), start)
 
 
 def test_bytes_that_arrive_are_progress(sound: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import subprocess
 
 import numpy as np
 import pytest
 import resampy
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from torch_zoo.utils.media.ffmpeg_cli import ffmpeg_program
 from torch_zoo.utils.media.resampling import FILTERS, SincFilter, resample
 
 TARGET = 16_000
@@ -98,7 +101,7 @@ def test_the_filter_is_the_one_resampy_carries():
 @given(
     st.lists(st.integers(0, 6000), max_size=8),
     st.sampled_from([44100, 48000, 22050, 8000]),
-    st.sampled_from(["resampy_0_2", "resampy", "soxr"]),
+    st.sampled_from(["resampy_0_2", "resampy", "soxr", "swr"]),
 )
 def test_result_does_not_depend_on_the_blocks(cuts, rate, resampler):
     samples = noise(6000 / rate, rate)
@@ -149,13 +152,23 @@ def test_16_khz_passes_unchanged():
     np.testing.assert_array_equal(resampled(samples, TARGET, "resampy_0_2", [100, 101]), samples)
 
 
+@pytest.mark.parametrize("resampler", ["soxr", "swr"])
 @pytest.mark.parametrize("rate", [44100, 48000, 8000, 47_999])
-def test_soxr_keeps_length_and_level(rate):
+def test_others_keep_length_and_level(rate, resampler):
     tone = np.sin(2 * math.pi * 1000 * np.arange(rate) / rate)
-    ours = resampled(tone, rate, "soxr", [1000, 30_000 if rate > 30_000 else 2000])
+    ours = resampled(tone, rate, resampler, [1000, 30_000 if rate > 30_000 else 2000])
     assert abs(len(ours) - TARGET) <= 1
     expected = np.sin(2 * math.pi * 1000 * np.arange(TARGET) / TARGET)
     np.testing.assert_allclose(ours[1000:-1000], expected[1000 : len(ours) - 1000], atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 22050, 8000])
+def test_swr_is_what_the_ffmpeg_program_does(rate, tmp_path):
+    soundfile.write(tmp_path / "in.wav", 0.5 * noise(1.3, rate), rate, subtype="FLOAT")
+    options = "-loglevel error -i in.wav -ar 16000 -c:a pcm_f32le out.wav"
+    subprocess.run([ffmpeg_program(), *options.split()], cwd=tmp_path, check=True)
+    ours = resampled(soundfile.read(tmp_path / "in.wav")[0], rate, "swr", [5000])
+    np.testing.assert_allclose(ours, soundfile.read(tmp_path / "out.wav")[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,15 @@ def test_a_folder_that_was_deleted_is_not_made_again_for_the_list(tmp_path: Path
     with pytest.raises(FileNotFoundError):
         failures.update(str(tmp_path / "gone"), set(), [Outcome(Source("a.mp4", "a"), "failed", "truncated")])
     assert not (tmp_path / "gone").exists()
+
+
+def test_shards_that_end_at_the_same_time_keep_each_others_failures(tmp_path: Path) -> None:
+    (tmp_path / "sources.jsonl").touch()  # which all runs that store features have
+    names = {f"{number}" for number in range(16)}
+
+    def end(name: str) -> None:
+        failures.update(str(tmp_path), {name}, [Outcome(Source(f"{name}.mp4", name), "failed", "truncated")])
+
+    with ThreadPoolExecutor(16) as shards:
+        list(shards.map(end, names))
+    assert set(listed(tmp_path)) == names

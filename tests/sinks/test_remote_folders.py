@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import pickle
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 from runs import ARRAYS, ROWS, SETTINGS, extract, get, left, put
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import failures, record
+from torch_zoo.utils.sinks import failures, origins, record
 from torch_zoo.utils.sinks.files import FileSink, SaveNpz, SaveNumpy, SavePickle
 from torch_zoo.utils.sinks.record import ObjectRecord
 from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
@@ -79,7 +80,7 @@ def test_a_resumed_run_lists_the_folder_once(
     for name in ("listing", "open_read", "exists", "atomic_write", "remove"):
         monkeypatch.setattr(storage, name, counted(name))
     assert left(sink, clips) == ""
-    assert sorted(asked) == ["listing ", "open_read /.sources", "open_read /extracti"]
+    assert sorted(asked) == ["listing ", "listing /.sources", "open_read /.sources", "open_read /extracti"]
 
 
 def test_what_is_gone_or_was_cut_is_extracted_again(sink: SaveNumpy, clips: list[Source]) -> None:
@@ -161,6 +162,28 @@ def test_media_in_object_storage_are_told_apart_by_their_entity_tags(
         left(sink, [clip])
 
 
+def test_a_server_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of sources, each question would take as long as all of its attempts."""
+    asked: list[str] = []
+
+    def stamp(path: str) -> storage.Stamp:
+        asked.append(path)
+        if "gone" in path:
+            raise FileNotFoundError(errno.ENOENT, "no such file", path)
+        if "down" in path:
+            raise OSError(errno.EHOSTUNREACH, "the server cannot be reached", path)
+        return storage.Stamp(3, "etag")
+
+    monkeypatch.setattr(storage, "stamp", stamp)
+    monkeypatch.setattr(origins, "REQUESTS", 1)
+    paths = [f"{server}/{name}.mp4" for name in "ab" for server in ("https://down", "s3://up", "s3://gone")]
+    found = origins.read_all([Source(path, path) for path in paths])
+    assert {name: origin.etag for name, origin in found.items()} == dict.fromkeys(
+        ("s3://up/a.mp4", "s3://up/b.mp4"), "etag"
+    )
+    assert asked == [path for path in paths if path != "https://down/b.mp4"]
+
+
 def test_failures_are_listed_there(bucket: str) -> None:
     source = Source("a.mp4", "a")
     put(f"{bucket}/features/extraction.yaml", b"")
@@ -172,5 +195,5 @@ def test_failures_are_listed_there(bucket: str) -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_named_before_any_work(bucket: str, clips: list[Source]) -> None:
-    with pytest.raises(UsageError, match=r"gone/features: no such bucket"):
+    with pytest.raises(UsageError, match=r"gone/features\S*: no such bucket"):
         SaveNumpy(folder=f"{bucket}-gone/features").prepare(SETTINGS, clips, ROWS, False)

@@ -136,6 +136,14 @@ def test_a_worker_behind_a_url_is_buffered_until_its_shard_is_stored(bucket: str
     assert (worker.buffered, len(files(folder))) == (False, 3)
 
 
+def test_a_source_without_windows_has_no_row_and_is_tried_again(folder: str) -> None:
+    for _ in range(2):
+        assert "none" in run(SaveTable(folder=folder, rows_per_file=4), features("none", 0), features("a"))
+        assert sorted(rows(folder)) == ["a"]
+    assert run(SaveTable(folder=folder, rows_per_file=4), features("none", 0)) == ["none"]
+    assert len(files(folder)) == 1
+
+
 def test_a_shard_is_stored_when_it_is_old(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = SaveTable(folder=f"{bucket}/features")
     sink.prepare(SETTINGS, [], FLOATS, overwrite=False)()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -13,7 +14,7 @@ from command import MUSIC, ROOT, SPEECH, run, start, wait_until
 from nodes import workers
 
 pytest.importorskip("ray", reason="make test-ray runs this")
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]  # many processes are started
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
@@ -23,11 +24,11 @@ CLIPS = 16
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """One window per batch, so that neighbors in a batch make no difference; two workers of one core."""
+    """One window per batch, so that neighbors in a batch make no difference."""
     folder = tmp_path_factory.mktemp("clips")
     for number in range(CLIPS):
         shutil.copy(ROOT / (SPEECH, MUSIC)[number % 2], folder / f"{number}.mp4")
-    fixed = "feature_type=vggish checkpoint=random device=cpu num_decoders=1 batch_size=1 on_extraction=save_numpy"
+    fixed = "checkpoint=random device=cpu num_decoders=1 batch_size=1 hop_seconds=4.8"
     return [*fixed.split(), f"video_paths={folder}"]
 
 
@@ -37,9 +38,10 @@ def saved(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def local(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The features by engine=local."""
+    """The features by engine=local, with one core per worker as on the cluster."""
     folder = tmp_path_factory.mktemp("local")
-    result = run(*options, "device_ids=[0,1]", f"output_path={folder}")
+    command = "feature_type=vggish on_extraction=save_numpy device_ids=[0,1]".split()
+    result = run(*command, *options, f"output_path={folder}")
     assert result.code == 0, result.stderr
     return saved(folder)
 
@@ -55,9 +57,13 @@ def stop(command: list[str], folder: Path, how: signal.Signals) -> tuple[int, st
 
 
 def test_a_run_that_is_killed_and_stopped_goes_on_where_it_was(
-    options: list[str], local: dict[str, bytes], cluster: Cluster, tmp_path: Path
+    options: list[str], local: dict[str, bytes], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [*options, "engine=ray", f"address={cluster.address}", f"output_path={tmp_path}"]
+    """The command of the README, for one worker on the cluster that RAY_ADDRESS names."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    [line] = re.findall(r"^python main\.py (.* engine=ray .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    listed = [word for word in line.split() if not word.startswith("video_paths=")]
+    command = [*listed, *options, "num_workers=1", f"output_path={tmp_path}"]
     stop(command, tmp_path, signal.SIGKILL)
     assert wait_until(lambda: not workers(cluster), 30)
 

@@ -14,7 +14,7 @@ from torch_zoo.utils.engines.ray import Ray
 from torch_zoo.utils.types import Source
 
 pytest.importorskip("ray", reason="make test-ray runs this")
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]  # many processes are started
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster

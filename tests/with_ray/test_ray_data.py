@@ -13,7 +13,7 @@ from nodes import quiet
 from torch_zoo.utils.engines.ray_data import Extract
 
 ray = pytest.importorskip("ray", reason="make test-ray runs this")
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]  # many processes are started
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster

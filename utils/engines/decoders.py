@@ -19,7 +19,7 @@ from torch_zoo.utils.types import Extractor, Source, WorkerError
 log = logging.getLogger(__name__)
 
 AHEAD = 2  # sources that a decoder has: the one it works on, and the next
-AHEAD_OF_URLS = 6  # the same where they are fetched, so that the next ones arrive meanwhile (docs/storage.md)
+AHEAD_OF_URLS = 8  # the same where they are fetched, so that the next ones arrive meanwhile (docs/storage.md)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Transport(Protocol):
         """Start this worker, for the first time or again."""
 
     def send(self, number: int, message: object) -> None:
-        """Messages of one worker arrive in order."""
+        """Messages for one worker may overtake each other."""
 
 
 class Driver:

@@ -71,7 +71,7 @@ class Ray(WorkerOptions):
                 cores = max(1, int(share.num_cpus))
                 return Assignment(self, extractor, sink, share.device, cores, token, needed, os.getcwd())
 
-            actors = _Actors(ray, share, assignment, sink)
+            actors = Actors(ray, share, assignment, sink)
             driver = Driver(actors, [share.device] * len(wanted), commit, tell)
             try:
                 driver.begin(sources)
@@ -91,7 +91,7 @@ class _Actor:
     outbox: list[object] = field(default_factory=list)
 
 
-class _Actors:
+class Actors:
     """The actors, by number. At any time one call of `exchange` is in flight for each."""
 
     def __init__(self, ray: Any, share: Share, assignment: Callable[[str], Assignment], sink: Sink) -> None:
@@ -101,12 +101,12 @@ class _Actors:
         self._sink = sink
         self._actors: dict[int, _Actor] = {}
         self._calls: dict[Any, int] = {}  # that are being waited for, and whose they are
-        self._heard = False  # from any worker
+        self._timeout: float | None = PATIENCE_SECONDS  # of the first wait
 
     def start(self, number: int) -> None:
         """Ray places it as soon as there is room."""
         token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        create = self._ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"exchange": 1})(WorkerActor)
+        create = self._ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=2)(WorkerActor)
         options = {**self._share.options, "runtime_env": environment(), "scheduling_strategy": "SPREAD"}
         self._actors[number] = _Actor(create.options(**options).remote(self._assignment(token)), token)
         self._listen(number)
@@ -120,10 +120,10 @@ class _Actors:
             if actor.outbox:  # what another one's messages led to
                 actor.handle.send.remote(actor.outbox)
                 actor.outbox = []
-        done, _ = self._ray.wait(list(self._calls), timeout=None if self._heard else PATIENCE_SECONDS)
-        if not done and not self._heard:
+        done, _ = self._ray.wait(list(self._calls), timeout=self._timeout)
+        self._timeout = None
+        if not done:
             log.warning("the cluster has no room for a worker yet; each asks for %s", self._share)
-        self._heard = True
         for call in done:
             number = self._calls.pop(call)
             try:
@@ -159,10 +159,15 @@ class _Actors:
         self._clear_up(number)
         if not isinstance(error, self._ray.exceptions.RayActorError) or error.actor_init_failed:
             yield from driver.crashed(number, last_line(error))
-        elif error.preempted or actor.node not in {node.id for node in nodes(self._ray)}:
+        elif error.preempted or self._node_is_gone(actor, error):
             yield from driver.lost(number)
         else:
             yield from driver.crashed(number, "its worker died, perhaps because memory ran out")
+
+    def _node_is_gone(self, actor: _Actor, error: Exception) -> bool:
+        if not actor.node:  # it had not said yet where it is
+            return "node has died" in str(error)
+        return actor.node not in {node.id for node in nodes(self._ray)}
 
     def stop(self, driver: Driver) -> None:
         """End all workers, each as on one machine; kill the actors that take too long."""
@@ -175,7 +180,7 @@ class _Actors:
     def _listen(self, number: int) -> None:
         actor = self._actors[number]
         told, actor.outbox = actor.outbox, []
-        self._calls[actor.handle.exchange.options(concurrency_group="exchange").remote(told)] = number
+        self._calls[actor.handle.exchange.remote(told)] = number
 
     def _clear_up(self, number: int) -> None:
         ended = self._actors.pop(number)

@@ -6,6 +6,7 @@ Windows, batches and features never leave the worker. What goes through Ray are 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class Assignment:
 
 
 class WorkerActor:
-    """`exchange` is called again and again, in a thread of its own; `send` and `stop` meanwhile."""
+    """`exchange` is called again and again, `send` and `stop` meanwhile, from another thread."""
 
     def __init__(self, assignment: Assignment) -> None:
         import ray
@@ -59,6 +60,7 @@ class WorkerActor:
         self._server = DecoderServer()
         config = assignment.options.worker(assignment.extractor, assignment.sink, assignment.device, assignment.cores)
         self._process = WorkerProcess(config, self._server.connect(), assignment.token)
+        self._sending = threading.Lock()
 
     def exchange(self, told: Sequence[object]) -> Sequence[object]:
         """Messages of the worker, as soon as there are any."""
@@ -73,8 +75,9 @@ class WorkerActor:
         return messages
 
     def send(self, messages: Sequence[object]) -> None:
-        for message in messages:
-            self._process.send(message)
+        with self._sending:
+            for message in messages:
+                self._process.send(message)
 
     def stop(self, idle: bool) -> None:
         """End the worker and its decoders."""

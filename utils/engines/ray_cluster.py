@@ -13,6 +13,7 @@ from typing import Any
 
 import torch_zoo
 from torch_zoo.utils.devices import DeviceKind
+from torch_zoo.utils.extras import require
 from torch_zoo.utils.types import UsageError
 
 ANSWER_SECONDS = 60.0  # for a node to start a process and have a look
@@ -74,10 +75,9 @@ def check_resources(given: Mapping[str, Any]) -> None:
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected to the cluster at the address; disconnected after the block. Raises UsageError."""
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise UsageError("engine=ray needs Ray: pip install 'torch-zoo[ray]'") from error
+    require("ray", "ray")
+    import ray
+
     if ray.is_initialized():
         yield ray
         return
@@ -88,9 +88,9 @@ def connected(address: str) -> Iterator[Any]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ImportError, ValueError, RuntimeError) as error:
         raise UsageError(
-            f"address={address}: there is no Ray cluster ({last_line(error)}); `ray start --head` starts one on this "
+            f"address={address}: can't connect ({last_line(error)}); `ray start --head` starts a cluster on this "
             "machine, address=local one for this run only"
         ) from error
     if threading.current_thread() is threading.main_thread():

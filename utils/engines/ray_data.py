@@ -50,9 +50,10 @@ class Extract:
 
 
 def _source(batch: Mapping[str, np.ndarray], number: int) -> Source:
-    start, end = (batch[name][number] if name in batch else None for name in ("start", "end"))
-    is_open = end is None or np.isnan(end)
-    return Source(str(batch["path"][number]), f"{number}", float(start or 0), None if is_open else float(end))
+    start, end = (float(batch[name][number]) if name in batch else np.nan for name in ("start", "end"))
+    return Source(
+        str(batch["path"][number]), f"{number}", 0.0 if np.isnan(start) else start, None if np.isnan(end) else end
+    )
 
 
 def _column(arrays: list[np.ndarray]) -> np.ndarray:

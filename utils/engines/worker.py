@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -86,6 +87,8 @@ def main(descriptor: int) -> NoReturn:
     except (EOFError, ConnectionError):
         os._exit(1)  # the driver is gone
     except SystemExit:
+        with suppress(Exception):  # it is extracted again, if it can't be stored in the seconds that are left
+            config.sink.flush()
         os._exit(128 + signal.SIGTERM)
     except Exception as error:  # what the worker held is tried once more elsewhere
         log.error("the worker on %s ends", config.device, exc_info=error)

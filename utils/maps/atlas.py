@@ -9,13 +9,13 @@ pages from the package, the data by DuckDB in this process, and the audio of a p
 from __future__ import annotations
 
 import argparse
-import os
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.maps.points import INSTALL, PROJECTIONS, Points, read_points
 from torch_zoo.utils.maps.sounds import excerpt
 from torch_zoo.utils.terminal.exit_codes import command
@@ -53,7 +53,7 @@ def serve(points: Points, port: int, seconds: float) -> None:
     except ImportError as error:
         raise UsageError(f"the map requires Embedding Atlas: {INSTALL}") from error
     paths = set(points.paths)
-    if missing := sum(not os.path.exists(path) for path in paths if "://" not in path):
+    if missing := sum(not storage.exists(path) for path in paths if not storage.is_url(path)):
         print(
             f"{missing} of {len(paths)} files are missing, so their points have no audio; run this in the folder where "
             "the features were extracted",

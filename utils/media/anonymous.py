@@ -30,7 +30,7 @@ class AnonymousFile:
             file.write(content)
 
     def reader(self, name: str) -> NamedReader:
-        """Opened anew, at its start, under the name of what it holds."""
+        """A new reader at its start, under the name of what it holds."""
         return NamedReader(self.path, name)
 
     def close(self) -> None:

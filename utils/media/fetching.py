@@ -103,18 +103,13 @@ class Fetcher:
         return self._fetches[url, kind]
 
     def _hold(self, fetch: Fetch) -> Held:
-        from torch_zoo.utils.remote_file import RemoteObject
-
-        if fetch.kind == "part":
-            found = RemoteObject(fetch.url)
-            if found.size > MEMORY_BYTES:
-                found.read(0, 1)  # the first block will be needed
-                return found
+        if fetch.kind == "part" and (found := _by_ranges(fetch, MEMORY_BYTES)):
+            return found
         try:
             return _downloaded(fetch, AnonymousFile(in_memory=True), MEMORY_BYTES)
         except _TooLargeError:
-            if fetch.size and fetch.size > WHOLE_BYTES and fetch.kind != "file":
-                return RemoteObject(fetch.url)
+            if fetch.kind == "whole" and (found := _by_ranges(fetch, WHOLE_BYTES)):
+                return found
         while not self._may_go_to_disk(fetch):
             time.sleep(LOOK_SECONDS)
         try:
@@ -133,6 +128,20 @@ class Fetcher:
 
 class _TooLargeError(Exception):
     """It is to be fetched in another way."""
+
+
+def _by_ranges(fetch: Fetch, limit: int) -> RemoteObject | None:
+    """The object, if it is larger than the limit and its server sends parts of it. Raises OSError."""
+    from torch_zoo.utils.remote_file import RemoteObject, object_size
+
+    size = fetch.size or object_size(fetch.url)
+    if size is None or size <= limit:
+        return None
+    found = RemoteObject(fetch.url, size, in_order=fetch.kind == "whole")
+    if not found.has_ranges():
+        return None
+    found.read(0, 1)  # the first block will be needed
+    return found
 
 
 def _kind(source: Source) -> Kind:

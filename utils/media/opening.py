@@ -14,13 +14,12 @@ from torch_zoo.utils.media.anonymous import AnonymousFile
 from torch_zoo.utils.media.fetching import fetcher
 from torch_zoo.utils.storage import is_url, local, reason
 from torch_zoo.utils.types import MediaError, Source
-from torch_zoo.utils.urls import split_url
+from torch_zoo.utils.urls import is_web, protocol, split_url
 
 if TYPE_CHECKING:
     from torch_zoo.utils.remote_file import RemoteObject
 
 STREAMS = {"rtmp", "rtmpe", "rtmps", "rtmpt", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp", "mms", "mmsh", "mmst"}
-WEB = ("http://", "https://")
 PLAYLISTS = (".m3u8", ".m3u", ".mpd")  # on the web; what they name is fetched too
 PLAYLIST_START = b"#EXTM3U"
 
@@ -75,7 +74,7 @@ def open_media(source: Source, *, as_file: bool = False) -> Iterator[Media]:
         except OSError as error:
             raise MediaError(reason(error)) from error
         if isinstance(held, AnonymousFile) and _is_playlist(held):
-            if not source.path.lower().startswith(WEB):
+            if not is_web(source.path):
                 raise MediaError("it is a playlist, which can be read from a web server or a local folder only")
             yield Media(name, source.path)
         elif isinstance(held, AnonymousFile):
@@ -104,8 +103,7 @@ def _by_ranges(held: RemoteObject, name: str) -> Iterator[Media]:
 
 def _is_streamed(url: str) -> bool:
     """Does FFmpeg fetch it itself?"""
-    is_playlist = url.lower().startswith(WEB) and split_url(url)[1].lower().endswith(PLAYLISTS)
-    return is_playlist or url.split("://")[0].lower() in STREAMS
+    return protocol(url) in STREAMS or (is_web(url) and split_url(url)[1].lower().endswith(PLAYLISTS))
 
 
 def _is_playlist(file: AnonymousFile) -> bool:

@@ -227,7 +227,7 @@ def _swr(blocks: Iterable[np.ndarray], rate: int, target: int) -> Iterator[np.nd
     from av import AudioFrame, AudioResampler
 
     converter = AudioResampler(format="flt", layout="mono", rate=target)
-    for block in blocks:
+    for block in filter(len, blocks):
         frame = AudioFrame.from_ndarray(block.astype(np.float32)[None], format="flt", layout="mono")
         frame.sample_rate = rate
         yield from (each.to_ndarray()[0].astype(np.float64) for each in converter.resample(frame))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import numpy as np
 
-from torch_zoo.utils.sinks.entries import ORIGIN, name_of, utf8
+from torch_zoo.utils.sinks.entries import utf8
+from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,12 +43,9 @@ class Container(ABC):
         """Raise UsageError if a file can't take such arrays besides those it has."""
 
 
-def record(entries: Iterable[pa.RecordBatch]) -> dict[str, bytes]:
-    """Name -> line of the record of origins, for entries that have one."""
-    found = {name_of(entry): entry.schema.metadata.get(ORIGIN, b"") for entry in entries}
-    return {name: line for name, line in found.items() if line}
-
-
-def by_name(lines: bytes) -> dict[str, bytes]:
-    """The lines of a record, by name."""
-    return {utf8(json.loads(line)["name"]): line + b"\n" for line in lines.split(b"\n") if line}
+def by_name(lines: bytes, path: str) -> dict[str, bytes]:
+    """The lines of the record in a file, by name. Raises UsageError if they are damaged."""
+    try:
+        return {utf8(json.loads(line)["name"]): line + b"\n" for line in lines.split(b"\n") if line}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: damaged; delete it or move it away") from error

@@ -17,7 +17,7 @@ from torch_zoo.utils.sinks.entries import utf8
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.sinks.shards import SHARD_BYTES, Limit
 from torch_zoo.utils.sinks.stored import Stored
-from torch_zoo.utils.sinks.waiting import Journals, OpenShards
+from torch_zoo.utils.sinks.waiting import Journals, OpenShards, Waiting
 from torch_zoo.utils.types import Commit, Features, Source, UsageError
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ class ContainerSink(FolderSink):
 
         def commit() -> None:
             claimed()
-            self.stored.forget()
-            self.waiting.make_room(overwritten)
+            if overwritten:
+                self.stored.forget()
+                self.waiting.make_room(overwritten)
 
         return commit
 
@@ -95,7 +96,7 @@ class ContainerSink(FolderSink):
         return Stored(self.folder, self.stem, self.container)
 
     @cached_property
-    def waiting(self) -> Journals | OpenShards:
+    def waiting(self) -> Waiting:
         if storage.is_url(self.folder):
             return OpenShards(self.stored, self.provenance, self.limit or Limit(bytes=SHARD_BYTES))
         return Journals(self.stored, self.provenance, self.limit)

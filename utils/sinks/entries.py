@@ -45,6 +45,12 @@ def name_of(entry: pa.RecordBatch) -> str:
     return name.decode()
 
 
+def origin_of(entry: pa.RecordBatch) -> bytes:
+    """Its line of the record, or nothing."""
+    line: bytes = entry.schema.metadata.get(ORIGIN, b"")
+    return line
+
+
 def entries(journal: Path) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The complete entries, with the byte where each ends; not loaded, but in the mapped file."""
     import pyarrow as pa

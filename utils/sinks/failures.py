@@ -8,11 +8,14 @@ import io
 import logging
 import os
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.lists.tables import COLUMNS
+from torch_zoo.utils.sinks import record
 from torch_zoo.utils.types import Outcome
-from torch_zoo.utils.urls import without_secrets
+from torch_zoo.utils.urls import is_url, local, without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,11 @@ def update(folder: str, tried: Collection[str], failed: Sequence[Outcome]) -> st
 
     Raises OSError, also if the folder has been deleted.
     """
+    with _locked(folder):
+        return _update(folder, tried, failed)
+
+
+def _update(folder: str, tried: Collection[str], failed: Sequence[Outcome]) -> str:
     file = storage.join(folder, FILE_NAME)
     rows = [row for row in _read(file) if row["name"] not in tried]
     rows += [_row(outcome) for outcome in failed]
@@ -40,6 +48,12 @@ def update(folder: str, tried: Collection[str], failed: Sequence[Outcome]) -> st
     table.writerows(rows)
     _write(file, text.getvalue().encode(errors=UNDECODABLE))
     return file
+
+
+def _locked(folder: str) -> AbstractContextManager[object]:
+    """Shards that end at the same time wait for each other; behind a URL, the list of the last one stays."""
+    shared = not is_url(folder) and Path(local(folder), record.FILE_NAME).exists()
+    return record.locked(Path(local(folder))) if shared else nullcontext()
 
 
 def _read(file: str) -> list[dict[str, str]]:

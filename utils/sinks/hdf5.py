@@ -31,7 +31,7 @@ class HDF5(Container):
 
     def sources(self, path: str) -> dict[str, bytes]:
         with _open(path) as file:
-            return {_name(group): b"" for group in file}
+            return {name_in(group): b"" for group in file}
 
     def write(
         self,
@@ -48,10 +48,10 @@ class HDF5(Container):
             if old:
                 with _open(old) as before:
                     for group in before:
-                        if _name(group) not in without:
+                        if name_in(group) not in without:
                             before.copy(group, written)
             for entry in entries:
-                _add(written.create_group(_group(name_of(entry))), read(entry))
+                _add(written.create_group(group_of(name_of(entry))), read(entry))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +75,12 @@ class SaveHDF5(SampleSink):
         return super().prepare(settings, sources, arrays, overwrite)
 
 
-def _group(name: str) -> str:
+def group_of(name: str) -> str:
     """The group of a source: its name, but for `.`, which HDF5 keeps for itself."""
     return f"%25{name[1:]}" if name.startswith("%") else "%2E" if name == "." else name
 
 
-def _name(group: str) -> str:
+def name_in(group: str) -> str:
     return f"%{group[3:]}" if group.startswith("%25") else "." if group == "%2E" else group
 
 

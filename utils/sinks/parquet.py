@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 import numpy as np
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container, by_name, record
+from torch_zoo.utils.sinks.container import Container, by_name
+from torch_zoo.utils.sinks.entries import name_of, origin_of
 from torch_zoo.utils.sinks.rows import COLUMNS, columns
-from torch_zoo.utils.sinks.tables import described, filled, gathered, united
+from torch_zoo.utils.sinks.tables import feature_columns, filled, gathered, united
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Parquet(Container):
     def sources(self, path: str) -> dict[str, bytes]:
         with open_table(path) as table:
             if lines := (table.metadata.metadata or {}).get(SOURCES):
-                return by_name(lines)
+                return by_name(lines, path)
             batches = table.iter_batches(columns=["name"])
             return {name: b"" for batch in batches for name in batch.column(0).unique().to_pylist()}
 
@@ -45,14 +46,16 @@ class Parquet(Container):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema, lines = None, record(entries)
+        schema: pa.Schema | None = None
+        lines: dict[str, bytes] = {}
         if old:
             with open_table(old) as table:
                 schema = table.schema_arrow.remove_metadata()
-                before = by_name((table.metadata.metadata or {}).get(SOURCES, b""))
-            lines = {name: line for name, line in before.items() if name not in without} | lines
+                before = by_name((table.metadata.metadata or {}).get(SOURCES, b""), old)
+            lines = {name: line for name, line in before.items() if name not in without}
         for entry in entries:
             schema = united(schema, entry.schema.remove_metadata(), old or "a table")
+            lines[name_of(entry)] = origin_of(entry)
         if schema is None:
             return
         new = (pa.Table.from_batches([entry]).replace_schema_metadata() for entry in entries)
@@ -65,7 +68,7 @@ class Parquet(Container):
         ) as writer:
             for rows in gathered(filled(table, schema) for table in chain(_kept(old, without), new)):
                 writer.write_table(rows, row_group_size=rows.num_rows)
-            if lines:
+            if any(lines.values()):
                 writer.add_key_value_metadata({SOURCES: b"".join(lines.values())})
 
     def check(self, path: str, arrays: Mapping[str, np.dtype]) -> None:
@@ -82,8 +85,8 @@ class Parquet(Container):
             row = arrays[key]
             if kind != pa.from_numpy_dtype(row.base) or (row.shape and tuple(sizes) != row.shape):
                 raise UsageError(
-                    f"{path} holds {described(schema)}, not {column}: {row.base}{list(row.shape)}; move it away, or "
-                    "choose another output_path"
+                    f"{path} holds {feature_columns(schema)}, not {column}: {row.base}{list(row.shape)}; move it "
+                    "away, or choose another output_path"
                 )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SOFTMAX = {"softmax": np.dtype(np.float32)}
 HEAD = "head"  # column of the stream or head that predicts
+CLASS, PROBABILITY = "class_{}", "probability_{}"  # columns, from the best
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,8 @@ class SavePredictions(TableSink):
         return self.predictions_file.endswith(CSV.suffix)
 
     def taken(self, arrays: Mapping[str, np.dtype]) -> Collection[str]:
-        return {HEAD}
+        best = range(1, 1 + (self.top_k or 0))
+        return {HEAD, *map(CLASS.format, best), *map(PROBABILITY.format, best)}
 
     def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
@@ -75,31 +77,32 @@ class SavePredictions(TableSink):
 
         predictions, times = features.predictions, features.times
         if predictions is None:
-            return rows.described(features.source, times[:0], self.listed)
+            return rows.source_columns(features.source, times[:0], self.listed)
         heads = list(predictions.logits)
-        probabilities = softmax(np.concatenate(list(predictions.logits.values()))).astype(np.float32)
+        logits = np.concatenate(list(predictions.logits.values()))
         return {
-            **rows.described(features.source, np.tile(times, (len(heads), 1)), self.listed),
+            **rows.source_columns(features.source, np.tile(times, (len(heads), 1)), self.listed),
             HEAD: pa.array(np.repeat(heads, len(times)).tolist(), pa.string()),
-            **self._classes(probabilities, predictions.classes),
+            **self._classes(logits, predictions.classes),
         }
 
-    def _classes(self, probabilities: np.ndarray, classes: Sequence[str]) -> dict[str, pa.Array]:
-        """Of probabilities (rows, classes)."""
+    def _classes(self, logits: np.ndarray, classes: Sequence[str]) -> dict[str, pa.Array]:
+        """Of logits (rows, classes)."""
         import pyarrow as pa
 
+        probabilities = softmax(logits).astype(np.float32)
         if self.top_k is None:
             [(name, number)] = Counter([*classes, *rows.COLUMNS, *self.listed, HEAD]).most_common(1)
             if number > 1:
                 raise UsageError(f"two columns would be called {name}, as a class is; give a number as top_k")
             return {name: pa.array(column) for name, column in zip(classes, probabilities.T, strict=True)}
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top_k]
+        best = np.argsort(-logits, axis=1, kind="stable")[:, : self.top_k]
         names = np.array(classes, object)
         columns: dict[str, pa.Array] = {}
         for place in range(best.shape[1]):
             chosen = best[:, place]
-            columns[f"class_{place + 1}"] = pa.array(names[chosen], pa.string())
-            columns[f"probability_{place + 1}"] = pa.array(probabilities[np.arange(len(chosen)), chosen])
+            columns[CLASS.format(place + 1)] = pa.array(names[chosen], pa.string())
+            columns[PROBABILITY.format(place + 1)] = pa.array(probabilities[np.arange(len(chosen)), chosen])
         return columns
 
 

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -28,6 +30,7 @@ FILE_NAME = "sources.jsonl"
 JOURNALS = ".sources.*.jsonl"
 
 FLUSH_SECONDS, FLUSH_LINES = 30.0, 1000  # after either, what is remembered becomes an object
+LISTINGS = 10  # of objects that others keep merging
 
 
 class Record(Protocol):
@@ -35,7 +38,7 @@ class Record(Protocol):
 
     @property
     def listing(self) -> Mapping[str, Stamp] | None:
-        """What the folder held when it was merged, where looking at a file takes a request; None for a local one."""
+        """What the folder holds since it was merged, where looking at a file takes a request; None for a local one."""
 
     @property
     def deleted(self) -> bool:
@@ -116,21 +119,25 @@ class FileRecord:
 
 
 class ObjectRecord:
-    """Objects `.sources.<ns>.<token>.jsonl`, none of which ever changes; <ns> is the time of its last line.
+    """Objects `.sources/<ns>.<token>.jsonl`, none of which ever changes; <ns> is the time of its last line.
 
-    Merged are all that the folder holds, into a new object, and only then they are removed. So nothing is lost where
-    several drivers merge at once, and what a worker that was killed had not put yet is only extracted again.
+    They are merged into a new one, and only then removed. So nothing is lost where several drivers merge at once, and
+    what a worker that was killed had not put yet is only extracted again.
     """
 
-    NAME = re.compile(r"\.sources\.\d{20}\.[^/]*\.jsonl")
+    NAME = re.compile(r"\d{20}\.[^/]*\.jsonl")
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._objects = storage.join(folder, ".sources")
         self._token = ""
         self._held: list[bytes] = []
         self._since = 0.0  # of the oldest line that is held, s
         self._merged = b""
-        self.listing: Mapping[str, Stamp] | None = {}
+
+    @cached_property
+    def listing(self) -> Mapping[str, Stamp] | None:
+        return storage.listing(self._folder)
 
     @property
     def deleted(self) -> bool:
@@ -155,11 +162,12 @@ class ObjectRecord:
         self.flush()
 
     def merge(self) -> None:
+        self.__dict__.pop("listing", None)
         found = self._read_all()
         self._merged = b"".join(found[name] for name in sorted(found))
         if len(found) > 1:
-            self._put(max(found).split(".")[2], _joined([self._merged]))
-            _each(lambda name: storage.remove(storage.join(self._folder, name)), found)
+            self._put(max(found).split(".")[0], _joined([self._merged]))
+            _each(lambda name: storage.remove(storage.join(self._objects, name)), found)
 
     def read(self) -> bytes:
         return self._merged
@@ -172,21 +180,22 @@ class ObjectRecord:
 
     def _read_all(self) -> dict[str, bytes]:
         """The objects, by name; listed again where another driver merged some of them meanwhile."""
-        while True:
-            self.listing = listing = storage.listing(self._folder)
-            names = [name for name in listing if self.NAME.fullmatch(name)]
+        for attempt in count(1):
+            names = [name for name in storage.listing(self._objects) if self.NAME.fullmatch(name)]
             try:
                 return dict(zip(names, _each(self._get, names), strict=True))
             except FileNotFoundError:
-                continue
+                if attempt == LISTINGS:
+                    raise
+        raise AssertionError  # the last attempt returns or raises
 
     def _get(self, name: str) -> bytes:
-        with storage.open_read(storage.join(self._folder, name)) as file:
+        with storage.open_read(storage.join(self._objects, name)) as file:
             return file.read()
 
     def _put(self, nanoseconds: str, content: bytes) -> None:
-        name = f".sources.{nanoseconds}.{self._token or 'driver'}.{secrets.token_hex(4)}.jsonl"
-        with storage.atomic_write(storage.join(self._folder, name)) as file:
+        name = f"{nanoseconds}.{self._token or 'driver'}.{secrets.token_hex(4)}.jsonl"
+        with storage.atomic_write(storage.join(self._objects, name)) as file:
             file.write(content)
 
 

@@ -40,12 +40,12 @@ def of_features(features: Features, listed: Sequence[str]) -> dict[str, pa.Array
         for key, array in features.arrays.items()
     }
     return {
-        **described(features.source, features.times, listed),
+        **source_columns(features.source, features.times, listed),
         **{column: _column(array) for column, array in repeated.items()},
     }
 
 
-def described(source: Source, times: np.ndarray, listed: Sequence[str]) -> dict[str, pa.Array]:
+def source_columns(source: Source, times: np.ndarray, listed: Sequence[str]) -> dict[str, pa.Array]:
     """The columns that say which source and seconds a row is of; of the list's, null where it says nothing."""
     import pyarrow as pa
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROW_GROUP_BYTES = 32 << 20
 
 
-def described(schema: pa.Schema) -> str:
+def feature_columns(schema: pa.Schema) -> str:
     """Its columns of features."""
     import pyarrow as pa
 
@@ -34,8 +34,8 @@ def united(one: pa.Schema | None, other: pa.Schema, path: str) -> pa.Schema:
     apart = [each for each in united if (each.name in own) != (each.name in other.names)]
     if any(each.type != pa.string() for each in apart) or any(united.field(each.name) != each for each in other):
         raise UsageError(
-            f"{path} can't hold both {described(other)} and {described(one)}; move it away, or choose another "
-            "output_path"
+            f"{path} can't hold both {feature_columns(other)} and {feature_columns(one)}; move it away, or choose "
+            "another output_path"
         )
     return united
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container, by_name, record
-from torch_zoo.utils.sinks.entries import name_of
+from torch_zoo.utils.sinks.container import Container, by_name
+from torch_zoo.utils.sinks.entries import name_of, origin_of
 from torch_zoo.utils.sinks.samples import read
 from torch_zoo.utils.types import UsageError
 
@@ -38,7 +38,7 @@ class Tar(Container):
         without: Collection[str] = (),
     ) -> None:
         """The settings are not repeated in each shard; `extraction.yaml` is beside them."""
-        lines = record(entries)
+        lines = {name_of(entry): origin_of(entry) for entry in entries}
         gone = {key_of(name) for name in without}
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             if old:
@@ -71,7 +71,7 @@ def _record(tar: tarfile.TarFile, path: str) -> dict[str, bytes]:
     content = tar.extractfile(first) if first and first.name == SOURCES else None
     if not content:
         raise UsageError(f"{path}: not a shard of features, it does not begin with {SOURCES}; move it away")
-    return by_name(content.read())
+    return by_name(content.read(), path)
 
 
 @contextmanager

@@ -118,8 +118,9 @@ class OpenShards:
         pass
 
     def add(self, source: Source, columns: Mapping[str, pa.Array]) -> None:
-        origin = origins.line(source.name, origins.known(source))
-        self._shard.add(batch(source.name, columns, origin))
+        entry = batch(source.name, columns, origins.line(source.name, origins.known(source)))
+        if entry.num_rows:
+            self._shard.add(entry)
         if self._shard.full or self._shard.old:
             self.flush()
 

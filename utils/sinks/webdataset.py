@@ -39,7 +39,7 @@ class SaveWebDataset(SampleSink):
         if not shards:
             return
         try:
-            with storage.atomic_write(self.stored.path(INDEX), self.stem) as file:
+            with storage.atomic_write(self.stored.path(INDEX)) as file:
                 file.write(json.dumps({"shards": shards}, indent=1).encode())
         except OSError as error:
             raise UsageError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error

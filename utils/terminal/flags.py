@@ -87,11 +87,18 @@ def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
 
 
 def with_layout(words: Sequence[str], catalogue: Catalogue) -> list[str]:
-    """`feature_type=i3d layout=bmt` -> `feature_type=i3d layout=bmt/i3d`: each extractor has a file of its own."""
+    """`feature_type=i3d layout=bmt` -> `feature_type=i3d layout=bmt/i3d`: each extractor has a file of its own.
+
+    Raises UsageError if this one has none.
+    """
     given = dict(map(_choice, words))
-    full = f"{given.get('layout')}/{given.get('feature_type')}"
-    known = full in catalogue.choices("layout")
-    return [f"layout={full}" if known and word.startswith("layout=") else word for word in words]
+    layout, extractor = given.get("layout"), given.get("feature_type")
+    full = f"{layout}/{extractor}"
+    there = [choice for choice in catalogue.choices("layout") if extractor and choice.startswith(f"{layout}/")]
+    if there and full not in there:
+        raise UsageError(f"layout={layout}: not for feature_type={extractor}; there are: {', '.join(there)}")
+    named = [f"layout={full}" if there and word.startswith("layout=") else word for word in words]
+    return [word for word in named if word != "layout=null"]  # as in the defaults; Hydra knows no group without choice
 
 
 def _begins_option(word: str, names: set[str]) -> bool:

@@ -40,9 +40,9 @@ class Progress:
         total: int,
         options: Reporting,
         destination: str = "",
-        timing: Timing | None = None,
         notes: Sequence[str] = (),
         scope: str = "",
+        timing: Timing | None = None,
         keep: Callable[[str], None] = lambda _: None,
     ) -> None:
         kind = options.progress

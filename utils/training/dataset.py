@@ -127,7 +127,7 @@ def _rows(path: str, data_path: str | None, split: str) -> Iterator[_Row]:
 
 
 def _sources(path: str, data_path: str | None) -> Iterator[tuple[str, Source, str]]:
-    """Where each clip is named, its source, and why it has no file, if so."""
+    """Where each clip is named, its source, and why it has no file, as far as that is known without looking for it."""
     if dataset := recognized(path):
         if data_path is None:
             raise UsageError(f"{path} names clips, not files; give their folder with --data_path")
@@ -136,4 +136,4 @@ def _sources(path: str, data_path: str | None) -> Iterator[tuple[str, Source, st
             yield where, source, missing
     else:
         for line, source in tables.sources(path):
-            yield f"{path}, line {line}", source, "" if Path(source.path).exists() else "no such file"
+            yield f"{path}, line {line}", source, ""

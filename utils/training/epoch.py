@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from tqdm import tqdm
-
-from torch_zoo.utils.training import processes
 from torch_zoo.utils.training.labeled import Labeled
 from torch_zoo.utils.training.learner import Learner, Step
+from torch_zoo.utils.training.progress import progress
 from torch_zoo.utils.types import UsageError
 
 
 def train_epoch(learner: Learner, batches: Iterable[Labeled], total: int, description: str) -> list[Step]:
     """One step per batch, with a progress bar on a terminal. Raises UsageError if the loss is not finite."""
     steps: list[Step] = []
-    hidden = True if processes.rank() else None
-    with tqdm(batches, description, total, unit="batch", leave=False, disable=hidden) as bar:
+    with progress(batches, description, total, "batch") as bar:
         for batch in bar:
             steps.append(learner.step(batch))
             if not bar.disable and len(steps) * 20 % max(20, total) < 20:  # since looking waits for the device

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 import numpy as np
-from tqdm import tqdm
 
 from torch_zoo.utils.training import processes
 from torch_zoo.utils.training.dataset import Clip
 from torch_zoo.utils.training.labeled import Labeled
+from torch_zoo.utils.training.progress import progress
 from torch_zoo.utils.training.reading import ClipReader
 from torch_zoo.utils.types import MediaError, Source
 
@@ -57,8 +57,7 @@ def unreadable(reader: ClipReader, clips: Sequence[Clip]) -> Mapping[Source, str
 
     sources = [clip.source for clip in clips[processes.rank() :: processes.number()]]
     ahead = 4 * reader.threads
-    hidden = True if processes.rank() else None
-    reasons = tqdm(reader.map(reason, sources, ahead), "reading clips", len(sources), unit="clip", disable=hidden)
+    reasons = progress(reader.map(reason, sources, ahead), "reading clips", len(sources), "clip")
     found = [(source, why) for source, why in zip(sources, reasons, strict=True) if why]
     return dict(chain.from_iterable(processes.gathered(found)))
 

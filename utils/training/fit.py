@@ -15,6 +15,7 @@ from torch_zoo.utils.training.dataset import Divided
 from torch_zoo.utils.training.epoch import train_epoch
 from torch_zoo.utils.training.feeding import num_batches, read_batches, shares, training_order
 from torch_zoo.utils.training.learner import Learner, Precision, Step, softmax_loss
+from torch_zoo.utils.training.progress import progress
 from torch_zoo.utils.training.reading import ClipReader
 from torch_zoo.utils.training.run_folder import BEST, LAST, EpochReport, RunFolder
 from torch_zoo.utils.training.schedule import Decay, schedule
@@ -75,7 +76,8 @@ class Training:
             title, rate = f"epoch {number} of {self.recipe.epochs}", self.learner.learning_rate
             loss, accuracy = _means(train_epoch(self.learner, read_batches(self.reader, groups), len(groups), title))
             groups = shares(self.clips.validation, self.recipe.batch_size, np.arange(len(self.clips.validation)))
-            measured = self.learner.validate(read_batches(self.reader, groups))
+            batches = progress(read_batches(self.reader, groups), "validation", len(groups), "batch")
+            measured = self.learner.validate(batches)
             seconds = time.monotonic() - started
             log.append(
                 EpochReport(number, rate, loss, accuracy, measured.accuracy, measured.mean_average_precision, seconds)
@@ -88,7 +90,7 @@ class Training:
         weights = {"model_state_dict": {key: value.cpu() for key, value in self.model.state_dict().items()}}
         about = {"settings": dict(self.settings), "log": [asdict(report) for report in log]}
         self.folder.save(LAST, weights | {"learner": self.learner.state_dict(), "rng": rng_state()} | about)
-        if max(log, key=lambda report: report.validation_map) is log[-1]:
+        if max(log, key=lambda report: (report.validation_map, report.validation_accuracy)) is log[-1]:
             self.folder.save(BEST, weights | about)
         self.folder.write_log(log)
 

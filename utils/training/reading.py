@@ -87,15 +87,16 @@ class ClipReader:
         end = source.start + self._front_end.seconds
         source = replace(source, end=end if source.end is None else min(end, source.end))
         parts: list[np.ndarray] = []
+        error = ""
         for event in _events(self._own.decoders, source):
             if isinstance(event, Windows):
                 parts.append(event.data.astype(np.float16))
             elif isinstance(event, Retried):
                 parts.clear()
-            elif event.error:
-                raise MediaError(event.error)
-        if not parts:
-            raise MediaError(self._front_end.extractor.empty_message)
+            else:
+                error = event.error  # to be raised once the decoders know that the source is done
+        if error or not parts:
+            raise MediaError(error or self._front_end.extractor.empty_message)
         return np.resize(np.concatenate(parts), self._front_end.shape)
 
     def _new_decoders(self) -> Decoders:

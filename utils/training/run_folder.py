@@ -21,7 +21,7 @@ class EpochReport:
     """A row of the log. Loss and accuracy are measured before each update, the rest after the epoch."""
 
     epoch: int  # from 1
-    learning_rate: float  # of the last step
+    learning_rate: float  # of the first step
     loss: float
     accuracy: float
     validation_accuracy: float
