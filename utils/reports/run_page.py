@@ -34,6 +34,12 @@ from torch_zoo.utils.types import UsageError
 LISTED = 12  # reasons
 FEWEST_SAMPLES = 3  # for a figure over time
 STATES = {"done": "done", "skipped": "done before", "empty": "empty", "failed": "failed", "missing": "missing"}
+ENDS = {
+    "completed": "completed after",
+    "interrupted": "interrupted after",
+    "failed": "failed after",
+    "running": "going on, or killed, after",
+}
 HEADS = ("Began, UTC", "Status", "Done", "Done before", "Failed", "Seconds", "Times real time", "Host")
 
 
@@ -68,8 +74,9 @@ def run_page(folder: str, found: Sequence[Run]) -> str:
 def _notes(folder: str, run: Run) -> Iterator[str]:
     machine = run["machine"]
     gpus = ", ".join(machine["gpus"])
-    how = f"ended with {run['error']}" if run["status"] == "failed" else run["status"]
-    yield f"Features in {folder}; {how} after {_duration(run['seconds'])}."
+    yield f"Features in {folder}; {ENDS[run['status']]} {_duration(run['seconds'])}."
+    if run["status"] == "failed":
+        yield f"{run['error']}."
     hardware = f"{machine['cpu']}, {_counted(machine['cores'], 'core')}" + (f", {gpus}" if gpus else "")
     yield f"Began {_time(run)} UTC on {machine['host']} ({hardware})."
 
