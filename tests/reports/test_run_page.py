@@ -93,6 +93,11 @@ class TestInChromium:
         assert all(line.endswith("all zeros") for line in suspects)
         assert len(suspects) == 20
 
+    def test_its_links_lead_to_files_of_the_run(self, browser: Any, folder: Path, latest: Run) -> None:
+        links = browser.execute_script("return [...document.links].map((each) => each.getAttribute('href'))")
+        assert links == ["../failures.csv", f"{latest['name']}/run.log"]
+        assert (folder / "runs" / links[1]).exists()
+
     def test_it_follows_the_color_scheme_and_fits_a_phone(self, browser: Any) -> None:
         assert all(light != dark for light, dark in chromium.in_each_color_scheme(browser))
         with chromium.on_a_phone(browser):

@@ -83,6 +83,24 @@ def test_a_run_that_is_killed_leaves_what_it_had(folder: str) -> None:
     run.__exit__(None, None, None)
 
 
+def test_saves_that_take_long_are_rare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, saved = Clock(), []
+
+    class Slow(recording.RunLog):
+        def save(self) -> None:
+            saved.append(clock.now)
+            clock.now += 10
+
+    monkeypatch.setattr(recording, "RunLog", Slow)
+    run = record(str(tmp_path), clock).__enter__()
+    began = clock.now
+    while clock.now < began + 10_000:
+        run.tell("cpu", LOAD)
+        clock.now += 2
+    assert 15 <= len(saved) <= 20  # 10 s each, a fiftieth of the time
+    run.__exit__(None, None, None)
+
+
 def test_runs_at_the_same_time_have_folders_of_their_own(tmp_path: Path) -> None:
     both = [record(str(tmp_path)), record(str(tmp_path))]
     for run in both:

@@ -27,7 +27,7 @@ from torch_zoo.utils.reports.page import (
     shown,
 )
 from torch_zoo.utils.runs.history import Run, runs
-from torch_zoo.utils.runs.recording import FOLDER, REPORT
+from torch_zoo.utils.runs.recording import FOLDER, LOG, REPORT
 from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.types import UsageError
 
@@ -179,6 +179,7 @@ def _made(run: Run) -> Iterator[Block]:
     given, resolved = run["options"]["given"], run["options"]["resolved"]
     yield Text(", ".join(f"{name} {version}" for name, version in run["versions"].items()) + ".")
     yield Text(f"{run['machine']['system']}.")
+    yield Link(f"{run['name']}/{LOG}", f"{LOG}: what the log showed, with timestamps")
     ordered = sorted(resolved.items(), key=lambda option: option[0] not in given)
     rows: list[Sequence[Cell]] = [
         (name, value if isinstance(value, str) else json.dumps(value), "given" if name in given else "default")

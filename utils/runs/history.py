@@ -11,7 +11,7 @@ from torch_zoo.utils.runs.recording import FOLDER, JSON
 
 REQUESTS = 16  # at a time
 
-Run = dict[str, Any]  # the content of a run.json
+Run = dict[str, Any]  # the content of a run.json, and `name`, that of its folder
 
 
 def runs(folder: str) -> list[Run]:
@@ -19,14 +19,14 @@ def runs(folder: str) -> list[Run]:
     place = storage.join(folder, FOLDER)
     names = sorted(name for name in storage.listing(place) if name.endswith(f"/{JSON}"))
     with ThreadPoolExecutor(REQUESTS) as pool:
-        found = list(pool.map(lambda name: _read(storage.join(place, name)), names))
+        found = list(pool.map(lambda name: _read(place, name.removesuffix(f"/{JSON}")), names))
     return [run for run in found if run]
 
 
-def _read(path: str) -> Run | None:
+def _read(place: str, name: str) -> Run | None:
     try:
-        with storage.open_read(path) as file:
+        with storage.open_read(storage.join(place, name, JSON)) as file:
             content = json.load(file)
     except (ValueError, FileNotFoundError):
         return None
-    return content if isinstance(content, dict) and "sources" in content else None
+    return {**content, "name": name} if isinstance(content, dict) and "sources" in content else None

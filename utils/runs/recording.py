@@ -32,7 +32,8 @@ log = logging.getLogger("torch_zoo")
 
 FOLDER, JSON, LOG, REPORT = "runs", "run.json", "run.log", "report.html"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
-SAVE_SECONDS = 30.0
+SAVE_SECONDS = 30.0  # from one save to the next
+SAVE_SHARE = 0.02  # of the driver's time that saving may take, where that makes them rarer
 LONG_SECONDS = 60.0  # from which on a run gets a report by itself
 
 
@@ -67,7 +68,7 @@ class RunRecord:
         began = datetime.now(timezone.utc)
         place = f"{began:%Y%m%dT%H%M%S}.{began.microsecond // 1000:03}Z-{secrets.token_hex(6)}"  # no other run has it
         self._folder = storage.join(options.folder, FOLDER, place)
-        self._started = self._saved = clock()
+        self._started = self._due = clock()
         self._early = [stamped(f"began {began:{TIME}}")]  # lines of the log, until there is a file
         self._log: RunLog | None = None
         self._head: dict[str, object] = {"feature_type": feature_type, "began": f"{began:{TIME}}"}
@@ -99,7 +100,7 @@ class RunRecord:
         """As `Tell`."""
         if isinstance(news, Load):
             self._tally.heard(worker, news, self._seconds)
-            if self._kept and (not self._log or self._clock() - self._saved > SAVE_SECONDS):
+            if self._kept and self._clock() >= self._due:
                 self._attempt(lambda: self._save("running", ""))
         elif isinstance(news, LogLine):
             self.say(f"{worker}: {news.text}")
@@ -121,7 +122,7 @@ class RunRecord:
         return report == "always" or (report == "auto" and self._seconds >= LONG_SECONDS)
 
     def _save(self, status: str, how: str) -> None:
-        self._saved = self._clock()
+        began = self._clock()
         folder = self._options.folder
         if not storage.is_url(folder) and not storage.exists(folder):  # it would be made again
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
@@ -134,6 +135,8 @@ class RunRecord:
         with storage.atomic_write(storage.join(self._folder, JSON)) as file:
             file.write(f"{{\n{lines}\n}}\n".encode())
         self._log.save()
+        ended = self._clock()
+        self._due = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
         if status != "running":
             self._log.close()
 
