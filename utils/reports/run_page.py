@@ -182,10 +182,10 @@ def _made(run: Run) -> Iterator[Block]:
     yield Link(f"{run['name']}/{LOG}", f"{LOG}: what the log showed, with timestamps")
     ordered = sorted(resolved.items(), key=lambda option: option[0] not in given)
     rows: list[Sequence[Cell]] = [
-        (name, value if isinstance(value, str) else json.dumps(value), "given" if name in given else "default")
+        (name, value if isinstance(value, str) else json.dumps(value), "yes" if name in given else "")
         for name, value in ordered
     ]
-    yield Table(("Option", "Value", "From"), rows)
+    yield Table(("Option", "Value", "Given"), rows)
 
 
 def _time(run: Run) -> str:
