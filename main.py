@@ -130,6 +130,7 @@ def run(extraction: Extraction) -> int:
     from torch_zoo.utils import storage
     from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
     from torch_zoo.utils.runs.recording import Recording, RunRecord
+    from torch_zoo.utils.sinks.folder import FolderSink
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.sources import Inputs
     from torch_zoo.utils.terminal.checks import CLASSES
@@ -152,7 +153,8 @@ def run(extraction: Extraction) -> int:
     selection = inputs.select()
     sources = selection.sources
     commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
-    record = RunRecord(build(Recording, options), bool(sink.destination), feature_type, extraction.given, options)
+    kept = isinstance(sink, FolderSink)
+    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
     with (
         record,
         Progress(

@@ -69,6 +69,30 @@ def test_what_a_run_leaves(folder: str) -> None:
     assert log_of(folder)[1:] == said
 
 
+def test_its_report_is_beside_it(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    with RunRecord(Recording(folder=folder, report="always"), True, "vggish", {}, {}) as run:
+        run.tell("cpu", LOAD)
+        run.add(DONE)
+    report = storage.join(folder, "runs", "report.html")
+    assert capsys.readouterr().err == f"the report is {report}\n"
+    with storage.open_text(report) as file:
+        assert "vggish: 1 source done" in file.read()
+
+
+@pytest.mark.parametrize(("report", "seconds", "written"), [("auto", 59, 0), ("auto", 61, 1), ("never", 61, 0)])
+def test_a_report_comes_by_itself_after_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Any, seconds: float, written: int
+) -> None:
+    reports: list[str] = []
+    monkeypatch.setattr("torch_zoo.utils.reports.run_page.write_report", reports.append)
+    clock = Clock()
+    with RunRecord(Recording(folder=str(tmp_path), report=report), True, "vggish", {}, {}, clock) as run:
+        run.tell("cpu", LOAD)
+        clock.now += seconds
+    assert reports == [str(tmp_path)] * written
+
+
 def test_a_run_that_is_killed_leaves_what_it_had(folder: str) -> None:
     clock = Clock()
     run = record(folder, clock).__enter__()
