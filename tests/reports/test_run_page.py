@@ -67,19 +67,22 @@ class TestInChromium:
         assert chromium.asked_for(browser) == {(folder / "runs/report.html").as_uri()}
         assert browser.get_log("browser") == []
         sizes = browser.execute_script(chromium.SIZES)
-        assert len(sizes) == 8  # four over time, states, durations, reasons, norms
+        assert len(sizes) == 9  # four over time, workers, states, durations, reasons, norms
         assert all(width > 300 and height > 50 for width, height in sizes)
         assert not browser.execute_script("return document.images.length")  # the path of a failed source is text
 
     def test_it_shows_the_numbers_of_the_latest_record(self, browser: Any, latest: Run) -> None:
         tiles = {name: (value, note) for name, value, note in browser.execute_script(TILES)}
-        sources, workers = latest["sources"], latest["workers"].values()
+        sources, workers = latest["sources"], latest["workers"]
         assert tiles["Done"] == (shown(sources["done"]), "30 done before")
         assert tiles["Failed"] == (shown(sources["failed"]), f"of {sources['done'] + sources['failed']:,} tried")
-        busy = sum(each["busy_seconds"] for each in workers) / sum(each["seconds"] for each in workers)
-        assert tiles["Devices busy"][0] == f"{busy:.0%}"
+        busy, elapsed = (sum(each[name] for each in workers.values()) for name in ("busy_seconds", "seconds"))
+        assert tiles["Devices busy"][0] == f"{busy / elapsed:.0%}"
         bars = {label: text for label, text, *_ in browser.execute_script(BARS)}
         assert bars["done before"].startswith("30 (")
+        each = workers["cuda:1"]
+        computes, waits = (each[f"{name}_seconds"] / each["seconds"] for name in ("busy", "waiting"))
+        assert bars["cuda:1"] == f"computes {computes:.0%}, waits {waits:.0%}"
         for each in latest["failures"]:
             assert bars[f"{each['reason']} (e.g. {each['example']})"] == shown(each["count"])
         assert any(run_maker.HOSTILE in label for label in bars)

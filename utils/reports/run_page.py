@@ -31,7 +31,7 @@ from torch_zoo.utils.runs.recording import FOLDER, LOG, REPORT
 from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.types import UsageError
 
-LISTED = 12  # reasons
+LISTED = 12  # reasons, and workers
 FEWEST_SAMPLES = 3  # for a figure over time
 STATES = {"done": "done", "skipped": "done before", "empty": "empty", "failed": "failed", "missing": "missing"}
 ENDS = {
@@ -123,6 +123,19 @@ def _over_time(run: Run) -> Iterator[Block]:
             "Queues",
             "Decoders whose windows wait to be taken, and sources that are being decoded or come next.",
         )
+    if len(run["workers"]) > 1:
+        yield _workers(run["workers"])
+
+
+def _workers(workers: Mapping[str, Mapping[str, Any]]) -> Bars:
+    """Those that computed least first, since they may show what is wrong."""
+    bars = []
+    for name, each in workers.items():
+        elapsed = max(1e-9, each["seconds"])
+        busy, waiting = min(1.0, (each["busy_seconds"] or 0) / elapsed), each["waiting_seconds"] / elapsed
+        computes = "" if each["busy_seconds"] is None else f"computes {busy:.0%}, "
+        bars.append(Bar(name, busy, f"{computes}waits {waiting:.0%}"))
+    return Bars("Each worker", sorted(bars, key=lambda bar: bar.share)[:LISTED], "Of its time; the least busy first.")
 
 
 def _sources(run: Run) -> Iterator[Block]:
