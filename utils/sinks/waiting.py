@@ -119,10 +119,15 @@ class OpenShards:
 
     def add(self, source: Source, columns: Mapping[str, pa.Array]) -> None:
         entry = batch(source.name, columns, origins.line(source.name, origins.known(source)))
-        if entry.num_rows:
-            self._shard.add(entry)
+        if not entry.num_rows:
+            return
+        self._shard.add(entry)
         if self._shard.full or self._shard.old:
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # this source fails: what waits must not grow while nothing can be stored
+                self._shard.remove_last()
+                raise
 
     def flush(self) -> None:
         if self.buffered:
