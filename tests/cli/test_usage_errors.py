@@ -48,7 +48,7 @@ CASES = {
     "URL to write to": ([*CLIP, SAVE, "output_path=nowhere://b"], ["nowhere://b/vggish", "unknown kind of URL"]),
     "pattern of names": ([*CLIP, SAVE, "name_pattern={nme}"], ["name_pattern={nme}: there is no {nme}"]),
     "arrays": ([*CLIP, SAVE, "keys=[rgb]"], ["keys=['rgb']: there is no array rgb; there are: vggish"]),
-    "layout": ([*CLIP, "layout=bmtt"], ["layout=bmtt: there is no such choice; did you mean bmt/"]),
+    "layout": ([*CLIP, "layout=bmtt"], ["layout=bmtt: there is no such layout", "did you mean bmt? "]),
     "URL for files of ours": ([*CLIP, "tmp_path=s3://b"], ["tmp_path=s3://b: must be a local folder"]),
     "GPU that is not there": ([*CLIP, "device=cuda:99"], ["CUDA device"]),
     "list that never ends": ([*VGGISH, "file_with_video_paths=/dev/zero"], ["/dev/zero: not a regular file"]),
