@@ -10,7 +10,7 @@ from sink_runs import begun
 from table_maker import FLOATS, SETTINGS, features
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import shards
+from torch_zoo.utils.sinks.containers import shards
 from torch_zoo.utils.sinks.table import SaveTable
 
 NAMES = ["a", "b", "c", "d", "e"]

@@ -20,7 +20,7 @@ from table_maker import FLOATS, SETTINGS, features, source
 
 import torch_zoo
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import shards
+from torch_zoo.utils.sinks.containers import shards
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import Features, OutputConflictError, UsageError
 

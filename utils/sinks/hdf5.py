@@ -13,10 +13,10 @@ import numpy as np
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.extras import require
-from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.entries import name_of
-from torch_zoo.utils.sinks.samples import JSON, TIMES, SampleSink, read
-from torch_zoo.utils.sinks.shards import Limit
+from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.entries import name_of
+from torch_zoo.utils.sinks.containers.samples import JSON, TIMES, SampleSink, read
+from torch_zoo.utils.sinks.containers.shards import Limit
 from torch_zoo.utils.types import Commit, Source, UsageError
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 from torch_zoo.utils import storage
 from torch_zoo.utils.files import remove_partial
 from torch_zoo.utils.sinks import origins
-from torch_zoo.utils.sinks.entries import Journaled, batch, serialized
+from torch_zoo.utils.sinks.containers.entries import Journaled, batch, serialized
+from torch_zoo.utils.sinks.containers.shards import Limit, Shard, divided
+from torch_zoo.utils.sinks.containers.stored import Stored
 from torch_zoo.utils.sinks.journal import Journal, exited
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import locked
-from torch_zoo.utils.sinks.shards import Limit, Shard, divided
-from torch_zoo.utils.sinks.stored import Stored
 from torch_zoo.utils.types import Source
 
 if TYPE_CHECKING:
