@@ -95,6 +95,7 @@ def main(descriptor: int) -> NoReturn:
 
 
 def _stop(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the next one, of SLURM to all or of the driver, must not end this
     sys.exit(128 + signal.SIGTERM)  # what was left half-written is cleared away on the way out
 
 
