@@ -30,7 +30,7 @@ EARLY_BYTES = 24 << 20  # of windows that are held while the networks are being 
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """Worker to driver: send so many sources more."""
+    """Worker to driver: send `number` more sources."""
 
     number: int
 
