@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from torch_zoo.utils.types import UsageError
 
 LIBRARIES = {
+    "h5py": "h5py",
     "matplotlib": "Matplotlib",
     "ray": "Ray",
     "scipy": "SciPy",

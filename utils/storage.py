@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 
-from torch_zoo.utils import remote
+from torch_zoo.utils import files, remote
 from torch_zoo.utils.urls import is_url as is_url
 from torch_zoo.utils.urls import local as local
 
@@ -98,10 +97,10 @@ def open_text(path: str, newline: str | None = None) -> TextIO:
 def atomic_write(path: str, token: str | None = None) -> Iterator[BinaryIO]:
     """A seekable file to write to; it becomes `path` as a whole if the block succeeds, else nothing changes.
 
-    A local one waits beside `path` under a hidden name with `token`, the default of which is the process id.
+    `token` as in `files.atomic_write`, for a local one.
     """
     if not is_url(path):
-        with _local_write(Path(local(path)), token or str(os.getpid())) as file:
+        with files.atomic_write(Path(local(path)), token) as partial, partial.open("w+b") as file:
             yield file
         return
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as waiting:
@@ -167,15 +166,3 @@ def _local_listing(folder: str) -> Iterator[tuple[str, Stamp]]:
                 yield os.path.relpath(path, folder), stamp(path)
             except FileNotFoundError:  # removed meanwhile, or a link to nowhere
                 continue
-
-
-@contextmanager
-def _local_write(path: Path, token: str) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{token}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("w+b") as file:
-            yield file
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

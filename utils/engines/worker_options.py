@@ -33,7 +33,7 @@ class WorkerOptions:
             raise UsageError(f"decoder_memory={self.decoder_memory}: must be {LEAST_MEMORY} bytes or more, or null")
 
     def worker(self, extractor: Extractor, sink: Sink, device: str, cores: int) -> WorkerConfig:
-        """For a worker that this process starts, with so many cores of its own."""
+        """For a worker that this process starts, with this many cores of its own."""
         on_cpu = device == "cpu"
         number = self.num_decoders or (max(1, cores // 2) if on_cpu else min(MOST_DECODERS, cores))
         decoders = DecoderOptions(number, self.timeout, self.decoder_memory)

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from torch_zoo.utils.sinks.parquet import open_table
+from torch_zoo.utils.sinks.containers.parquet import open_table
 from torch_zoo.utils.types import UsageError
 
 Projection = Literal["pca", "umap"]
