@@ -43,7 +43,7 @@ def test_features_logits_and_predictions(media: Path, tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "list of classes is missing": (["labels=no.csv"], "labels=no.csv: No such file"),
+    "list of classes is missing": (["labels=no.csv"], "no.csv: No such file"),
     "class listed twice": (["labels={media}/twice.csv"], "twice.csv, row 2: bell is already in row 1"),
     "window too short": (["window_seconds=0.01"], "window_seconds=0.01: must be a number of seconds from 0.032"),
     "nothing to tile": (["last_window=tile"], "last_window=tile does nothing without hop_seconds"),
