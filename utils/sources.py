@@ -100,8 +100,13 @@ class Inputs:
     def _from_file(self, dataset: Format | None) -> Iterator[Listed]:
         if (file := self.file_with_video_paths) is None:
             return
-        listed = _of_dataset(dataset, file, self.data_path) if dataset else _of_paths(file)
+        listed = listed_in(file, dataset, self.data_path)
         yield from listed if self.split is None else _of_split(self.split, list(listed), file)
+
+
+def listed_in(file: str, dataset: Format | None, data_path: str | None) -> Iterator[Listed]:
+    """What a list names, in its order; it is a dataset's own, or one of paths. Raises UsageError."""
+    return _of_dataset(dataset, file, data_path) if dataset else _of_paths(file)
 
 
 def _of_paths(file: str) -> Iterator[Listed]:
