@@ -6,25 +6,45 @@ Exit codes are those of main.py: 0 success; 1 a clip can no longer be read; 2 wr
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from torch_zoo.models.vggsound.trainable import Trainable
 from torch_zoo.utils.extras import require
 from torch_zoo.utils.terminal.arguments import Parser, number
 from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.types import UsageError
+
+GRACE_SECONDS = 10.0  # for the first process to tell
 
 EXAMPLES = """examples:
   on your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
     python -m torch_zoo.models.vggsound.train my_sounds
   on VGGSound, with one process for each of eight GPUs:
-    torchrun --nproc_per_node=8 -m torch_zoo.models.vggsound.train vggsound.csv --data_path clips --precision bf16
+    torchrun --nproc_per_node=8 -m torch_zoo.models.vggsound.train vggsound.csv --data-path clips --precision bf16
   then:
     python main.py feature_type=vggsound checkpoint=output/training/best.pth.tar labels=output/training/classes.txt ...
 """
 
 
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Under torchrun all processes get the same wrong options: the first one says so, and torchrun ends the others."""
+    try:
+        yield
+    except UsageError:
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # no word of an interruption
+            time.sleep(GRACE_SECONDS)
+        raise
+
+
 @command(interrupted="--resume continues after the last complete epoch")
+@said_once()
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse(arguments)
     trainable = Trainable(
@@ -72,7 +92,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "--cache-bytes",
         type=number(int, 0),
         default=50_000_000_000,
-        help="bound of the cache; a clip of 10 s takes 516,568, and those beyond are decoded in each epoch "
+        help="size of the cache; a clip of 10 s takes 516,568, and clips that don't fit are decoded in each epoch "
         "(default: %(default)s)",
     )
     group.add_argument(
@@ -92,9 +112,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--window-seconds",
-        type=float,
+        type=number(float, 0),
         default=10.0,
-        help="of a clip, from its start; shorter ones are tiled (default: 10)",
+        help="of a clip, from its start; shorter clips are repeated (default: 10)",
     )
     group.add_argument(
         "--checkpoint", default="random", help="weights to start from: random (default), pretrained, or a path"
@@ -111,7 +131,7 @@ def _add_recipe(group: argparse._ArgumentGroup) -> None:
         "--warmup-epochs",
         type=number(float, 0),
         default=1.0,
-        help="in which the learning rate rises linearly (default: %(default)s)",
+        help="during which the learning rate rises linearly (default: %(default)s)",
     )
     group.add_argument(
         "--decay", choices=("cosine", "constant"), default="cosine", help="of the learning rate (default: cosine)"

@@ -74,6 +74,7 @@ def test_clips_that_can_not_be_read_are_listed_and_two_processes_train_as_one(so
         (["sounds", "--validation", "test.csv"], "--validation belongs to a list of clips, and sounds is a folder"),
         (["sounds", "--window_seconds", "0"], "window_seconds=0: must be a number of seconds from 0.032"),
         (["sounds", "--model", "vggish", "--window_seconds", "0.5"], "VGGish needs 0.96 or more"),
+        (["sounds", "--model", "vggish", "--window_seconds", "nan"], "nan: must be a finite number, 0 or more"),
         (["sounds", "--epochs", "0"], "0: must be a finite number, 1 or more"),
         (["sounds", "--resume"], "so there is no run to --resume"),
         (["sounds", "--checkpoint", "nowhere.pth"], "checkpoint=nowhere.pth: no such file"),
@@ -88,6 +89,13 @@ def test_wrong_options_are_reported_in_one_line(arguments, said, sounds, tmp_pat
     line = capsys.readouterr().err.splitlines()[-1]
     assert said in line
     assert not (tmp_path / "output").exists()
+
+
+def test_two_processes_report_a_wrong_option_once():
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", MODULE]
+    result = subprocess.run([*command, "nowhere", *SHORT], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert result.returncode != 0
+    assert result.stderr.count("error: nowhere: no such folder") == 1
 
 
 def test_help_does_not_wait_for_torch():
