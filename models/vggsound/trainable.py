@@ -36,7 +36,7 @@ class Trainable:
     def __post_init__(self) -> None:
         self.extractor  # noqa: B018 - it checks what it is given
         if self.model == "vggish" and self.window_seconds < logmel.EXAMPLE_SECONDS:
-            raise UsageError(f"--window_seconds {self.window_seconds:g}: VGGish needs {logmel.EXAMPLE_SECONDS} or more")
+            raise UsageError(f"--window-seconds {self.window_seconds:g}: VGGish needs {logmel.EXAMPLE_SECONDS} or more")
 
     @property
     def extractor(self) -> VGGishExtractor | VGGSoundExtractor:

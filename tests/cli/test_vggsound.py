@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from command import Result, run, run_each
+from command import ROOT, Result, run, run_each
 from media_maker import noise_and_tone
+
+from torch_zoo.utils.terminal import checks
+from torch_zoo.utils.terminal.catalogue import Catalogue
 
 QUICK = ("feature_type=vggsound", "checkpoint=random", "window_seconds=1", "pooling=avgpool", "device=cpu")
 
@@ -40,6 +44,26 @@ def test_features_logits_and_predictions(media: Path, tmp_path: Path) -> None:
     titles = [line.partition(" s, audio")[0] for line in result.stdout.splitlines() if "audio" in line]
     assert sorted(titles) == ["long: 0.00 - 1.00", "long: 1.00 - 2.00", "long: 2.00 - 2.50", "short: 0.00 - 0.30"]
     assert result.stdout.count("whale, singing") == len(titles)
+
+
+def test_the_commands_of_the_documentation_work(media: Path, tmp_path: Path) -> None:
+    """Those that save files, with random weights, two classes and a short clip; of the others the options are checked."""
+    page = (ROOT / "docs/vggsound.md").read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", page, re.DOTALL))
+    commands = re.findall(r"^python main\.py (.*)$", blocks, re.MULTILINE)
+    assert len(commands) == 8
+    for number, words in enumerate(map(str.split, commands)):
+        checks.check(words, Catalogue())
+        if any(word.startswith("on_extraction=") for word in words):
+            places = (
+                f"labels={media}/classes.csv",
+                f"video_paths={media}/long.wav",
+                f"output_path={tmp_path}/{number}",
+            )
+            result = run(*words, "checkpoint=random", "device=cpu", *places)
+            assert (result.code, "1 done" in result.stderr) == (0, True), result.stderr
+    files = {path.name for path in tmp_path.rglob("*.*") if path.suffix in (".npy", ".csv")}
+    assert files == {"long_vggsound.npy", "long_vggsound_logits.npy", "predictions.csv", "long.npy"}
 
 
 MISTAKES = {

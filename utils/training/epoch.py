@@ -25,5 +25,5 @@ def train_epoch(learner: Learner, batches: Iterable[Labeled], total: int, descri
     losses = processes.total(torch.stack([step.losses.mean() for step in steps]))  # not finite in one: so in all
     for number, loss in enumerate(losses.tolist(), 1):
         if not math.isfinite(loss):
-            raise UsageError(f"{description}: the loss is not finite at batch {number}; use a smaller --learning_rate")
+            raise UsageError(f"{description}: the loss is not finite at batch {number}; use a smaller --learning-rate")
     return steps
