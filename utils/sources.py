@@ -123,7 +123,7 @@ def _of_dataset(dataset: Format, file: str, data_path: str | None) -> Iterator[L
     """The clips that a dataset's list names, and the files in `data_path` that hold them."""
     if data_path is None:
         raise UsageError(f"{without_secrets(file)} is {dataset.title}: give data_path=FOLDER, where the media lie")
-    if not storage.is_url(data_path) and not os.path.isdir(data_path):
+    if not storage.is_url(data_path) and not os.path.isdir(os.path.expanduser(storage.local(data_path))):
         raise UsageError(f"data_path={data_path}: no such folder")
     named = list(dataset.clips(file))
     located = locate([clip for _, clip in named], data_path, expand(data_path))

@@ -83,7 +83,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "path and label; clips without a split are divided: a fifth of each class is for validation",
     )
     group.add_argument("--validation", metavar="LIST", help="a second list, e.g. test.csv, for validation only")
-    group.add_argument("--data-path", metavar="FOLDER", help="of the files that the lists of VGGSound name")
+    group.add_argument("--data-path", metavar="FOLDER", help="folder of the clips that VGGSound's lists name")
     group.add_argument("--labels", metavar="FILE", help="the classes, e.g. stat.csv (default: those of the clips)")
     group.add_argument(
         "--cache-path", default="./tmp/training", help="folder for decoded clips, local (default: %(default)s)"
@@ -96,7 +96,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "(default: %(default)s)",
     )
     group.add_argument(
-        "--num-decoders", type=number(int, 1), help="decoder processes per process that trains (default: its cores)"
+        "--num-decoders", type=number(int, 1), help="decoder processes per training process (default: one per core)"
     )
 
 
@@ -137,9 +137,14 @@ def _add_recipe(group: argparse._ArgumentGroup) -> None:
         "--decay", choices=("cosine", "constant"), default="cosine", help="of the learning rate (default: cosine)"
     )
     group.add_argument(
-        "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of operations (default: fp32)"
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        default="fp32",
+        help="of the network's operations (default: fp32)",
     )
-    group.add_argument("--seed", type=number(int, 0), default=0, help="(default: %(default)s)")
+    group.add_argument(
+        "--seed", type=number(int, 0), default=0, help="of random weights, validation clips and order (default: 0)"
+    )
 
 
 def _add_run(group: argparse._ArgumentGroup) -> None:
@@ -149,7 +154,12 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
     group.add_argument("--overwrite", action="store_true", help="replace an existing run")
     group.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too")
-    group.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
+    group.add_argument(
+        "--device",
+        choices=("auto", "cuda", "cpu"),
+        default="auto",
+        help="auto (default): CUDA if there is a GPU, else the CPU",
+    )
 
 
 if __name__ == "__main__":

@@ -107,11 +107,14 @@ def test_help_does_not_wait_for_torch():
     assert "--cache-bytes" in result.stdout
 
 
-def test_a_checkpoint_of_other_classes_is_refused(sounds, tmp_path, capsys):
+def test_a_checkpoint_of_other_classes_or_pooling_is_refused(sounds, tmp_path, capsys):
     state = VGGSound("resnet18", "avgpool", 3).state_dict()
     torch.save({"model_state_dict": state}, tmp_path / "three.pth.tar")
     assert main([*options(sounds, tmp_path), "--checkpoint", str(tmp_path / "three.pth.tar")]) == 2
     assert "three.pth.tar has 3 classes, the class list 2; give the list it was trained on" in capsys.readouterr().err
+    another = ["--checkpoint", str(tmp_path / "three.pth.tar"), "--pooling", "netvlad"]
+    assert main([*options(sounds, tmp_path), *another]) == 2
+    assert "three.pth.tar has avgpool; add --pooling avgpool" in capsys.readouterr().err
 
 
 def test_training_starts_from_the_weights_of_a_checkpoint(tmp_path):
