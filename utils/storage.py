@@ -68,8 +68,8 @@ def listing(folder: str) -> dict[str, Stamp]:
             raise
         return {}
     prefix = root.rstrip("/") + "/"
-    files = (each for each in found.values() if each["type"] == "file" and each["name"].startswith(prefix))
-    return {each["name"].removeprefix(prefix): _remote_stamp(each) for each in files if each["name"] != prefix}
+    there = (each for each in found.values() if each["type"] == "file" and each["name"].startswith(prefix))
+    return {each["name"].removeprefix(prefix): _remote_stamp(each) for each in there if each["name"] != prefix}
 
 
 def matches(pattern: str) -> list[str]:
@@ -97,11 +97,11 @@ def open_text(path: str, newline: str | None = None) -> TextIO:
 def atomic_write(path: str, token: str | None = None) -> Iterator[BinaryIO]:
     """A seekable file to write to; it becomes `path` as a whole if the block succeeds, else nothing changes.
 
-    `token` as in `files.atomic_write`, for a local one.
+    A local one waits beside `path` under a hidden name with `token`, the default of which is the process id.
     """
     if not is_url(path):
-        with files.atomic_write(Path(local(path)), token) as partial, partial.open("w+b") as file:
-            yield file
+        with files.atomic_write(Path(local(path)), token) as partial, partial.open("w+b") as opened:
+            yield opened
         return
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as waiting:
         yield cast(BinaryIO, waiting)
