@@ -18,7 +18,7 @@ from tqdm import tqdm
 from torch_zoo.utils import naming, types
 from torch_zoo.utils.composition import Composition, compose
 from torch_zoo.utils.devices import cpu_cores
-from torch_zoo.utils.engines.inline import Inline, load
+from torch_zoo.utils.engines.inline import Inline, Results, load
 from torch_zoo.utils.engines.shared_server import shared_server
 from torch_zoo.utils.expansion import expand
 from torch_zoo.utils.terminal.catalogue import CONFIGS, Catalogue
@@ -97,7 +97,9 @@ class Extractor:
     def __call__(self, media: Source, *, progress: bool = True) -> Extracted: ...
 
     @overload
-    def __call__(self, media: str | os.PathLike[str], *, progress: bool = True) -> Extracted | Any: ...
+    def __call__(  # type: ignore[overload-overlap]  # a string is no iterable of media
+        self, media: str | os.PathLike[str], *, progress: bool = True
+    ) -> Extracted | Any: ...
 
     @overload
     def __call__(self, media: Iterable[Medium], *, progress: bool = True) -> Iterator[Extracted]: ...
@@ -106,7 +108,7 @@ class Extractor:
         """As `extract`."""
         if self._inline is None:
             raise UsageError("this Extractor is closed; make another")
-        return _extract(self._inline, media, progress)
+        return _extract(self._inline, _named(media), progress)
 
     def close(self) -> None:
         """Let go of the networks."""
@@ -157,9 +159,9 @@ def extract(
         MediaError: the only medium can't be read.
         WorkerError: decoder processes keep ending.
     """
-    composition = _composed(feature_type, device, config_dir, options)
-    shared_server()
-    return _extract(_inline(composition, loaded(composition.extractor, composition.device)), media, progress)
+    composition, named = _composed(feature_type, device, config_dir, options), _named(media)
+    shared_server()  # starts while the networks are loaded
+    return _extract(_inline(composition, loaded(composition.extractor, composition.device)), named, progress)
 
 
 _loaded: OrderedDict[str, Sequence[Stage]] = OrderedDict()
@@ -196,21 +198,22 @@ def _inline(composition: Composition, stages: Sequence[Stage]) -> Inline:
     return Inline(composition.extractor, stages, decoders, workers.batch_size)
 
 
-def _extract(inline: Inline, media: Medium | Iterable[Medium], progress: bool) -> Extracted | Iterator[Extracted]:
-    if isinstance(media, Source):
-        sources, one = [media], True
-    elif isinstance(media, str | os.PathLike):
+@dataclass(frozen=True)
+class _Named:
+    """What the caller names."""
+
+    sources: Sequence[Source]
+    one: bool  # not a list, a folder or a pattern
+
+
+def _named(media: Any) -> _Named:
+    if isinstance(media, str | os.PathLike | Source):
         sources = list(_sources(media))
-        one = len(sources) == 1 and PurePath(sources[0].path).name == PurePath(media).name
-    else:
-        sources, one = [source for medium in media for source in _sources(medium)], False
-    items = _in_order(inline, sources, progress and not one)
-    if not one:
-        return items
-    [item] = items
-    if item.error:
-        raise item.error
-    return item
+        names = {PurePath(path).name for path in (sources[0].path, getattr(media, "path", media))}
+        return _Named(sources, one=len(sources) == len(names) == 1)
+    if not isinstance(media, Iterable):
+        raise UsageError(f"{media!r} is not a path, nor a list of paths")
+    return _Named([source for medium in media for source in _sources(medium)], one=False)
 
 
 def _sources(medium: Medium) -> Iterator[Source]:
@@ -222,23 +225,29 @@ def _sources(medium: Medium) -> Iterator[Source]:
         raise UsageError(f"{medium!r} is not a path")
 
 
-def _in_order(inline: Inline, sources: Sequence[Source], bar: bool) -> Iterator[Extracted]:
-    """The items of all sources; those that are done too early wait."""
-    numbered = [replace(source, name=f"{number}_{source.name}") for number, source in enumerate(sources)]
-    early: dict[str, Extracted] = {}
-    waiting = iter(numbered)
-    awaited = next(waiting, None)
-    with (
-        closing(inline.decode(numbered)) as results,
-        tqdm(total=len(sources), unit="source", disable=not bar) as shown,
-    ):
+def _extract(inline: Inline, named: _Named, progress: bool) -> Extracted | Iterator[Extracted]:
+    numbered = [replace(source, name=f"{number}_{source.name}") for number, source in enumerate(named.sources)]
+    items = _in_order(named.sources, inline.decode(numbered), progress and not named.one)
+    if not named.one:
+        return items
+    [item] = items
+    if item.error:
+        raise item.error
+    return item
+
+
+def _in_order(sources: Sequence[Source], results: Results, bar: bool) -> Iterator[Extracted]:
+    """The items of all sources, whose names are numbered in the results; those that come too early wait."""
+    early: dict[int, Extracted] = {}
+    awaited = 0
+    with closing(results), tqdm(total=len(sources), unit="source", disable=not bar) as shown:
         for outcome, features in results:
             number = int(outcome.source.name.partition("_")[0])
-            early[outcome.source.name] = _extracted(sources[number], outcome, features)
+            early[number] = _extracted(sources[number], outcome, features)
             shown.update()
-            while awaited and awaited.name in early:
-                yield early.pop(awaited.name)
-                awaited = next(waiting, None)
+            while awaited in early:
+                yield early.pop(awaited)
+                awaited += 1
 
 
 def _extracted(source: Source, outcome: Outcome, features: Features | None) -> Extracted:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.channel import readable
+from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders
 from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Pipeline
 from torch_zoo.utils.engines.shared_server import shared_server
@@ -55,10 +56,16 @@ class Inline:
         yield from call.rest()
 
     def decode(self, sources: Sequence[Source]) -> Results:
-        """For files, decoded by processes of their own. Raises WorkerError if these keep ending."""
+        """For files, decoded by processes of their own, to which relative paths mean what they do now.
+
+        Raises WorkerError if these processes keep ending.
+        """
+        return self._decode(sources, shared_server())
+
+    def _decode(self, sources: Sequence[Source], server: DecoderServer) -> Results:
         if not sources:
             return
-        call, server = _Call(self), shared_server()
+        call = _Call(self)
         options = replace(self.decoders, number=min(len(sources), self.decoders.number))
         with closing(Decoders(server.connect(), self.extractor, options)) as decoders:
             waiting = iter(sources)
