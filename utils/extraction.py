@@ -207,10 +207,11 @@ class _Named:
 
 
 def _named(media: Any) -> _Named:
-    if isinstance(media, str | os.PathLike | Source):
+    if isinstance(media, Source):
+        return _Named([media], one=True)
+    if isinstance(media, str | os.PathLike):
         sources = list(_sources(media))
-        names = {PurePath(path).name for path in (sources[0].path, getattr(media, "path", media))}
-        return _Named(sources, one=len(sources) == len(names) == 1)
+        return _Named(sources, one=[PurePath(each.path).name for each in sources] == [PurePath(media).name])
     if not isinstance(media, Iterable):
         raise UsageError(f"{media!r} is not a path, nor a list of paths")
     return _Named([source for medium in media for source in _sources(medium)], one=False)

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 HANGING = """
 from torch_zoo import extract
 
-for item in extract(["good a", "hang b"], feature_type="doubler", config_dir={configs!r}, device="cpu"):
+for item in extract(["good a", "good b", "hang c"], feature_type="doubler", config_dir={configs!r}, device="cpu"):
     print(item.source.path, flush=True)
 """
 
