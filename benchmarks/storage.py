@@ -123,7 +123,7 @@ def ffmpeg(folder: Path) -> None:
 
 
 def _filled_bucket(port: int, paths: Sequence[Path]) -> str:
-    import s3fs  # type: ignore[import-untyped]
+    import s3fs
 
     os.environ.update(CREDENTIALS)
     s3fs.S3FileSystem.clear_instance_cache()  # the sink's, which knows the previous server

@@ -46,7 +46,7 @@ def locate(url: str) -> tuple[Any, str]:
 
     Its threads share it, with its connections. (fsspec itself would make one for each.)
     """
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     name = protocol(url)
     try:
@@ -136,7 +136,7 @@ def _status(error: BaseException) -> int:
 def _http_options(url: str) -> dict[str, Any]:
     """As the user configured fsspec for HTTP; the bytes as they are, no limit to a download that goes on, proxies."""
     import aiohttp
-    from fsspec.config import conf  # type: ignore[import-untyped]
+    from fsspec.config import conf
 
     given = conf.get(protocol(url), {})
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=READ_SECONDS, sock_read=READ_SECONDS)

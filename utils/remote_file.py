@@ -7,7 +7,7 @@ import io
 import os
 from typing import Any, BinaryIO, cast
 
-from fsspec.caching import BackgroundBlockCache, BlockCache  # type: ignore[import-untyped]
+from fsspec.caching import BackgroundBlockCache, BlockCache
 
 from torch_zoo.utils import remote
 from torch_zoo.utils.heartbeat import beat

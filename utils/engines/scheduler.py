@@ -172,18 +172,20 @@ class Scheduler:
                     yield Restart(member)
 
     def _give(self) -> Give | None:
-        """Lease a source to the member with room that has the fewest."""
-        for member, each in sorted(self._members.items(), key=lambda entry: len(entry[1].leases)):
-            if not each.room or each.alone:
-                continue
-            if self._suspects and not each.held:
-                each.alone = True
-                source = self._suspects.popleft()
-            elif self._waiting:
-                source = self._waiting.popleft()
-            else:
-                continue
-            each.room -= 1
-            each.leases[source.name] = source
-            return Give(member, source)
-        return None
+        """Lease a source to the member with room that has the fewest; a suspect only to one that has nothing."""
+        if not (self._waiting or self._suspects):
+            return None
+        free = [(len(each.leases), member) for member, each in self._members.items() if each.room and not each.alone]
+        idle = [entry for entry in free if not self._members[entry[1]].held] if self._suspects else []
+        if idle:
+            source = self._suspects.popleft()
+        elif free and self._waiting:
+            source = self._waiting.popleft()
+        else:
+            return None
+        _, member = min(idle or free)
+        each = self._members[member]
+        each.alone = bool(idle)
+        each.room -= 1
+        each.leases[source.name] = source
+        return Give(member, source)

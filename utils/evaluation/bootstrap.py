@@ -57,7 +57,7 @@ def resampled(scores: np.ndarray, positive: np.ndarray, counts: np.ndarray) -> t
         positive: (n,) is the clip of that class? At least one is.
         counts: (n, resamples), how many times each clip was drawn.
     """
-    from scipy.sparse import csr_array  # type: ignore[import-untyped]
+    from scipy.sparse import csr_array
 
     thresholds = np.unique(scores[positive])
     below = np.searchsorted(thresholds, scores, side="right") - 1  # the highest threshold that a score reaches

@@ -26,7 +26,7 @@ class Metrics:
 
 def evaluate(scores: np.ndarray, target: np.ndarray) -> Metrics:
     """At least two classes must have a clip."""
-    from sklearn.metrics import average_precision_score, roc_auc_score  # type: ignore[import-untyped]
+    from sklearn.metrics import average_precision_score, roc_auc_score
 
     counted, positives = np.unique(target, return_counts=True)
     ap = np.array([average_precision_score(target == one, scores[:, one]) for one in counted])
@@ -55,6 +55,6 @@ def d_prime(auc: np.ndarray) -> np.ndarray:
 
     As for AudioSet (Hershey et al. 2017, arXiv:1609.09430).
     """
-    from scipy.special import ndtri  # type: ignore[import-untyped]
+    from scipy.special import ndtri
 
     return np.sqrt(2) * ndtri(auc)

@@ -165,7 +165,7 @@ def _downloaded(fetch: Fetch, file: AnonymousFile, limit: int) -> AnonymousFile:
 
 
 def _download(fetch: Fetch, file: AnonymousFile, limit: int) -> None:
-    from fsspec.callbacks import Callback  # type: ignore[import-untyped]
+    from fsspec.callbacks import Callback
 
     class Progress(Callback):  # type: ignore[misc]
         def set_size(self, size: int | None) -> None:

@@ -20,7 +20,7 @@ from torch_zoo.utils.sinks.shards import Limit
 from torch_zoo.utils.types import Commit, Source, UsageError
 
 if TYPE_CHECKING:
-    import h5py  # type: ignore[import-untyped]
+    import h5py
     import pyarrow as pa
 
 
