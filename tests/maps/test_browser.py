@@ -103,6 +103,10 @@ def test_clicking_a_point_offers_its_audio(address: str, table: Path, tmp_path: 
         place, duration = browser.execute_async_script(LOADED)
         row = rows[int(Path(place).stem)]
         assert duration == pytest.approx(row["end"] - row["start"], abs=0.001)
+        button = browser.find_element(By.XPATH, "//button[contains(., 'Nearest Neighbors')]")
+        browser.execute_script("arguments[0].click()", button)
+        assert command.wait_until(lambda: f"Neighbors of #{Path(place).stem}" in text(), SECONDS)
+        assert command.wait_until(lambda: browser.execute_script(PLAYERS) >= len(rows) + 10, SECONDS)  # listed again
     finally:
         browser.quit()
 

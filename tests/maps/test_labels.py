@@ -39,7 +39,8 @@ def test_labels_share_no_pixel_and_stay_inside(seed: int, number: int) -> None:
 def test_a_label_alone_stands_above_its_point() -> None:
     [box] = place(np.array([[100.0, 100.0]]), [(40, 10)], AREA, gap=4)
     assert box
-    np.testing.assert_allclose([box.left, box.bottom], [80, 104])
+    np.testing.assert_allclose([box.left, box.bottom, box.distance(100, 100)], [80, 104, 4])
+    assert (box.distance(90, 110), box.distance(123, 118)) == (0, 5)
 
 
 def test_labels_of_one_point_surround_it_and_those_without_room_are_left_out() -> None:

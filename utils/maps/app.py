@@ -36,7 +36,8 @@ def make_app(points: Points, address: str, seconds: float) -> FastAPI:
         **{kind: {"renderer": RENDERERS[kind], "display": "full"} for kind in shown},
         **{column: {"display": "hidden"} for column in HIDDEN},
     }
-    embedding = {"title": points.title, "data": {"x": "x", "y": "y", "text": "name", "category": "group"}}
+    columns = {"x": "x", "y": "y", "text": "name", "category": "group", "neighbors": "neighbors"}
+    embedding = {"title": points.title, "data": columns}
     properties |= {
         "initialState": {"columnStyles": styles},
         "defaultChartsConfig": {"exclude": [*HIDDEN, *shown], "embedding": embedding},

@@ -9,6 +9,7 @@ import numpy as np
 
 RINGS = 12  # of places around a point, each farther away
 PLACES = 16  # per ring
+GAP = 4.0  # px, from the point to a label beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,13 @@ class Box:
             and self.bottom + self.height <= other.bottom + other.height
         )
 
+    def distance(self, x: float, y: float) -> float:
+        """From a point to the nearest one of the box, px."""
+        across = max(self.left - x, 0, x - self.left - self.width)
+        return float(np.hypot(across, max(self.bottom - y, 0, y - self.bottom - self.height)))
 
-def place(anchors: np.ndarray, sizes: Sequence[tuple[float, float]], area: Box, gap: float = 4.0) -> list[Box | None]:
+
+def place(anchors: np.ndarray, sizes: Sequence[tuple[float, float]], area: Box, gap: float = GAP) -> list[Box | None]:
     """For each label its box in the area, near its anchor (n, 2), the first ones nearest; None if there is no room.
 
     Greedy: each takes the nearest free place in rings around its anchor, beginning above it.

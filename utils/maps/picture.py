@@ -16,7 +16,7 @@ import numpy as np
 from torch_zoo.utils.extras import require
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.maps.groups import UNCLUSTERED, UNSAID
-from torch_zoo.utils.maps.labels import Box, place
+from torch_zoo.utils.maps.labels import GAP, Box, place
 from torch_zoo.utils.maps.points import Points, add_options, chosen_points
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.types import UsageError
@@ -112,9 +112,11 @@ def _labels(axes: Axes, points: Points) -> None:
         anchors, [(box.width, box.height) for box in extents], Box(frame.x0, frame.y0, frame.width, frame.height)
     )
     to_data = axes.transData.inverted()
-    for text, box, median in zip(drawn, boxes, medians, strict=True):
+    line = {"arrowstyle": "-", "color": "#888888", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
+    for text, box, median, anchor in zip(drawn, boxes, medians, anchors, strict=True):
         text.remove()
         if box:
+            far = box.distance(*anchor) > 2 * GAP
             axes.annotate(
                 text.get_text(),
                 median,
@@ -124,7 +126,7 @@ def _labels(axes: Axes, points: Points) -> None:
                 ha="left",
                 va="bottom",
                 bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
-                arrowprops={"arrowstyle": "-", "color": GRAY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+                arrowprops=line if far else None,
             )
 
 
