@@ -89,7 +89,10 @@ CASES = {
     "no hop": ([*CLIP, "hop_seconds=0"], ["hop_seconds=0", "0.01"]),
     "path without a name": ([*VGGISH, MUSIC], [MUSIC, "name=value", "video_paths="]),
     "two values": (["--feature_type", "vggish", "--device", "cpu", "cuda"], ["--device takes one value"]),
-    "open bracket": ([*VGGISH, "video_paths=[a b.mp4,c=d.mp4"], ["error: video_paths: unreadable; quote each name", "--video_paths"]),
+    "open bracket": (
+        [*VGGISH, "video_paths=[a b.mp4,c=d.mp4"],
+        ["error: video_paths: unreadable; quote each name", "--video_paths"],
+    ),
     "folder that cannot be made": (
         [*CLIP, "on_extraction=save_numpy", "output_path=/dev/null/features"],
         ["output_path: cannot write"],
