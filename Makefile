@@ -5,7 +5,7 @@ TESTABLE := .venv/.testable
 TYPED := .mypy_cache/as_installed
 TENSORFLOW := .venv-tensorflow/.installed
 RAY := .venv-ray/.installed
-EXTRAS := $(addprefix --extra ,dev evaluation hdf5 map s3 tensorboard webdataset)
+EXTRAS := $(addprefix --extra ,atlas dev evaluation hdf5 map s3 tensorboard umap webdataset)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
 .PHONY: run test test-cpus test-tensorflow test-ray smoke-test lint lock bench clean

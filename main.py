@@ -133,7 +133,7 @@ def run(extraction: Extraction) -> int:
     from torch_zoo.utils.sinks.folder import FolderSink
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.checks import CLASSES
+    from torch_zoo.utils.terminal.known import CLASSES
     from torch_zoo.utils.terminal.progress import Progress, Reporting
     from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
 

@@ -7,11 +7,14 @@ from importlib.util import find_spec
 from torch_zoo.utils.types import UsageError
 
 LIBRARIES = {
+    "embedding_atlas": "Embedding Atlas (Python 3.11 or later)",
+    "h5py": "h5py",
     "matplotlib": "Matplotlib",
     "ray": "Ray",
     "scipy": "SciPy",
     "sklearn": "scikit-learn",
     "tensorboard": "TensorBoard",
+    "umap": "umap-learn",
 }
 
 

@@ -158,7 +158,7 @@ class Extractor(Protocol):
         """What to tell of a source that has no window."""
 
     def load(self, device: str, threads: int) -> Sequence[Stage]:
-        """Build the networks with their weights on `device` (a CPU: on so many cores); called once in each worker."""
+        """Build the networks with their weights on `device` (a CPU: on `threads` cores); called once in each worker."""
 
     def windows(self, source: Source) -> Iterator[Windows]:
         """Decode lazily, in a process where nothing has been loaded. Raises MediaError."""

@@ -3,7 +3,8 @@
     python -m torch_zoo.models.flow.visualize clip.mp4 flow.mp4                       # TV-L1; needs no weights
     python -m torch_zoo.models.flow.visualize clip.mp4 flow.mp4 --flow-type raft --start 10 --end 20
 
-The color wheel is that of Baker et al. (IJCV 2011), torchvision.utils.flow_to_image, on one scale for the whole video.
+One scale of colors holds for the whole video: full saturation is the 99th percentile of the lengths of its vectors,
+unless --longest states it. The flow is then computed first, and waits in a temporary file beside the video.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +22,8 @@ from tqdm import tqdm
 
 from torch_zoo.models.flow import estimator
 from torch_zoo.models.flow.estimator import LARGEST_FLOW, SMALLER_EDGE, Flow, FlowType
+from torch_zoo.models.flow.palette import Palette, draw_legend
+from torch_zoo.models.flow.recording import Recording
 from torch_zoo.utils.devices import DeviceKind, devices
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.media.images import resize
@@ -33,41 +36,12 @@ from torch_zoo.utils.types import MediaError, Source, UsageError
 
 SMALLEST_EDGE = 128  # px; the minimum for RAFT
 PAIRS_AT_A_TIME = 16
-WHEEL_PART = 10  # the wheel's radius is the smaller edge divided by this
-MARGIN = 4  # px
+PERCENTILE = 99.0  # of the lengths of all vectors; longer ones are few, and often wrong
+LEAST_LONGEST = 1.0  # px; below that, a still clip would show its noise in full color
 
 FrameWithFlow = tuple[
     float, np.ndarray, np.ndarray
 ]  # time, s; frame (H, W, 3) uint8; its flow to the next (2, H, W), px
-
-
-@dataclass(frozen=True)
-class Palette:
-    """The mapping from flow to colors: white for no motion, fully saturated at `longest` px or more."""
-
-    longest: float
-
-    def colors(self, flow: np.ndarray) -> np.ndarray:
-        """(2, H, W) px -> (H, W, 3) uint8.
-
-        flow_to_image normalizes by the longest vector in its input; an extra row fixes that length at `longest`.
-        """
-        import torch
-        from torchvision.utils import flow_to_image
-
-        reach = self.longest * (1 - 1e-6)  # rounding must not make any vector longer than the one in the extra row
-        shortened = flow * (reach / np.maximum(np.hypot(*flow), reach))
-        reference = np.zeros_like(flow[:, :1])
-        reference[0] = self.longest
-        rows = np.concatenate([shortened, reference], axis=1, dtype=np.float32)
-        image: np.ndarray = flow_to_image(torch.from_numpy(rows))[:, :-1].permute(1, 2, 0).numpy()
-        return image
-
-    def wheel(self, radius: int) -> tuple[np.ndarray, np.ndarray]:
-        """The legend: a color wheel (2r + 1, 2r + 1, 3) and the mask of the pixels inside it."""
-        y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-        vectors = np.stack([x, y]) * (self.longest / radius)
-        return self.colors(vectors), np.hypot(x, y) <= radius
 
 
 @command(interrupted="no video was written")
@@ -75,24 +49,45 @@ def main(arguments: Sequence[str]) -> int:
     """0 if the video was written; 1 if the clip can't be read or the video not written; 2 if the options are wrong."""
     given = _parse(arguments)
     source = Source(given.clip, Path(given.clip).stem, given.start, given.end)
-    palette = Palette(given.longest)
     try:
-        number = visualize(source, given.video, _estimator(given), given.extraction_fps, given.smaller_edge, palette)
+        number, longest = visualize(
+            *(source, given.video, _estimator(given)),
+            fps=given.extraction_fps,
+            smaller_edge=given.smaller_edge,
+            longest=given.longest,
+        )
     except MediaError as error:
         raise MediaError(f"{given.clip}: {error}") from error
-    print(f"{given.video}: {number} frames; colors saturate at {given.longest:g} px per frame", file=sys.stderr)
+    print(f"{given.video}: {number} frames; colors saturate at {longest:.3g} px per frame", file=sys.stderr)
     return 0
 
 
-def visualize(source: Source, path: Path, flow: Flow, fps: float | None, smaller_edge: int, palette: Palette) -> int:
-    """Write an MP4 atomically; returns the number of its frames. Raises MediaError, OSError."""
-    with open_video(source, fps, threads=0) as video, atomic_write(path) as partial:
-        frames = tqdm(with_flow(video.frames, flow, smaller_edge), unit=" frames", disable=None)
-        images = ((seconds, beside(image, vectors, palette)) for seconds, image, vectors in frames)
-        number = write_video(images, video.fps, partial)
+def visualize(
+    source: Source, path: Path, flow: Flow, *, fps: float | None, smaller_edge: int, longest: float | None
+) -> tuple[int, float]:
+    """Write an MP4 atomically; returns the number of its frames, and the length at full saturation, px.
+
+    A `longest` of None is found in a first pass. Raises MediaError, OSError.
+    """
+    with atomic_write(path) as partial, tempfile.TemporaryFile(dir=path.parent) as file:
+        number = None
+        if longest is None:
+            recording = Recording(file)
+            with open_video(source, fps, threads=0) as video:
+                pairs = with_flow(video.frames, recording.record(flow), smaller_edge)
+                number = sum(1 for _ in tqdm(pairs, "flow", unit=" frames", disable=None))
+            longest = max(recording.percentile(PERCENTILE), LEAST_LONGEST)
+            recording.rewind()
+            flow = recording.replay
+        palette = Palette(longest)
+        with open_video(source, fps, threads=0) as video:
+            pairs = with_flow(video.frames, flow, smaller_edge)
+            frames = tqdm(pairs, "video", total=number, unit=" frames", disable=None)
+            images = ((seconds, beside(image, vectors, palette)) for seconds, image, vectors in frames)
+            number = write_video(images, video.fps, partial)
         if not number:
             raise MediaError("fewer than two frames, so there is no flow")
-    return number
+    return number, longest
 
 
 def with_flow(frames: Iterable[Frame], flow: Flow, smaller_edge: int) -> Iterator[FrameWithFlow]:
@@ -114,12 +109,10 @@ def _pairs(held: Sequence[tuple[float, np.ndarray]], flow: Flow) -> Iterator[Fra
 
 
 def beside(image: np.ndarray, flow: np.ndarray, palette: Palette) -> np.ndarray:
-    """The frame on the left, its flow on the right, the wheel in the lower right corner: (H, 2 W, 3) uint8."""
-    both = np.concatenate([image, palette.colors(flow)], axis=1)
-    wheel, inside = palette.wheel(min(flow.shape[1:]) // WHEEL_PART)
-    corner = both[-len(wheel) - MARGIN : -MARGIN, -len(wheel) - MARGIN : -MARGIN]
-    corner[inside] = wheel[inside]
-    return both
+    """The frame on the left, its flow with the legend on the right: (H, 2 W, 3) uint8."""
+    colors = palette.colors(flow)
+    draw_legend(colors, palette)
+    return np.concatenate([image, colors], axis=1)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -129,7 +122,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         description=(
             "Visualize the optical flow of a clip: frames on the left, the flow to the next frame on the right. Hue is "
             "direction (the wheel in the corner is the legend: red is right, yellow is down). Saturation is magnitude, "
-            "on one scale for the whole video."
+            "on one scale for the whole video; the number beside the wheel is the length at its rim."
         ),
         allow_abbrev=False,
     )
@@ -164,9 +157,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--longest",
         type=float,
-        default=LARGEST_FLOW,
         metavar="PX",
-        help=f"magnitude at full saturation (default: {LARGEST_FLOW:g}, where I3D clamps)",
+        help=(
+            f"magnitude at full saturation, e.g. {LARGEST_FLOW:g}, where I3D clamps (default: the {PERCENTILE:g}th "
+            "percentile of the clip, from a first pass)"
+        ),
     )
     parser.add_argument("--device", choices=get_args(DeviceKind), default="auto", help="for raft and pwc")
     given = parser.parse(arguments)
@@ -177,7 +172,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _check(given: argparse.Namespace) -> None:
     if given.smaller_edge < SMALLEST_EDGE:
         raise UsageError(f"--smaller-edge {given.smaller_edge}: must be {SMALLEST_EDGE} or more")
-    if not given.longest > 0:
+    if given.longest is not None and not given.longest > 0:
         raise UsageError(f"--longest {given.longest:g}: must be above 0")
     check_fps("--extraction-fps", given.extraction_fps)
     if not 0 <= given.start < (math.inf if given.end is None else given.end):

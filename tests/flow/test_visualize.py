@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from torchvision.utils import flow_to_image
 from video_maker import LOSSLESS, decode, opencv, write_video
 
 from torch_zoo.models.flow import visualize
-from torch_zoo.models.flow.visualize import Palette, with_flow
+from torch_zoo.models.flow.palette import Palette
+from torch_zoo.models.flow.recording import Recording
+from torch_zoo.models.flow.visualize import with_flow
 
 SMALL = ("--smaller-edge", "128")
 
@@ -67,7 +70,7 @@ def test_the_wheel_shows_each_vector_at_its_position() -> None:
 
 
 def test_video_shows_frames_and_their_flow_at_the_right_times(clip: Path, tmp_path: Path) -> None:
-    assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *SMALL]) == 0
+    assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), "--longest", "20", *SMALL]) == 0
     _, times, images = opencv(tmp_path / "flow.mp4")
     np.testing.assert_allclose(times, [0, 0.04, 0.08, 0.2, 0.24], atol=1e-4)
     moved = torch.tensor([[[3.0, 20.0]], [[2.0, 0.0]]])  # and the vector that sets the scale
@@ -79,6 +82,46 @@ def test_video_shows_frames_and_their_flow_at_the_right_times(clip: Path, tmp_pa
         lost = np.abs(image[:, :160] - frame).mean()  # to the encoding
         assert lost < 5 < np.abs(image[:, :160] - following).mean()
         np.testing.assert_allclose(np.median(image[16:-40, 176:-16], axis=(0, 1)), color, atol=5)
+
+
+def test_the_scale_is_the_99th_percentile_and_the_legend_states_it(clip: Path, tmp_path: Path, capsys) -> None:
+    """All of the texture moves by the same vector, so by default it is shown in full color."""
+    assert visualize.main([str(clip), str(tmp_path / "flow.mp4"), *SMALL]) == 0
+    longest = float(capsys.readouterr().err.partition(" saturate at ")[2].split()[0])
+    assert 0.95 * np.hypot(3, 2) < longest < 1.5 * np.hypot(3, 2)
+    _, _, images = opencv(tmp_path / "flow.mp4")
+    color = flow_to_image(torch.tensor([[[3.0, longest]], [[2.0, 0.0]]])).numpy()[:, 0, 0]
+    for image in images:
+        np.testing.assert_allclose(np.median(image[16:-40, 176:-16], axis=(0, 1)), color, atol=8)
+        assert (image[96:, 160:].max(axis=2) < 100).sum() > 20  # ink beside the wheel
+
+
+def test_a_recording_replays_its_flow_and_knows_its_percentiles() -> None:
+    generator = np.random.default_rng(0)
+    vectors = [generator.normal(0, 5, (pairs, 2, 8, 10)).astype(np.float32) for pairs in (3, 1, 2)]
+    coming = iter(vectors)
+    recording = Recording(io.BytesIO())
+    flow = recording.record(lambda frames: next(coming))
+    clips = [np.zeros((len(each) + 1, 8, 10, 3), np.uint8) for each in vectors]
+    for clip, expected in zip(clips, vectors, strict=True):
+        np.testing.assert_array_equal(flow(clip), expected)
+    recording.rewind()
+    half = 2.0**-11  # the relative error of rounding to float16
+    for clip, expected in zip(clips, vectors, strict=True):
+        np.testing.assert_allclose(recording.replay(clip), expected, rtol=half, atol=2.0**-25)
+    lengths = np.concatenate([np.hypot(each[:, 0], each[:, 1]).ravel() for each in vectors])
+    for percent in (1, 50, 99, 100):
+        expected = np.percentile(lengths, percent, method="inverted_cdf")
+        assert recording.percentile(percent) == pytest.approx(expected, rel=half)
+
+
+def test_a_still_clip_has_a_scale(tmp_path: Path, capsys) -> None:
+    def still(index: int, width: int, height: int) -> np.ndarray:
+        return texture(0, width, height)
+
+    path = write_video(tmp_path / "still.mkv", 3, size=(160, 128), picture=still, **LOSSLESS)
+    assert visualize.main([str(path), str(tmp_path / "flow.mp4"), *SMALL]) == 0
+    assert "saturate at 1 px" in capsys.readouterr().err
 
 
 def test_another_frame_rate_and_a_segment(clip: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ player.onerror = () => tell([player.src, -1]);
 if (player.readyState > 0) answer(); else { player.onloadedmetadata = answer; player.load(); }
 """
 
-pytest.importorskip("embedding_atlas", reason="the extra `map` is not installed")
+pytest.importorskip("embedding_atlas", reason="the extra `atlas` is not installed")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
@@ -98,11 +98,15 @@ def test_clicking_a_point_offers_its_audio(address: str, table: Path, tmp_path: 
         actions.w3c_actions.pointer_action.click()
         actions.perform()
         offered = command.wait_until(lambda: browser.execute_script(PLAYERS) == len(rows) + 1, SECONDS)
-        browser.save_screenshot(os.environ.get("MAP_PICTURE", str(tmp_path / "map.png")))
+        browser.save_screenshot(os.environ.get("ATLAS_PICTURE", str(tmp_path / "atlas.png")))
         assert offered
         place, duration = browser.execute_async_script(LOADED)
         row = rows[int(Path(place).stem)]
         assert duration == pytest.approx(row["end"] - row["start"], abs=0.001)
+        button = browser.find_element(By.XPATH, "//button[contains(., 'Nearest Neighbors')]")
+        browser.execute_script("arguments[0].click()", button)
+        assert command.wait_until(lambda: f"Neighbors of #{Path(place).stem}" in text(), SECONDS)
+        assert command.wait_until(lambda: browser.execute_script(PLAYERS) >= len(rows) + 10, SECONDS)  # listed again
     finally:
         browser.quit()
 

@@ -89,7 +89,7 @@ class _Workers:
                 yield from driver.received(number, message)
 
     def stop(self, driver: Driver) -> None:
-        """End all workers: idle ones by word, the others by SIGTERM, and whoever takes too long by SIGKILL."""
+        """End all workers: idle ones by a message, the others by SIGTERM, and whoever takes too long by SIGKILL."""
         for number, each in self._workers.items():
             each.process.ask_to_end(driver.idle(number))
         for each in self._workers.values():

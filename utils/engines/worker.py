@@ -32,7 +32,7 @@ EARLY_BYTES = 24 << 20  # of windows that are held while the networks are being 
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """Worker to driver: send so many sources more."""
+    """Worker to driver: send `number` more sources."""
 
     number: int
 
@@ -98,6 +98,7 @@ def main(descriptor: int) -> NoReturn:
 
 
 def _stop(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the next one, of SLURM to all or of the driver, must not end this
     sys.exit(128 + signal.SIGTERM)  # what was left half-written is cleared away on the way out
 
 

@@ -1,78 +1,69 @@
-"""Project a table of features to 2D points."""
+"""The points of a map: rows in the plane, in groups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, get_args
 
-import numpy as np
-
-from torch_zoo.utils.sinks.parquet import open_table
-from torch_zoo.utils.types import UsageError
-
-Projection = Literal["pca", "umap"]
-PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
-INSTALL = 'install the extra "map": pip install ".[map]" (Python 3.11 or later)'
+from torch_zoo.utils.maps.groups import Groups, group
+from torch_zoo.utils.maps.projections import PROJECTIONS, Plane, Projection, project
+from torch_zoo.utils.maps.rows import Rows, read_rows
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """One point per row of the table."""
+    rows: Rows
+    plane: Plane
+    groups: Groups
 
-    names: list[str]
-    paths: list[str]
-    times: np.ndarray  # (n, 2) float64, start and end, s
-    positions: np.ndarray  # (n, 2) float64
-
-
-def read_points(path: Path, projection: Projection = "pca", column: str = "") -> Points:
-    """Read a table written by on_extraction=save_table. Raises UsageError.
-
-    `column` holds the vectors; "" means the first column that has any.
-    """
-    import pyarrow as pa
-
-    with open_table(str(path)) as file:
-        available = [field.name for field in file.schema_arrow if pa.types.is_fixed_size_list(field.type)]
-        if not available or (column and column not in available):
-            listed = ", ".join(available) or "none"
-            raise UsageError(f"{path}: no column of vectors named {column!r}; available: {listed}")
-        column = column or available[0]
-        rows = file.read(columns=["name", "path", "start", "end", column])
-    if rows.num_rows < 3:
-        raise UsageError(
-            f"{path} has {rows.num_rows} rows; a map needs three or more (pooling=null gives one per window)"
+    @property
+    def title(self) -> str:
+        sources = len(set(self.rows.names))
+        return (
+            f"{self.rows.features}: {len(self.rows.names)} rows of {sources} source{'s' * (sources != 1)}, "
+            f"colored by {self.groups.by}"
         )
-    vectors = rows[column].combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
-    project: Callable[[np.ndarray], np.ndarray] = {"pca": pca, "umap": umap}[projection]
-    return Points(
-        rows["name"].to_pylist(),
-        rows["path"].to_pylist(),
-        np.stack([rows["start"].to_numpy(), rows["end"].to_numpy()], axis=1),
-        project(vectors),
+
+
+def read_points(
+    tables: Sequence[str],
+    *,
+    projection: Projection = "pca",
+    column: str = "",
+    color_by: str = "",
+    clusters: int | None = None,
+) -> Points:
+    """Read tables written by on_extraction=save_table. Raises UsageError."""
+    rows = read_rows(tables, column)
+    groups = group(rows, color_by, clusters)
+    return Points(rows, project(rows.vectors, projection), groups)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of all maps."""
+    parser.add_argument("--projection", choices=PROJECTIONS, default="pca", help="to the plane [%(default)s]")
+    parser.add_argument("--column", default="", help="of the vectors [the first one that holds any]")
+    parser.add_argument(
+        "--color-by",
+        default="",
+        metavar="WHAT",
+        help=(
+            "name (of the source), folder, cluster, or a column of the list "
+            "[label if the list has it, else folder if there are several, else name]"
+        ),
+    )
+    parser.add_argument(
+        "--clusters", type=int, metavar="K", help="by k-means, for --color-by cluster [as many as HDBSCAN finds]"
     )
 
 
-def pca(vectors: np.ndarray) -> np.ndarray:
-    """(n, d) -> (n, 2): projection on the first two principal components, each with its largest weight positive."""
-    centered = vectors - vectors.mean(axis=0, dtype=np.float64)
-    directions = np.linalg.eigh(centered.T @ centered)[1][:, :-3:-1]
-    signs = np.sign(directions[np.abs(directions).argmax(axis=0), range(directions.shape[1])])
-    projected = np.zeros((len(vectors), 2))
-    projected[:, : directions.shape[1]] = centered @ (directions * signs)
-    return projected
-
-
-def umap(vectors: np.ndarray) -> np.ndarray:
-    """(n, d) -> (n, 2), UMAP of cosine distances (McInnes et al. 2018, arXiv:1802.03426). Raises UsageError."""
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise UsageError(f"--projection umap requires umap-learn: {INSTALL}") from error
-    neighbors = min(15, len(vectors) - 1)
-    projected: np.ndarray = UMAP(n_neighbors=neighbors, metric="cosine", init="random", random_state=0).fit_transform(
-        vectors.astype(np.float32)
+def chosen_points(tables: Sequence[str], options: argparse.Namespace) -> Points:
+    """By the options of `add_options`. Raises UsageError."""
+    return read_points(
+        tables,
+        projection=options.projection,
+        column=options.column,
+        color_by=options.color_by,
+        clusters=options.clusters,
     )
-    return projected.astype(np.float64)
