@@ -120,7 +120,7 @@ def _labels(axes: Axes, points: Points) -> None:
             axes.annotate(
                 text.get_text(),
                 median,
-                to_data.transform((box.left, box.bottom)),
+                tuple(to_data.transform((box.left, box.bottom))),
                 fontsize=LABEL_POINTS,
                 color=INK,
                 ha="left",
