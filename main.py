@@ -129,16 +129,18 @@ def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
     from torch_zoo.utils import storage
     from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
+    from torch_zoo.utils.runs.recording import Recording, RunRecord
+    from torch_zoo.utils.sinks.folder import FolderSink
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.checks import CLASSES
+    from torch_zoo.utils.terminal.known import CLASSES
     from torch_zoo.utils.terminal.progress import Progress, Reporting
     from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
 
     config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Reporting, Run], feature_type)
+    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
     options = with_predictions(config, targets, feature_type)
     options = {**options, "folder": storage.join(settled.output_path, feature_type)}
     extractor: Extractor
@@ -151,30 +153,41 @@ def run(extraction: Extraction) -> int:
     selection = inputs.select()
     sources = selection.sources
     commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
-    with Progress(
-        len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing
-    ) as progress:
+    kept = isinstance(sink, FolderSink)
+    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
+    with (
+        record,
+        Progress(
+            len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing, record.say
+        ) as progress,
+    ):
+
+        def add(outcome: Outcome) -> None:
+            progress.add(outcome)
+            record.add(outcome)
+
         todo, missing = [], []
         for source in sources:
             try:
                 done = not overwrite and sink.has(source, extractor.arrays)
             except OutputConflictError as conflict:
-                progress.add(Outcome(source, "failed", str(conflict)))
+                add(Outcome(source, "failed", str(conflict)))
                 continue
             if done:
-                progress.add(Outcome(source, "skipped"))
+                add(Outcome(source, "skipped"))
             elif reason := selection.missing.get(source.name):
                 missing.append(Outcome(source, inputs.status_of_missing, reason))
             else:
                 todo.append(source)
         progress.add_missing(missing)
+        record.add_missing(missing)
         if not todo and not overwrite:
             commit()  # no worker will: record the settings of what has been adopted
-        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit)
+        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit, record.tell)
         try:
             with closing(outcomes):
                 for outcome in outcomes:
-                    progress.add(outcome)
+                    add(outcome)
         finally:
             sink.finish()
     return progress.failed

@@ -53,5 +53,4 @@ class Whose(Sink):
     """Stores nothing, and tells which process wrote."""
 
     def write(self, features: Features) -> str:
-
         return str(os.getpid())

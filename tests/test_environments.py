@@ -10,9 +10,8 @@ import yaml
 from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[1]
-TESTED = "dependencies|dev|evaluation|hdf5|map|s3|tensorboard|webdataset"  # tables of pyproject.toml that tests need
+TESTED = "dependencies|atlas|dev|evaluation|hdf5|map|s3|tensorboard|umap|webdataset"  # tables that tests need
 LOCKS = [(REPOSITORY / name).read_text() for name in ("requirements.lock", "tests/requirements.lock")]
-TESTED = "dependencies|atlas|dev|map|umap"  # what tests/requirements.lock pins, among others
 
 
 def direct_dependencies(tables: str = TESTED) -> list[Requirement]:

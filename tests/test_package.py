@@ -68,8 +68,8 @@ def test_the_wheel_holds_one_package_and_nothing_but_its_code_and_configs(wheel:
     files = [Path(name) for name in zipfile.ZipFile(wheel).namelist()]
     package = [path for path in files if not path.parts[0].endswith(".dist-info")]
     assert {path.parts[0] for path in package} == {"torch_zoo"}
-    assert {path.parts[1] for path in package} == {"__init__.py", "main.py", "configs", "models", "utils"}
-    assert {path.suffix for path in package} == {".py", ".yaml", ".css", ".js"}
+    assert {path.parts[1] for path in package} == {"__init__.py", "py.typed", "main.py", "configs", "models", "utils"}
+    assert {path.suffix for path in package} == {".py", ".typed", ".yaml", ".css", ".js"}
 
 
 def test_the_command_extracts_features_with_two_workers(installed: Path, tmp_path: Path) -> None:

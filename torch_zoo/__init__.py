@@ -1,4 +1,4 @@
-"""Features of videos and sounds, as arrays: `from torch_zoo import embed`.
+"""Features of videos and sounds, as arrays: `from torch_zoo import extract`.
 
 In a checkout the subpackages are the folders at its top level (`torch_zoo.utils` is `utils/`); a wheel has them below
 this file. Public names are imported when they are first used, so that none costs the import of torch.
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch_zoo.models.vggish.embedding import embed
+    from torch_zoo.utils.extraction import Extracted, Extractor, extract
     from torch_zoo.utils.types import (
-        Extractor,
         Features,
         MediaError,
+        OutputConflictError,
         Sink,
         Source,
         TorchZooError,
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Extracted",
     "Extractor",
     "Features",
     "MediaError",
+    "OutputConflictError",
     "Sink",
     "Source",
     "TorchZooError",
@@ -35,9 +38,14 @@ __all__ = [
     "Windows",
     "WorkerError",
     "embed",
+    "extract",
 ]
 __version__ = "0.1.0"
 
+_HOMES = {
+    "embed": "torch_zoo.models.vggish.embedding",
+    **dict.fromkeys(("Extracted", "Extractor", "extract"), "torch_zoo.utils.extraction"),
+}
 _CHECKOUT = Path(__file__).resolve().parents[1]
 if (_CHECKOUT / "utils" / "types.py").is_file():
     __path__.append(str(_CHECKOUT))
@@ -46,5 +54,4 @@ if (_CHECKOUT / "utils" / "types.py").is_file():
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "torch_zoo.models.vggish.embedding" if name == "embed" else "torch_zoo.utils.types"
-    return getattr(import_module(home), name)
+    return getattr(import_module(_HOMES.get(name, "torch_zoo.utils.types")), name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -81,6 +82,7 @@ class DeviceModel:
         self._layout = torch.channels_last_3d if volumes else torch.channels_last
         self._network = network.eval().to(device, self._type).to(memory_format=self._layout)
         self._limit: int | None = None  # windows that are known to fit
+        self._busy_seconds = 0.0
         self._thread = ThreadPoolExecutor(1) if device == "cpu" else None  # so that the caller can go on
 
     def allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -92,10 +94,18 @@ class DeviceModel:
         like = torch.from_numpy(np.empty(0, dtype))
         return torch.empty(shape, dtype=like.dtype, pin_memory=True).numpy()
 
+    def busy_seconds(self) -> float:
+        """How long the device has computed for this network, so far."""
+        return self._busy_seconds
+
     def __call__(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
-        if self._thread:
-            return self._thread.submit(lambda: self._in_parts(batch)()).result
-        return self._in_parts(batch)
+        return self._thread.submit(self._at_once, batch).result if self._thread else self._in_parts(batch)
+
+    def _at_once(self, batch: np.ndarray) -> np.ndarray:
+        began = time.monotonic()
+        outputs = self._in_parts(batch)()
+        self._busy_seconds += time.monotonic() - began
+        return outputs
 
     def _in_parts(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
         """Start the batch, in as many parts as memory asks for."""
@@ -121,13 +131,16 @@ class DeviceModel:
             inputs = torch.from_numpy(batch)
             if self._device == "cpu":
                 return self.compute(inputs).numpy
+            began = torch.cuda.Event(enable_timing=True)
+            began.record(torch.cuda.current_stream(self._device))
             outputs = self.compute(inputs if inputs.is_pinned() else inputs.pin_memory())
             host = torch.empty(outputs.shape, dtype=outputs.dtype, pin_memory=True).copy_(outputs, non_blocking=True)
-            done = torch.cuda.Event(blocking=True)  # waiting for it leaves the core to others
+            done = torch.cuda.Event(enable_timing=True, blocking=True)  # waiting for it leaves the core to others
             done.record(torch.cuda.current_stream(self._device))
 
         def wait() -> np.ndarray:
             done.synchronize()
+            self._busy_seconds += began.elapsed_time(done) / 1000
             return host.numpy()
 
         return wait

@@ -8,6 +8,7 @@ from torch_zoo.utils.types import UsageError
 
 LIBRARIES = {
     "embedding_atlas": "Embedding Atlas (Python 3.11 or later)",
+    "h5py": "h5py",
     "matplotlib": "Matplotlib",
     "ray": "Ray",
     "scipy": "SciPy",

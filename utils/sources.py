@@ -100,8 +100,13 @@ class Inputs:
     def _from_file(self, dataset: Format | None) -> Iterator[Listed]:
         if (file := self.file_with_video_paths) is None:
             return
-        listed = _of_dataset(dataset, file, self.data_path) if dataset else _of_paths(file)
+        listed = listed_in(file, dataset, self.data_path)
         yield from listed if self.split is None else _of_split(self.split, list(listed), file)
+
+
+def listed_in(file: str, dataset: Format | None, data_path: str | None) -> Iterator[Listed]:
+    """What a list names, in its order; it is a dataset's own, or one of paths. Raises UsageError."""
+    return _of_dataset(dataset, file, data_path) if dataset else _of_paths(file)
 
 
 def _of_paths(file: str) -> Iterator[Listed]:
@@ -118,7 +123,7 @@ def _of_dataset(dataset: Format, file: str, data_path: str | None) -> Iterator[L
     """The clips that a dataset's list names, and the files in `data_path` that hold them."""
     if data_path is None:
         raise UsageError(f"{without_secrets(file)} is {dataset.title}: give data_path=FOLDER, where the media lie")
-    if not storage.is_url(data_path) and not os.path.isdir(data_path):
+    if not storage.is_url(data_path) and not os.path.isdir(os.path.expanduser(storage.local(data_path))):
         raise UsageError(f"data_path={data_path}: no such folder")
     named = list(dataset.clips(file))
     located = locate([clip for _, clip in named], data_path, expand(data_path))

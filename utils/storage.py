@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 
-from torch_zoo.utils import remote
+from torch_zoo.utils import files, remote
 from torch_zoo.utils.urls import is_url as is_url
 from torch_zoo.utils.urls import local as local
 
@@ -69,8 +68,8 @@ def listing(folder: str) -> dict[str, Stamp]:
             raise
         return {}
     prefix = root.rstrip("/") + "/"
-    files = (each for each in found.values() if each["type"] == "file" and each["name"].startswith(prefix))
-    return {each["name"].removeprefix(prefix): _remote_stamp(each) for each in files if each["name"] != prefix}
+    there = (each for each in found.values() if each["type"] == "file" and each["name"].startswith(prefix))
+    return {each["name"].removeprefix(prefix): _remote_stamp(each) for each in there if each["name"] != prefix}
 
 
 def matches(pattern: str) -> list[str]:
@@ -101,8 +100,8 @@ def atomic_write(path: str, token: str | None = None) -> Iterator[BinaryIO]:
     A local one waits beside `path` under a hidden name with `token`, the default of which is the process id.
     """
     if not is_url(path):
-        with _local_write(Path(local(path)), token or str(os.getpid())) as file:
-            yield file
+        with files.atomic_write(Path(local(path)), token) as partial, partial.open("w+b") as opened:
+            yield opened
         return
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as waiting:
         yield cast(BinaryIO, waiting)
@@ -167,15 +166,3 @@ def _local_listing(folder: str) -> Iterator[tuple[str, Stamp]]:
                 yield os.path.relpath(path, folder), stamp(path)
             except FileNotFoundError:  # removed meanwhile, or a link to nowhere
                 continue
-
-
-@contextmanager
-def _local_write(path: Path, token: str) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{token}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("w+b") as file:
-            yield file
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -83,6 +83,7 @@ class Outcome:
     message: str = ""  # why it failed, or what a person should know of it
     printed: str = ""  # what the sink has for stdout
     media_seconds: float = 0.0  # covered by its windows
+    statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # of its arrays, by name (utils/runs)
 
 
 # Starts the computing of a batch (n, *window_shape); what it returns waits for the outputs, each (n, ...).
@@ -111,6 +112,7 @@ class Stage:
     batch_size: int  # windows per forward pass that suit the device
     assembler: Callable[[], Assembler] | None = None  # for all stages but the first, which gets the extractor's windows
     allocate: Callable[[tuple[int, ...], np.dtype], np.ndarray] = empty  # memory for a batch, e.g. pinned
+    busy_seconds: Callable[[], float] | None = None  # how long the device has computed so far, if that is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class Extractor(Protocol):
         """What to tell of a source that has no window."""
 
     def load(self, device: str, threads: int) -> Sequence[Stage]:
-        """Build the networks with their weights on `device` (a CPU: on so many cores); called once in each worker."""
+        """Build the networks with their weights on `device` (a CPU: on `threads` cores); called once in each worker."""
 
     def windows(self, source: Source) -> Iterator[Windows]:
         """Decode lazily, in a process where nothing has been loaded. Raises MediaError."""
@@ -166,10 +168,11 @@ class Extractor(Protocol):
 
 
 Commit = Callable[[], None]  # does what cannot be undone; raises UsageError
+Tell = Callable[[str, object], None]  # which worker, and what it says of itself (utils/engines/news.py)
 
 
-def no_op() -> None:
-    """A Commit of nothing."""
+def no_op(*_: object) -> None:
+    """As a Commit or a Tell: nothing happens."""
 
 
 class Sink(ABC):
@@ -207,8 +210,7 @@ class Sink(ABC):
     def open(self, token: str) -> None:
         """Called once in each worker, before its first `write`.
 
-        `token` is unique to the worker, over all machines; it goes into the names of files that the worker keeps open
-        or writes in part.
+        `token` is unique to the worker, over all machines; files that it keeps open or writes in part are named by it.
         """
 
     def prepare(
@@ -216,16 +218,12 @@ class Sink(ABC):
     ) -> Commit:
         """Before the run: may such features be added to what is there? Raises UsageError if not.
 
-        What it returns is called when a worker is ready and before the first source is handed out; only that may
-        remove what will be overwritten.
+        What it returns is called when a worker is ready, before it writes; only that may remove what is overwritten.
         """
         return no_op
 
     def has(self, source: Source, arrays: Mapping[str, np.dtype]) -> bool:
-        """Are all outputs of the source there, complete and readable?
-
-        Raises OutputConflictError if they were made from another file, or from another part of it.
-        """
+        """Are all its outputs complete and readable? Raises OutputConflictError if they are of another file or part."""
         return False
 
     def discard(self, token: str) -> None:
@@ -242,9 +240,9 @@ class Engine(Protocol):
     """Runs an extractor over sources, on some set of devices."""
 
     def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op
+        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op, tell: Tell = no_op
     ) -> Generator[Outcome, None, None]:
-        """Yield one outcome a source, as they come. Raises WorkerError or UsageError if no work is possible.
+        """Yield one outcome per source, as they come. Raises WorkerError or UsageError if no work is possible.
 
-        `commit` is called once, when a worker has loaded its network and before the first source is handed out.
+        `commit` is called once, when a worker has loaded its network and before anything is written.
         """

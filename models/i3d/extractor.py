@@ -153,9 +153,9 @@ class I3DExtractor:
         bytes_per_stack = BYTES_PER_FRAME * self.stack_size * len(self._streams)
         batch_size = 1 if device == "cpu" else batch_that_fits(device, bytes_per_stack, most=32)
         if not self._flow_network:
-            return [Stage(forward, batch_size, allocate=model.allocate)]
+            return [Stage(forward, batch_size, None, model.allocate, model.busy_seconds)]
         assembler = partial(StackAssembler, self.stack_size, self.step_size)
-        return [self._flow_stage(device), Stage(forward, batch_size, assembler, model.allocate)]
+        return [self._flow_stage(device), Stage(forward, batch_size, assembler, model.allocate, model.busy_seconds)]
 
     def _flow_stage(self, device: str) -> Stage:
         from torch_zoo.models.i3d.streams import QuantizedFlow
@@ -170,7 +170,8 @@ class I3DExtractor:
             outputs = model(batch)
             return lambda: {"pairs": outputs()}
 
-        return Stage(forward, estimator.CLIPS_PER_BATCH[device.split(":")[0]], allocate=model.allocate)
+        batch_size = estimator.CLIPS_PER_BATCH[device.split(":")[0]]
+        return Stage(forward, batch_size, None, model.allocate, model.busy_seconds)
 
     def windows(self, source: Source) -> Iterator[Windows]:
         """Stacks (1, channels, S, 224, 224): uint8 for RGB alone, otherwise int16 with the quantized flow last.

@@ -11,6 +11,7 @@ Each thread takes its share of a batch through the whole network: within a batch
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -63,6 +64,7 @@ class CpuVGGish:
             assert isinstance(layer, nn.Linear)
             builders.append(partial(dense, layer, relu=isinstance(after, nn.ReLU)))
         self._threads = threads
+        self._busy_seconds = 0.0
         self._pool = ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
         self._stages = list(self._pool.map(lambda build: build(), builders))
 
@@ -70,14 +72,26 @@ class CpuVGGish:
         blocks = -(-len(examples) // (self._threads * EXAMPLES_AT_A_TIME))  # a part of one costs as much
         shares = torch.split(torch.from_numpy(examples), blocks * EXAMPLES_AT_A_TIME)
         in_flight = [self._pool.submit(self._compute, each) for each in shares]
-        return lambda: np.concatenate([share.result().numpy() for share in in_flight])
 
-    def _compute(self, examples: Tensor) -> Tensor:
+        def wait() -> np.ndarray:
+            outputs, seconds = zip(*(share.result() for share in in_flight), strict=True)
+            self._busy_seconds += sum(seconds) / self._threads
+            return np.concatenate(outputs)
+
+        return wait
+
+    def busy_seconds(self) -> float:
+        """How long its cores have computed, so far."""
+        return self._busy_seconds
+
+    def _compute(self, examples: Tensor) -> tuple[np.ndarray, float]:
+        """Embeddings, and the seconds they took."""
+        began = time.monotonic()
         with torch.inference_mode():
             outputs = examples.permute(0, 2, 3, 1)  # channels last from here on
             for stage in self._stages:
                 outputs = stage(outputs)
-            return outputs.float()
+            return outputs.float().numpy(), time.monotonic() - began
 
 
 class _Product:

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, TypeAlias, cast, overload
 
 import numpy as np
@@ -15,11 +14,11 @@ from tqdm import tqdm
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.postprocess import WIDTH, Pooling, Postprocess
 from torch_zoo.utils import options
-from torch_zoo.utils.checkpoints import Checkpoint
-from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
+from torch_zoo.utils.composition import device_name
 from torch_zoo.utils.engines.inline import Inline
 from torch_zoo.utils.expansion import media_files
-from torch_zoo.utils.types import MediaError, Source, Stage, UsageError, Windows
+from torch_zoo.utils.extraction import loaded
+from torch_zoo.utils.types import MediaError, Source, UsageError, Windows
 
 Medium: TypeAlias = "str | os.PathLike[str] | np.ndarray"  # a file or a waveform; a waveform may also be a tensor
 
@@ -41,7 +40,7 @@ def embed(
     pooling: Pooling | None = "mean",
     normalize: bool = True,
     postprocess: Postprocess = "none",
-    device: DeviceKind = "auto",
+    device: str = "auto",
     progress: bool = True,
     **others: Any,
 ) -> np.ndarray | list[np.ndarray]:
@@ -54,7 +53,7 @@ def embed(
         pooling: `mean`, `sum` or `max` over time; None for one row per 0.96 s.
         normalize: L2-normalize each row.
         postprocess: `none`, `pca`, `pca_8bit`, `pca_8bit_rounded`.
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
         progress: show a progress bar for a list.
         **others: further options of feature_type=vggish, e.g. checkpoint, activation, hop_seconds (but not preset).
 
@@ -70,15 +69,15 @@ def embed(
     if isinstance(media, str | os.PathLike) and os.path.isdir(media):
         media = media_files(os.fspath(media)) or media
     extractor = extractor_of(pooling=pooling, normalize=normalize, postprocess=postprocess, **others)
-    [device_name, *_] = devices(device, None)
+    place = device_name(device)
     if _is_one(media):
-        [result] = _embeddings(extractor, [cast("Medium", media)], sample_rate, device_name, bar=False)
+        [result] = _embeddings(extractor, [cast("Medium", media)], sample_rate, place, bar=False)
         if isinstance(result, MediaError):
             raise result
         return result[0] if pooling else result
 
     results = []
-    for result in _embeddings(extractor, list(cast("Iterable[Medium]", media)), sample_rate, device_name, bar=progress):
+    for result in _embeddings(extractor, list(cast("Iterable[Medium]", media)), sample_rate, place, bar=progress):
         if isinstance(result, MediaError):
             warnings.warn(str(result), stacklevel=2)
             result = np.full((1, WIDTH), np.nan, np.float32) if pooling else np.zeros(0, extractor.arrays[KEY])
@@ -104,8 +103,7 @@ def _embeddings(
         precision=extractor.precision,
         activation=extractor.activation,
     )
-    stages = _stages(base, None if extractor.checkpoint in PUBLISHED else base.weights, device)
-    engine = Inline(extractor, stages)
+    engine = Inline(extractor, loaded(base, device, "" if extractor.checkpoint in PUBLISHED else base.weights))
     sources = [replace(_source(medium), name=str(number)) for number, medium in enumerate(media)]
     if len(media) > 1 and all(isinstance(medium, str | os.PathLike) for medium in media):
         outcomes = engine.decode(sources)
@@ -153,14 +151,3 @@ def _is_tensor(medium: Any) -> bool:
 def _source(medium: Medium) -> Source:
     path = os.fspath(medium) if isinstance(medium, str | os.PathLike) else "the waveform"
     return Source(path, path)
-
-
-@lru_cache(maxsize=2)
-def _stages(extractor: VGGishExtractor, weights: Checkpoint | None, device: str) -> list[Stage]:
-    """Cached between calls, until the checkpoint file changes."""
-    import torch
-
-    threads = torch.get_num_threads()
-    stages = extractor.load(device, cpu_cores())
-    torch.set_num_threads(threads)  # undo what loading set for a worker process
-    return stages

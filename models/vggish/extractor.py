@@ -114,14 +114,13 @@ class VGGishExtractor:
     def load(self, device: str, threads: int) -> list[Stage]:
         import torch
 
+        from torch_zoo.models.vggish.cpu import CpuVGGish
         from torch_zoo.models.vggish.network import VGGish
 
         network = VGGish.with_weights(self.weights, final_relu=self.activation == "relu")
         self.pca  # noqa: B018 - read now, so that a wrong file fails before any work is done
-        model: Callable[[np.ndarray], Callable[[], np.ndarray]]
+        model: CpuVGGish | DeviceModel
         if device == "cpu" and self.precision != "fp16" and cpu.has_packed_products():
-            from torch_zoo.models.vggish.cpu import CpuVGGish
-
             model = CpuVGGish(network, threads, self.precision)
         else:
             torch.set_num_threads(threads)
@@ -132,8 +131,9 @@ class VGGishExtractor:
             return lambda: {KEY: embeddings()}
 
         if isinstance(model, DeviceModel) and device != "cpu":
-            return [Stage(forward, batch_that_fits(device, BYTES_PER_WINDOW, most=512), allocate=model.allocate)]
-        return [Stage(forward, 32 * threads)]
+            batch_size = batch_that_fits(device, BYTES_PER_WINDOW, most=512)
+            return [Stage(forward, batch_size, allocate=model.allocate, busy_seconds=model.busy_seconds)]
+        return [Stage(forward, 32 * threads, busy_seconds=model.busy_seconds)]
 
     def windows(self, source: Source) -> Iterator[Windows]:
         with open_audio(source, self.decoder) as audio:

@@ -23,7 +23,7 @@ from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import cpu_cores, devices
 from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.terminal.arguments import number
+from torch_zoo.utils.terminal.arguments import Parser, number
 from torch_zoo.utils.terminal.exit_codes import command
 from torch_zoo.utils.training.folder import Folder
 from torch_zoo.utils.training.labeled import Labeled, Task, batches
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MODEL, CURVE = "model.pt", "loss.csv"
 STEPS_FROZEN, STEPS_TRAINING_VGGISH = 10_000, 60
 STEPS_HELP = (
-    f"training steps, one batch of {BATCH_SIZE} windows each (default: {STEPS_FROZEN}; with --train_vggish: "
+    f"training steps, one batch of {BATCH_SIZE} windows each (default: {STEPS_FROZEN}; with --train-vggish: "
     f"{STEPS_TRAINING_VGGISH})"
 )
 REPORTS = 10  # progress lines per run, each with the validation accuracy
@@ -63,7 +63,7 @@ class Row(NamedTuple):
 
 @command(interrupted="no model was saved")
 def main(arguments: Sequence[str]) -> int:
-    given = _parser().parse_args(arguments)
+    given = _parser().parse(arguments)
     failed = train(given) if given.command == "train" else predict(given)
     return 1 if failed else 0
 
@@ -73,13 +73,13 @@ def train(options: argparse.Namespace) -> int:
     (device, *_), threads = devices(options.device, None), cpu_cores()
     path = Path(options.output_path) / "warm_start" / MODEL
     if path.exists() and not options.overwrite:
-        raise UsageError(f"{path} already exists; replace it with --overwrite, or choose another --output_path")
+        raise UsageError(f"{path} already exists; replace it with --overwrite, or choose another --output-path")
     extractor = VGGishExtractor(checkpoint=options.checkpoint, seed=options.seed)
     task = _task(options.task, extractor)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--output_path {options.output_path}: {error.strerror}") from error
+        raise UsageError(f"--output-path {options.output_path}: {error.strerror}") from error
     weights = checkpoints.resolve(options.checkpoint, WEIGHTS, options.seed, VARIABLES, option="--checkpoint")
 
     import torch
@@ -171,8 +171,8 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m torch_zoo.models.vggish.warm_start",
         description="An audio classifier: VGGish, 100 units with ReLU, and one logit per class.",
         epilog=EXAMPLES,
@@ -182,15 +182,15 @@ def _parser() -> argparse.ArgumentParser:
 
     learn = commands.add_parser("train", help="train a classifier")
     learn.add_argument("task", help="synthetic (sine, ramp and noise), or a folder with one subfolder per class")
-    learn.add_argument("--train_vggish", action="store_true", help="fine-tune VGGish too (default: frozen)")
+    learn.add_argument("--train-vggish", action="store_true", help="fine-tune VGGish too (default: frozen)")
     learn.add_argument(
         "--checkpoint", default="pretrained", help="VGGish's weights: pretrained (default), random, or a path"
     )
     learn.add_argument("--steps", type=number(int, 1), help=STEPS_HELP)
-    learn.add_argument("--learning_rate", type=number(float, 0), default=1e-4, help="of Adam (default: %(default)s)")
+    learn.add_argument("--learning-rate", type=number(float, 0), default=1e-4, help="of Adam (default: %(default)s)")
     learn.add_argument("--seed", type=number(int, 0), default=0, help="random seed (default: %(default)s)")
     learn.add_argument(
-        "--output_path", default="./output", help=f"where to save warm_start/{MODEL} and {CURVE} (default: %(default)s)"
+        "--output-path", default="./output", help=f"where to save warm_start/{MODEL} and {CURVE} (default: %(default)s)"
     )
     learn.add_argument("--overwrite", action="store_true", help="replace an existing model")
 

@@ -43,14 +43,14 @@ def main(arguments: Sequence[str]) -> int:
     truth = read_ground_truth(given.labels, classes, only)
     scores, rows = score_matrix(given.predictions, truth, classes, only)
     there = rows > 0
+    named = without_secrets(given.predictions), without_secrets(given.labels)
     if not there.all():
-        _check_missing(given, np.array(truth.names)[~there], len(there))
+        _check_missing(*named, np.array(truth.names)[~there], len(there), given.allow_missing)
     evaluation = evaluated(scores[there], truth.target[there], only, given.resamples, given.seed)
 
     for name, (value, low, high) in evaluation.summary().items():
         print(f"{name}: {value:.4f} [{low:.4f}, {high:.4f}]")
     notes = _notes(evaluation, missing=int((~there).sum()), averaged=int((rows > 1).sum()))
-    named = map(without_secrets, (given.predictions, given.labels))
     _save(given.output_path, evaluation, ["Predictions {}, labels {}".format(*named), *notes])
     for note in (*notes, f"the report is {storage.join(given.output_path, REPORT)}"):
         print(note, file=sys.stderr)
@@ -73,13 +73,13 @@ def score_matrix(
     return scores, number
 
 
-def _check_missing(given: Namespace, missing: np.ndarray, clips: int) -> None:
+def _check_missing(predictions: str, labels: str, missing: np.ndarray, clips: int, allowed: bool) -> None:
     if len(missing) == clips:
-        raise UsageError(f"{given.predictions} has no prediction of any clip of {given.labels}, such as {missing[0]}")
-    if not given.allow_missing:
+        raise UsageError(f"{predictions} has no prediction of any clip of {labels}, such as {missing[0]}")
+    if not allowed:
         others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise UsageError(
-            f"{given.predictions} has no prediction of {missing[0]}{others} of the {clips:,} clips of {given.labels}; "
+            f"{predictions} has no prediction of {missing[0]}{others} of the {clips:,} clips of {labels}; "
             "--allow-missing evaluates the rest"
         )
 

@@ -135,9 +135,11 @@ class VGGSoundExtractor:
             return wait
 
         if device == "cpu":
-            return [Stage(forward, max(2, threads))]  # more windows at a time leave the cache
+            return [
+                Stage(forward, max(2, threads), busy_seconds=model.busy_seconds)
+            ]  # more windows at a time leave the cache
         batch_size = batch_that_fits(device, BYTES_PER_SEGMENT * num_segments(self._samples), most=256)
-        return [Stage(forward, batch_size, allocate=model.allocate)]
+        return [Stage(forward, batch_size, allocate=model.allocate, busy_seconds=model.busy_seconds)]
 
     def _state_dict(self, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """That of a checkpoint, if it fits the options. Raises UsageError."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch_zoo.utils.lists import vggsound
+from torch_zoo.utils.lists.text import in_line
 from torch_zoo.utils.types import UsageError
 
 
@@ -28,10 +29,12 @@ def read_ground_truth(path: str, classes: Sequence[str], only: Sequence[str]) ->
     target = []
     for row in vggsound.rows(path):
         if row.label not in known:
-            raise UsageError(f"{path}, line {row.line}: unknown class {row.label!r}{_nearest(row.label, classes)}")
+            raise UsageError(f"{in_line(path, row.line)}: unknown class {row.label!r}{_nearest(row.label, classes)}")
         if row.split in ("", "test") and row.label in index:
             if first := lines.get(row.name):
-                raise UsageError(f"{path}, line {row.line}: {row.name} is in line {first} already; delete one of them")
+                raise UsageError(
+                    f"{in_line(path, row.line)}: {row.name} is in line {first} already; delete one of them"
+                )
             lines[row.name] = row.line
             target.append(index[row.label])
     return GroundTruth(tuple(lines), np.array(target))

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch_zoo.utils import storage
 from torch_zoo.utils.downloads import PublishedFile
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import without_secrets
 
 CLASSES = 309  # of VGGSound
 LABELS = PublishedFile(  # class, number of clips, group
@@ -26,17 +27,18 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     column is. Raises UsageError, which names file and row.
     """
     rows: dict[str, int] = {}
+    shown = without_secrets(str(path))
     try:
         for row, name in _rows(str(path)):
             if not name or not name.isprintable():
-                raise UsageError(f"{path}, row {row}: {name!r} is not a class name in UTF-8")
+                raise UsageError(f"{shown}, row {row}: {name!r} is not a class name in UTF-8")
             if name in rows:
-                raise UsageError(f"{path}, row {row}: {name} is already in row {rows[name]}; list each class once")
+                raise UsageError(f"{shown}, row {row}: {name} is already in row {rows[name]}; list each class once")
             rows[name] = row
     except OSError as error:
-        raise UsageError(f"labels={path}: {storage.reason(error)}; give a list of class names") from error
+        raise UsageError(f"{shown}: {storage.reason(error)}; give a list of class names") from error
     if not rows:
-        raise UsageError(f"{path}: lists no class; one name per row")
+        raise UsageError(f"{shown}: lists no class; one name per row")
     return tuple(sorted(rows))
 
 
@@ -50,4 +52,4 @@ def _rows(path: str) -> Iterator[tuple[int, str]]:
         try:
             yield from ((reader.line_num, row[0].strip()) for row in reader if any(map(str.strip, row)))
         except csv.Error as error:
-            raise UsageError(f"{path}, row {reader.line_num}: not CSV ({error})") from error
+            raise UsageError(f"{without_secrets(path)}, row {reader.line_num}: not CSV ({error})") from error

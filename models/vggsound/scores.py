@@ -13,6 +13,7 @@ from torch_zoo.models.vggsound.extractor import LOGITS
 from torch_zoo.utils import storage
 from torch_zoo.utils.predictions import softmax
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import without_secrets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,7 @@ class Prediction(NamedTuple):
     clip: str  # its name, without .mp4
     values: np.ndarray  # (T, classes), or (classes,)
     logits: bool  # else probabilities
-    file: str
+    file: str  # for messages
     rows: Sequence[int]  # of the file, from 1
 
 
@@ -42,9 +43,9 @@ def read_predictions(path: str, clips: Collection[str], classes: Sequence[str]) 
     try:
         names = storage.listing(path).keys()
     except OSError as error:
-        raise UsageError(f"{path}: {storage.reason(error)}") from error
+        raise UsageError(f"{without_secrets(path)}: {storage.reason(error)}") from error
     if not names:
-        raise UsageError(f"{path}: no such folder, or nothing in it")
+        raise UsageError(f"{without_secrets(path)}: no such folder, or nothing in it")
     files = [(clip, suffix) for clip in clips for suffix in FILES if clip + suffix in names]
     if files:
         with ThreadPoolExecutor(READERS) as readers:
@@ -76,24 +77,26 @@ def probabilities(prediction: Prediction, classes: Sequence[str]) -> np.ndarray:
 
 def _of_file(folder: str, clip: str, suffix: str) -> Prediction:
     path = storage.join(folder, clip + suffix)
+    shown = without_secrets(path)
     try:
         with storage.open_read(path) as file:
             values: np.ndarray = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         wrong = storage.reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise UsageError(f"{path}: not a readable NumPy file ({wrong}); predict this clip again") from error
-    return Prediction(clip, values, FILES[suffix], path, range(1, 1 + len(np.atleast_2d(values))))
+        raise UsageError(f"{shown}: not a readable NumPy file ({wrong}); predict this clip again") from error
+    return Prediction(clip, values, FILES[suffix], shown, range(1, 1 + len(np.atleast_2d(values))))
 
 
 def _of_table(path: str, clips: Collection[str], classes: Sequence[str]) -> Iterator[Prediction]:
     table, logits = _table(path, classes)
-    values = _lists(path, table, logits) if logits else _columns(path, table, classes)
+    shown = without_secrets(path)
+    values = _lists(shown, table, logits) if logits else _columns(shown, table, classes)
     names = np.array([str(name).removesuffix(".mp4") for name in table["name"].to_pylist()])
     order = np.argsort(names, kind="stable")
     unique, starts = np.unique(names[order], return_index=True)
     for name, rows in zip(unique.tolist(), np.split(order, starts[1:]), strict=True):
         if name in clips:
-            yield Prediction(name, values[rows], bool(logits), path, (rows + 1).tolist())
+            yield Prediction(name, values[rows], bool(logits), shown, (rows + 1).tolist())
 
 
 def _table(path: str, classes: Sequence[str]) -> tuple[pa.Table, str]:
@@ -102,49 +105,50 @@ def _table(path: str, classes: Sequence[str]) -> tuple[pa.Table, str]:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
+    shown = without_secrets(path)
     try:
         with storage.open_read(path) as file:
             if path.lower().endswith(".csv"):
                 table = pa.csv.read_csv(file)
-                wanted, logits = _wanted(path, table.column_names, classes)
+                wanted, logits = _wanted(shown, table.column_names, classes)
                 return table.select(wanted), logits
             parquet = pq.ParquetFile(file)
-            wanted, logits = _wanted(path, parquet.schema_arrow.names, classes)
+            wanted, logits = _wanted(shown, parquet.schema_arrow.names, classes)
             return parquet.read(wanted), logits
     except (pa.ArrowException, OSError) as error:
         wrong = storage.reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise UsageError(f"{path}: not a readable table ({wrong})") from error
+        raise UsageError(f"{shown}: not a readable table ({wrong})") from error
 
 
-def _wanted(path: str, columns: Sequence[str], classes: Sequence[str]) -> tuple[list[str], str]:
+def _wanted(file: str, columns: Sequence[str], classes: Sequence[str]) -> tuple[list[str], str]:
     """Raises UsageError if they are not there."""
     if "name" not in columns:
-        raise UsageError(f"{path}: no column `name` of clips; its columns are {', '.join(columns[:5])}, …")
+        raise UsageError(f"{file}: no column `name` of clips; its columns are {', '.join(columns[:5])}, …")
     if logits := next((name for name in (LOGITS, "embedding") if name in columns), ""):
         return ["name", logits], logits
     if missing := [name for name in classes if name not in columns]:
         raise UsageError(
-            f"{path}: no column {LOGITS}, and none of {len(missing)} of {len(classes)} classes ({missing[0]!r}, …); "
+            f"{file}: no column {LOGITS}, and {len(missing)} of {len(classes)} classes have none ({missing[0]!r}, …); "
             "predictions must hold every class (save_predictions with top_k=null)"
         )
     return ["name", *classes], ""
 
 
-def _lists(path: str, table: pa.Table, column: str) -> np.ndarray:
+def _lists(file: str, table: pa.Table, column: str) -> np.ndarray:
     """(rows, d) of a column of lists."""
     lists = table[column].combine_chunks()
     try:
         flat: np.ndarray = lists.flatten().to_numpy(zero_copy_only=False)
         return flat.reshape(len(lists), -1)
     except (AttributeError, ValueError) as error:
-        raise UsageError(f"{path}: column {column} does not hold one number per class in each row") from error
+        raise UsageError(f"{file}: column {column} does not hold one number per class in each row") from error
 
 
-def _columns(path: str, table: pa.Table, classes: Sequence[str]) -> np.ndarray:
+def _columns(file: str, table: pa.Table, classes: Sequence[str]) -> np.ndarray:
     """(rows, classes) of a table with one column per class."""
     import pyarrow as pa
 
     for name in classes:
         if not pa.types.is_floating(table[name].type) and not pa.types.is_integer(table[name].type):
-            raise UsageError(f"{path}: column {name!r} holds {table[name].type} instead of numbers")
+            raise UsageError(f"{file}: column {name!r} holds {table[name].type} instead of numbers")
     return np.stack([table[name].to_numpy() for name in classes], axis=1)

@@ -18,11 +18,11 @@ TAPERED = 0.25  # of the window
 LOG_OFFSET = 1e-7
 STD_OFFSET = 1e-9
 
-SEGMENTS_AT_ONCE = 100  # what is computed of so many stays in a core's cache
+SEGMENTS_AT_ONCE = 100  # a batch of this size stays in a core's cache
 
 
 def num_segments(samples: int) -> int:
-    """Columns of the spectrogram of so many samples: 1004 of ten seconds."""
+    """Columns of the spectrogram of this number of samples: 1004 of ten seconds."""
     return (samples - SEGMENT_SAMPLES) // HOP_SAMPLES + 1
 
 

@@ -6,25 +6,45 @@ Exit codes are those of main.py: 0 success; 1 a clip can no longer be read; 2 wr
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from torch_zoo.models.vggsound.trainable import Trainable
 from torch_zoo.utils.extras import require
 from torch_zoo.utils.terminal.arguments import Parser, number
 from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.types import UsageError
+
+GRACE_SECONDS = 10.0  # for the first process to tell
 
 EXAMPLES = """examples:
   on your own sounds, in my_sounds/dog/*.mp4, my_sounds/cat/*.wav, ...:
     python -m torch_zoo.models.vggsound.train my_sounds
   on VGGSound, with one process for each of eight GPUs:
-    torchrun --nproc_per_node=8 -m torch_zoo.models.vggsound.train vggsound.csv --data_path clips --precision bf16
+    torchrun --nproc_per_node=8 -m torch_zoo.models.vggsound.train vggsound.csv --data-path clips --precision bf16
   then:
     python main.py feature_type=vggsound checkpoint=output/training/best.pth.tar labels=output/training/classes.txt ...
 """
 
 
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Under torchrun all processes get the same wrong options: the first one says so, and torchrun ends the others."""
+    try:
+        yield
+    except UsageError:
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # no word of an interruption
+            time.sleep(GRACE_SECONDS)
+        raise
+
+
 @command(interrupted="--resume continues after the last complete epoch")
+@said_once()
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse(arguments)
     trainable = Trainable(
@@ -63,7 +83,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "path and label; clips without a split are divided: a fifth of each class is for validation",
     )
     group.add_argument("--validation", metavar="LIST", help="a second list, e.g. test.csv, for validation only")
-    group.add_argument("--data-path", metavar="FOLDER", help="of the files that the lists of VGGSound name")
+    group.add_argument("--data-path", metavar="FOLDER", help="folder of the clips that VGGSound's lists name")
     group.add_argument("--labels", metavar="FILE", help="the classes, e.g. stat.csv (default: those of the clips)")
     group.add_argument(
         "--cache-path", default="./tmp/training", help="folder for decoded clips, local (default: %(default)s)"
@@ -72,11 +92,11 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "--cache-bytes",
         type=number(int, 0),
         default=50_000_000_000,
-        help="bound of the cache; a clip of 10 s takes 516,568, and those beyond are decoded in each epoch "
+        help="size of the cache; a clip of 10 s takes 516,568, and clips that don't fit are decoded in each epoch "
         "(default: %(default)s)",
     )
     group.add_argument(
-        "--num-decoders", type=number(int, 1), help="decoder processes per process that trains (default: its cores)"
+        "--num-decoders", type=number(int, 1), help="decoder processes per training process (default: one per core)"
     )
 
 
@@ -92,9 +112,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--window-seconds",
-        type=float,
+        type=number(float, 0),
         default=10.0,
-        help="of a clip, from its start; shorter ones are tiled (default: 10)",
+        help="of a clip, from its start; shorter clips are repeated (default: 10)",
     )
     group.add_argument(
         "--checkpoint", default="random", help="weights to start from: random (default), pretrained, or a path"
@@ -111,15 +131,20 @@ def _add_recipe(group: argparse._ArgumentGroup) -> None:
         "--warmup-epochs",
         type=number(float, 0),
         default=1.0,
-        help="in which the learning rate rises linearly (default: %(default)s)",
+        help="during which the learning rate rises linearly (default: %(default)s)",
     )
     group.add_argument(
         "--decay", choices=("cosine", "constant"), default="cosine", help="of the learning rate (default: cosine)"
     )
     group.add_argument(
-        "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of operations (default: fp32)"
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        default="fp32",
+        help="of the network's operations (default: fp32)",
     )
-    group.add_argument("--seed", type=number(int, 0), default=0, help="(default: %(default)s)")
+    group.add_argument(
+        "--seed", type=number(int, 0), default=0, help="of random weights, validation clips and order (default: 0)"
+    )
 
 
 def _add_run(group: argparse._ArgumentGroup) -> None:
@@ -129,7 +154,12 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--resume", action="store_true", help="continue after the last complete epoch")
     group.add_argument("--overwrite", action="store_true", help="replace an existing run")
     group.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too")
-    group.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="auto: CUDA if there is")
+    group.add_argument(
+        "--device",
+        choices=("auto", "cuda", "cpu"),
+        default="auto",
+        help="auto (default): CUDA if there is a GPU, else the CPU",
+    )
 
 
 if __name__ == "__main__":

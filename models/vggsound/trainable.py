@@ -36,7 +36,7 @@ class Trainable:
     def __post_init__(self) -> None:
         self.extractor  # noqa: B018 - it checks what it is given
         if self.model == "vggish" and self.window_seconds < logmel.EXAMPLE_SECONDS:
-            raise UsageError(f"--window_seconds {self.window_seconds:g}: VGGish needs {logmel.EXAMPLE_SECONDS} or more")
+            raise UsageError(f"--window-seconds {self.window_seconds:g}: VGGish needs {logmel.EXAMPLE_SECONDS} or more")
 
     @property
     def extractor(self) -> VGGishExtractor | VGGSoundExtractor:
@@ -86,9 +86,12 @@ class Trainable:
 
         def fitting(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
             state = state_dict(saved)
-            if (found := head(state)) and found[1] != len(classes):
+            pooling, number = head(state) or (self.pooling, len(classes))
+            if pooling != self.pooling:
+                raise UsageError(f"--checkpoint {self.checkpoint} has {pooling}; add --pooling {pooling}")
+            if number != len(classes):
                 raise UsageError(
-                    f"--checkpoint {self.checkpoint} has {found[1]} classes, the class list {len(classes)}; give the "
+                    f"--checkpoint {self.checkpoint} has {number} classes, the class list {len(classes)}; give the "
                     "list it was trained on with --labels, or --checkpoint random"
                 )
             return state

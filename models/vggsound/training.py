@@ -34,7 +34,7 @@ def train(trainable: Trainable, options: argparse.Namespace) -> None:
     folder = RunFolder(storage.join(options.output_path, FOLDER))
     folder.check(options.overwrite, options.resume)
     if options.tensorboard and storage.is_url(folder.path):
-        raise UsageError("--tensorboard needs an --output_path that is a local folder")
+        raise UsageError("--tensorboard needs an --output-path that is a local folder")
     listed = _listed(options)
     with ExitStack() as ending, processes.joined(options.device) as device:
         cores = max(1, cpu_cores() // processes.number_here())
@@ -62,7 +62,7 @@ def _listed(options: argparse.Namespace) -> Listed:
         return of_lists(options.data, options.validation, options.data_path, classes)
     for option in ("validation", "data_path"):
         if getattr(options, option) is not None:
-            raise UsageError(f"--{option} belongs to a list of clips, and {options.data} is a folder")
+            raise UsageError(f"--{option.replace('_', '-')} belongs to a list of clips, and {options.data} is a folder")
     return of_folder(options.data, classes)
 
 
@@ -71,10 +71,10 @@ def _cache(options: argparse.Namespace, front_end: FrontEnd, listed: Listed) -> 
     try:
         cache = make_room(options.cache_path, keys, front_end.array_bytes, options.cache_bytes)
     except OSError as error:
-        raise UsageError(f"--cache_path {options.cache_path}: {error.strerror}") from error
+        raise UsageError(f"--cache-path {options.cache_path}: {error.strerror}") from error
     processes.barrier()  # nobody writes before all have made room
     if len(cache.kept) < len(keys) and processes.rank() == 0:
-        _say(f"{options.cache_path} has room for {len(cache.kept)} of {len(keys)} clips; see --cache_bytes")
+        _say(f"{options.cache_path} has room for {len(cache.kept)} of {len(keys)} clips; see --cache-bytes")
     return cache
 
 

@@ -48,7 +48,7 @@ CASES = {
     "URL to write to": ([*CLIP, SAVE, "output_path=nowhere://b"], ["nowhere://b/vggish", "unknown kind of URL"]),
     "pattern of names": ([*CLIP, SAVE, "name_pattern={nme}"], ["name_pattern={nme}: there is no {nme}"]),
     "arrays": ([*CLIP, SAVE, "keys=[rgb]"], ["keys=['rgb']: there is no array rgb; there are: vggish"]),
-    "layout": ([*CLIP, "layout=bmtt"], ["layout=bmtt: there is no such choice; did you mean bmt/"]),
+    "layout": ([*CLIP, "layout=bmtt"], ["layout=bmtt: there is no such layout", "did you mean bmt? "]),
     "URL for files of ours": ([*CLIP, "tmp_path=s3://b"], ["tmp_path=s3://b: must be a local folder"]),
     "GPU that is not there": ([*CLIP, "device=cuda:99"], ["CUDA device"]),
     "list that never ends": ([*VGGISH, "file_with_video_paths=/dev/zero"], ["/dev/zero: not a regular file"]),
@@ -89,7 +89,10 @@ CASES = {
     "no hop": ([*CLIP, "hop_seconds=0"], ["hop_seconds=0", "0.01"]),
     "path without a name": ([*VGGISH, MUSIC], [MUSIC, "name=value", "video_paths="]),
     "two values": (["--feature_type", "vggish", "--device", "cpu", "cuda"], ["--device takes one value"]),
-    "open bracket": ([*VGGISH, "video_paths=[a b.mp4,c=d.mp4"], ["quote each name", "--video_paths"]),
+    "open bracket": (
+        [*VGGISH, "video_paths=[a b.mp4,c=d.mp4"],
+        ["error: video_paths: unreadable; quote each name", "--video_paths"],
+    ),
     "folder that cannot be made": (
         [*CLIP, "on_extraction=save_numpy", "output_path=/dev/null/features"],
         ["output_path: cannot write"],

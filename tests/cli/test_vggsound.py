@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from command import Result, run, run_each
+from command import ROOT, Result, run, run_each
 from media_maker import noise_and_tone
+
+from torch_zoo.utils.terminal import checks
+from torch_zoo.utils.terminal.catalogue import Catalogue
 
 QUICK = ("feature_type=vggsound", "checkpoint=random", "window_seconds=1", "pooling=avgpool", "device=cpu")
 
@@ -42,8 +46,24 @@ def test_features_logits_and_predictions(media: Path, tmp_path: Path) -> None:
     assert result.stdout.count("whale, singing") == len(titles)
 
 
+def test_the_commands_of_the_documentation_work(media: Path, tmp_path: Path) -> None:
+    """Those that save files, on a short clip with random weights; of the others the options are checked."""
+    page = (ROOT / "docs/vggsound.md").read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", page, re.DOTALL))
+    commands = re.findall(r"^python main\.py (.*)$", blocks, re.MULTILINE)
+    assert len(commands) == 8
+    for number, words in enumerate(map(str.split, commands)):
+        checks.check(words, Catalogue())
+        if any(word.startswith("on_extraction=") for word in words):
+            labels, clip = f"labels={media}/classes.csv", f"video_paths={media}/long.wav"
+            result = run(*words, *QUICK[1:3], "device=cpu", labels, clip, f"output_path={tmp_path / str(number)}")
+            assert (result.code, "1 done" in result.stderr) == (0, True), result.stderr
+    files = {path.name for path in tmp_path.rglob("*.*") if path.suffix in (".npy", ".csv")}
+    assert files == {"long_vggsound.npy", "long_vggsound_logits.npy", "predictions.csv", "long.npy"}
+
+
 MISTAKES = {
-    "list of classes is missing": (["labels=no.csv"], "labels=no.csv: No such file"),
+    "list of classes is missing": (["labels=no.csv"], "no.csv: No such file"),
     "class listed twice": (["labels={media}/twice.csv"], "twice.csv, row 2: bell is already in row 1"),
     "window too short": (["window_seconds=0.01"], "window_seconds=0.01: must be a number of seconds from 0.032"),
     "nothing to tile": (["last_window=tile"], "last_window=tile does nothing without hop_seconds"),

@@ -16,6 +16,7 @@ from actors import Doubler, Tell, value
 from command import ROOT, wait_until
 
 from torch_zoo.utils.engines import slabs
+from torch_zoo.utils.engines.channel import readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders
 from torch_zoo.utils.engines.local import Local
@@ -88,6 +89,17 @@ def is_alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_decoder_that_ended_is_forked_again_for_the_first_url(server: DecoderServer, tmp_path: Path) -> None:
+    with closing(Decoders(server.connect(), Doubler(markers=str(tmp_path)), DecoderOptions(1, 10, None))) as decoders:
+        for path in ("exit x", "memory://good"):
+            list(decoders.add(Source(path, path)))
+            while decoders.unfinished:
+                channels = readable(decoders.channels, 10)
+                assert channels, f"{path} is with nobody"
+                for channel in channels:
+                    list(decoders.receive(channel))
 
 
 OWNER = """

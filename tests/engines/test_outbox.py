@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +22,7 @@ class Shards(Sink):
 
     folder: str
     full: bool = False  # the disk is
+    terminated: bool = False  # while it stores
     held: list[str] = field(default_factory=list)
     size: int = 3
 
@@ -36,6 +39,8 @@ class Shards(Sink):
     def flush(self) -> None:
         if self.full:
             raise OSError(28, "No space left on device")
+        if self.terminated:
+            os.kill(os.getpid(), signal.SIGTERM)
         if self.held:
             (Path(self.folder) / f"{self.held[0]}.txt").write_text(" ".join(self.held))
             self.held.clear()
@@ -103,12 +108,12 @@ def test_what_a_crashed_worker_had_buffered_is_computed_again(tmp_path: Path) ->
     assert sorted(stored) == list("0123")
 
 
-def test_what_a_worker_has_buffered_is_stored_when_the_run_is_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("terminated", [False, True], ids=["by the driver", "as are all processes of a job"])
+def test_what_a_worker_has_buffered_is_stored_when_the_run_is_interrupted(terminated: bool, tmp_path: Path) -> None:
     sources = [Source(f"good {number}", f"{number}") for number in range(4)] + [Source("media x", "x")]
     engine = Local(device="cpu", num_decoders=1, batch_size=WINDOWS)
-    outcomes = engine.run(
-        [*sources, Source("hang y", "y")], Doubler(markers=str(tmp_path)), Shards(folder=str(tmp_path), size=100)
-    )
+    sink = Shards(folder=str(tmp_path), size=100, terminated=terminated)
+    outcomes = engine.run([*sources, Source("hang y", "y")], Doubler(markers=str(tmp_path)), sink)
     assert next(outcomes).source.name == "x"  # the others wait for a shard that is far from full
     assert not list(tmp_path.glob("*.txt"))
     outcomes.close()

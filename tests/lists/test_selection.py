@@ -97,6 +97,12 @@ def test_where_media_are_looked_for(options: dict[str, Any], message: str) -> No
     assert "\n" not in str(raised.value)
 
 
+def test_data_path_may_be_in_the_home_folder_or_a_file_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    for folder in ("~/clips", Path("clips").resolve().as_uri()):
+        assert set(select(data_path=folder).missing) == set(select().missing)
+
+
 def test_the_same_seconds_under_two_names_stay_two_rows(caplog: pytest.LogCaptureFixture) -> None:
     row = "clips/part/QDppmIicknY.mp4,1,2"
     Path("own.csv").write_text(f"path,start,end,name\n{row},a\n{row},b\n{row},a\n{row},b\n{row},a\n")

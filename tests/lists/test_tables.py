@@ -110,7 +110,7 @@ def test_list_that_is_no_text() -> None:
 
 @pytest.mark.parametrize("file", ["/dev/zero", "."])
 def test_list_that_is_no_regular_file(file: str) -> None:
-    with pytest.raises(UsageError, match=f"file_with_video_paths={re.escape(file)}: not a regular file"):
+    with pytest.raises(UsageError, match=f"^{re.escape(file)}: not a regular file"):
         Inputs(file_with_video_paths=file).select()
 
 

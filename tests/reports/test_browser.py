@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import chromium
 import predictions_maker as maker
 import pytest
 
@@ -18,24 +17,13 @@ from torch_zoo.models.vggsound import evaluate
 from torch_zoo.models.vggsound.evaluation_page import NAMES
 from torch_zoo.utils.reports.page import shown
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = "--headless=new --no-sandbox --disable-dev-shm-usage --window-size=1200,900"
-PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-REQUESTS = ("Network.requestWillBeSent", "Network.webSocketCreated")
-SIZES = """return [...document.querySelectorAll("figure svg, figure ul")].map(
-  (each) => {const box = each.getBoundingClientRect(); return [box.width, box.height]})"""
 COLUMN = """return [...document.querySelectorAll("tbody tr")].filter((row) => !row.hidden).map(
   (row) => row.cells[arguments[0]].textContent)"""
 
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 pytest.importorskip("selenium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="Chromium is not installed: apt-get install chromium chromium-driver"
-    ),
-]
+pytestmark = chromium.needed
 
 
 @pytest.fixture(scope="module")
@@ -55,27 +43,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, li
 @pytest.fixture(scope="module")
 def browser(report: tuple[Path, object]) -> Iterator[Any]:
     """Chromium with the report open."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
-        opened.get(report[0].as_uri())
+    with chromium.opened(report[0]) as opened:
         yield opened
-    finally:
-        opened.quit()
 
 
 def test_it_is_complete_and_asks_for_nothing(browser: Any, report: tuple[Path, object]) -> None:
-    sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {event["params"]["request"]["url"] for event in sent if event["method"] in REQUESTS}
-    assert {url for url in asked if not url.startswith("data:")} == {report[0].as_uri()}
+    assert chromium.asked_for(browser) == {report[0].as_uri()}
     assert browser.get_log("browser") == []
-    sizes = browser.execute_script(SIZES)
+    sizes = browser.execute_script(chromium.SIZES)
     assert len(sizes) == 6
     assert all(width > 300 and height > 50 for width, height in sizes)
 
@@ -113,23 +88,10 @@ def test_the_table_sorts_and_searches(browser: Any) -> None:
 
 
 def test_it_follows_the_color_scheme(browser: Any) -> None:
-    seen = []
-    for scheme in ("light", "dark"):
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        seen.append(
-            browser.execute_script(
-                "const color = (one, name) => getComputedStyle(document.querySelector(one))[name];"
-                "return [color('body', 'backgroundColor'), color('body', 'color'), color('svg text', 'fill')]"
-            )
-        )
-    assert all(light != dark for light, dark in zip(*seen, strict=True))
+    assert all(light != dark for light, dark in chromium.in_each_color_scheme(browser))
 
 
 def test_it_fits_a_phone(browser: Any) -> None:
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
-    try:
-        assert browser.execute_script("return document.documentElement.scrollWidth") == PHONE["width"]
-        assert all(250 < width < PHONE["width"] for width, _ in browser.execute_script(SIZES))
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    with chromium.on_a_phone(browser):
+        assert browser.execute_script("return document.documentElement.scrollWidth") == chromium.PHONE["width"]
+        assert all(250 < width < chromium.PHONE["width"] for width, _ in browser.execute_script(chromium.SIZES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -141,7 +140,6 @@ def test_damaged_file_is_named(damage: str, tmp_path: Path) -> None:
 def test_a_url_and_a_missing_library_are_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="needs a local folder; on_extraction=save_table and save_webdataset write"):
         SaveHDF5(folder="memory://x").prepare(SETTINGS, [], FLOATS, False)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr("torch_zoo.utils.sinks.hdf5.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'torch-zoo\[hdf5\]'"):
+    monkeypatch.setattr("torch_zoo.utils.extras.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r'^h5py is missing: pip install "torch-zoo\[hdf5\]"$'):
         SaveHDF5(folder=str(tmp_path)).prepare(SETTINGS, [], FLOATS, False)

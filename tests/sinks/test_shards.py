@@ -20,7 +20,7 @@ from table_maker import FLOATS, SETTINGS, features, source
 
 import torch_zoo
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks import shards
+from torch_zoo.utils.sinks.containers import shards
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import Features, OutputConflictError, UsageError
 
@@ -122,37 +122,12 @@ def test_overwritten_sources_are_replaced_in_all_files(folder: str) -> None:
     assert_complete(folder, *(features(name, 1) for name in NAMES))
 
 
-def test_a_worker_behind_a_url_is_buffered_until_its_shard_is_stored(bucket: str) -> None:
-    folder = f"{bucket}/features"
-    sink = SaveTable(folder=folder, rows_per_file=4)
-    sink.prepare(SETTINGS, [], FLOATS, overwrite=False)()
-    worker = begun(sink)
-    buffered = []
-    for name in NAMES:
-        worker.write(features(name))
-        buffered.append((worker.buffered, len(files(folder))))
-    assert buffered == [(True, 0), (False, 1), (True, 1), (False, 2), (True, 2)]
-    worker.flush()
-    assert (worker.buffered, len(files(folder))) == (False, 3)
-
-
 def test_a_source_without_windows_has_no_row_and_is_tried_again(folder: str) -> None:
     for _ in range(2):
         assert "none" in run(SaveTable(folder=folder, rows_per_file=4), features("none", 0), features("a"))
         assert sorted(rows(folder)) == ["a"]
     assert run(SaveTable(folder=folder, rows_per_file=4), features("none", 0)) == ["none"]
     assert len(files(folder)) == 1
-
-
-def test_a_shard_is_stored_when_it_is_old(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = SaveTable(folder=f"{bucket}/features")
-    sink.prepare(SETTINGS, [], FLOATS, overwrite=False)()
-    worker = begun(sink)
-    worker.write(features("a"))
-    assert worker.buffered
-    monkeypatch.setattr(shards, "LONGEST_SECONDS", 0.0)
-    worker.write(features("b"))
-    assert not worker.buffered
 
 
 def test_a_table_says_settings_version_and_what_its_rows_were_made_from(folder: str, tmp_path: Path) -> None:

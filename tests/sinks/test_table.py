@@ -20,7 +20,7 @@ import pytest
 from table_maker import FLOATS, SETTINGS, features, journals, prepared, rows_by_name, source, written
 
 from torch_zoo.utils.predictions import report
-from torch_zoo.utils.sinks import tables
+from torch_zoo.utils.sinks.containers import tables
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.types import Features, UsageError, WorkerError
 

@@ -17,7 +17,7 @@ from sink_runs import begun, done, end, run
 from table_maker import FLOATS, SETTINGS, features, source
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.tar import key_of
+from torch_zoo.utils.sinks.containers.tar import key_of
 from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.types import UsageError
 

@@ -88,7 +88,7 @@ def test_lists_that_are_wrong_are_refused_with_file_and_line(clips):
     known = write(clips / "labels.csv", f"{IDS[0]}_000030.mp4,cat", f"{IDS[1]}_000030.mp4,cow")
     with pytest.raises(UsageError, match=r"labels\.csv, line 2: 'cow' is none of the 2 classes; see --labels"):
         of_lists(known, None, folder, ("cat", "dog"))
-    with pytest.raises(UsageError, match="names clips, not files; give their folder with --data_path"):
+    with pytest.raises(UsageError, match=r"VGGSound.s list of clips .*: give data_path=FOLDER"):
         of_lists(known, None, None, None)
     odd = write(clips / "odd.csv", f"{IDS[0]},30,cat,train", f"{IDS[1]},30,cat,dev")
     with pytest.raises(UsageError, match=r"odd\.csv, line 2: the split is 'dev'; it must be train or test"):

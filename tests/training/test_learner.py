@@ -131,5 +131,5 @@ def test_an_epoch_takes_a_step_per_batch():
 def test_an_infinite_loss_ends_the_run():
     inputs = np.full((2, 4), np.inf, np.float32)
     given = [batch(), Labeled(inputs, np.zeros(2, np.int64))]
-    with pytest.raises(UsageError, match="epoch 1: the loss is not finite at batch 2; use a smaller --learning_rate"):
+    with pytest.raises(UsageError, match="epoch 1: the loss is not finite at batch 2; use a smaller --learning-rate"):
         train_epoch(Learner(layer(), softmax_loss, 0.1), given, 2, "epoch 1")

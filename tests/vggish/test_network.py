@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -111,6 +112,27 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_later_batches():
     for _ in range(2):
         np.testing.assert_array_equal(start(batch)(), batch[:, :2, 0, 0])
     assert sizes == [10, 5, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+
+
+def test_the_time_that_the_device_computes_is_measured():
+    class Slow(torch.nn.Module):
+        def forward(self, batch):
+            time.sleep(0.05)
+            return batch
+
+    start = DeviceModel(Slow(), "cpu", "fp32")
+    assert start.busy_seconds() == 0
+    began = time.monotonic()
+    for wait in [start(np.zeros((1, 1, 2, 2), np.float32)) for _ in range(3)]:
+        wait()
+    assert 0.15 <= start.busy_seconds() <= time.monotonic() - began
+
+
+def test_the_time_that_the_cores_compute_is_measured(formula_weights, examples):
+    run = CpuVGGish(network(formula_weights), threads=2)
+    began = time.monotonic()
+    run(examples.numpy())()
+    assert 0 < run.busy_seconds() <= time.monotonic() - began
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp32"])

@@ -201,7 +201,7 @@ def test_commands_train_save_and_predict(tmp_path):
         (("train", "synthetic", "--device", "cuda", "--checkpoint", "random"), "no CUDA device is visible"),
         (("train", "synthetic", "--steps", "0"), "0: must be a finite number, 1 or more"),
         (("train", "synthetic", "--learning_rate", "nan"), "nan: must be a finite number, 0 or more"),
-        (("train", "synthetic", "--output_path", "LICENSE"), "--output_path LICENSE: "),
+        (("train", "synthetic", "--output_path", "LICENSE"), "--output-path LICENSE: "),
         (("predict", "LICENSE", "clip.mp4"), "LICENSE: not a model.pt that training saved"),
     ],
 )
@@ -209,8 +209,8 @@ def test_wrong_options_are_reported_in_one_line(arguments, said, tmp_path):
     place = () if "--output_path" in arguments or arguments[0] == "predict" else ("--output_path", tmp_path)
     result = warm_start(*arguments, *place)
     assert result.returncode == 2
-    assert said in result.stderr.splitlines()[-1]
-    assert "Traceback" not in result.stderr
+    [line] = result.stderr.splitlines()
+    assert said in line
 
 
 def test_missing_weights_suggest_an_option_of_this_command(tmp_path):

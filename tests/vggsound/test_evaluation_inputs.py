@@ -172,7 +172,7 @@ def test_bad_files_are_reported(tmp_path: Path) -> None:
     ("columns", "message"),
     [
         ({"clip": CLIPS}, "no column `name` of clips; its columns are clip"),
-        ({"name": CLIPS, "air horn": [0.1] * 3}, r"none of 2 of 3 classes \('bird chirping, tweeting', …\)"),
+        ({"name": CLIPS, "air horn": [0.1] * 3}, r"2 of 3 classes have none \('bird chirping, tweeting', …\)"),
         ({"name": CLIPS, **{name: ["x"] * 3 for name in CLASSES}}, "column 'air horn' holds string instead of numbers"),
         ({"name": CLIPS, "vggsound_logits": [1.0] * 3}, "column vggsound_logits does not hold one number per class"),
         ({"name": CLIPS, **{name: [0.2, None, 0.1] for name in CLASSES}}, r"t\.parquet, row 2: 'air horn' has nan"),

@@ -60,5 +60,5 @@ def test_a_bad_row_is_named(name, content, message, tmp_path):
 
 
 def test_a_missing_list_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"labels=.*gone\.csv: No such file.*give a list of class names"):
+    with pytest.raises(UsageError, match=r"gone\.csv: No such file.*give a list of class names"):
         read_labels(tmp_path / "gone.csv")

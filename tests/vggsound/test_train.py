@@ -131,7 +131,7 @@ def test_tensorboard_gets_what_the_log_has(undisturbed):
 def test_a_cache_that_holds_a_few_clips_gives_the_same_network(two_classes, undisturbed, tmp_path, capsys):
     options = ("--window_seconds", 0.1, "--epochs", 3, "--cache_path", tmp_path / "cache", "--cache_bytes", 20_000)
     assert train(two_classes, tmp_path, *options) == 0
-    assert "has room for 4 of 12 clips; see --cache_bytes" in capsys.readouterr().err
+    assert "has room for 4 of 12 clips; see --cache-bytes" in capsys.readouterr().err
     assert sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.npz")) <= 20_000
     one, two = last(undisturbed)["model_state_dict"], last(tmp_path)["model_state_dict"]
     assert all(torch.equal(one[name], two[name]) for name in one)

@@ -74,6 +74,7 @@ def test_clips_that_can_not_be_read_are_listed_and_two_processes_train_as_one(so
         (["sounds", "--validation", "test.csv"], "--validation belongs to a list of clips, and sounds is a folder"),
         (["sounds", "--window_seconds", "0"], "window_seconds=0: must be a number of seconds from 0.032"),
         (["sounds", "--model", "vggish", "--window_seconds", "0.5"], "VGGish needs 0.96 or more"),
+        (["sounds", "--model", "vggish", "--window_seconds", "nan"], "nan: must be a finite number, 0 or more"),
         (["sounds", "--epochs", "0"], "0: must be a finite number, 1 or more"),
         (["sounds", "--resume"], "so there is no run to --resume"),
         (["sounds", "--checkpoint", "nowhere.pth"], "checkpoint=nowhere.pth: no such file"),
@@ -90,6 +91,13 @@ def test_wrong_options_are_reported_in_one_line(arguments, said, sounds, tmp_pat
     assert not (tmp_path / "output").exists()
 
 
+def test_two_processes_report_a_wrong_option_once():
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", MODULE]
+    result = subprocess.run([*command, "nowhere", *SHORT], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert result.returncode != 0
+    assert result.stderr.count("error: nowhere: no such folder") == 1
+
+
 def test_help_does_not_wait_for_torch():
     program = (
         f"import sys; from {MODULE} import main; code = main(['--help']); sys.exit(code or 'torch' in sys.modules)"
@@ -99,11 +107,14 @@ def test_help_does_not_wait_for_torch():
     assert "--cache-bytes" in result.stdout
 
 
-def test_a_checkpoint_of_other_classes_is_refused(sounds, tmp_path, capsys):
+def test_a_checkpoint_of_other_classes_or_pooling_is_refused(sounds, tmp_path, capsys):
     state = VGGSound("resnet18", "avgpool", 3).state_dict()
     torch.save({"model_state_dict": state}, tmp_path / "three.pth.tar")
     assert main([*options(sounds, tmp_path), "--checkpoint", str(tmp_path / "three.pth.tar")]) == 2
     assert "three.pth.tar has 3 classes, the class list 2; give the list it was trained on" in capsys.readouterr().err
+    another = ["--checkpoint", str(tmp_path / "three.pth.tar"), "--pooling", "netvlad"]
+    assert main([*options(sounds, tmp_path), *another]) == 2
+    assert "three.pth.tar has avgpool; add --pooling avgpool" in capsys.readouterr().err
 
 
 def test_training_starts_from_the_weights_of_a_checkpoint(tmp_path):

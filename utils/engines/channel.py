@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 import struct
+import threading
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
@@ -17,6 +18,7 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self._sending = threading.Lock()  # threads may log
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:
@@ -34,8 +36,9 @@ class Channel:
         """Raises OSError if the other end is closed."""
         payload = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         content = HEADER.pack(len(payload)) + payload
-        sent = socket.send_fds(self._socket, [content], descriptors) if descriptors else 0
-        self._socket.sendall(memoryview(content)[sent:])
+        with self._sending:
+            sent = socket.send_fds(self._socket, [content], descriptors) if descriptors else 0
+            self._socket.sendall(memoryview(content)[sent:])
 
     def receive(self) -> Any:
         """The next message; where a descriptor came with it, a pair of both. Raises EOFError if there is none."""

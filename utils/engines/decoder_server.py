@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -52,7 +53,7 @@ class Exited:
 
 
 class DecoderServer:
-    """The server as seen by the process that owns it; it ends with `close`, or with that process."""
+    """The server as seen by the process that owns it; it ends with `close`, with this object, or with that process."""
 
     def __init__(self) -> None:
         self._channel, theirs = Channel.pair()
@@ -67,6 +68,7 @@ class DecoderServer:
             env={**os.environ, **KEEP_MEMORY, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         theirs.close()
+        self.close = weakref.finalize(self, _end_server, self._channel, self._process)  # the server and its decoders
 
     @property
     def process_id(self) -> int:
@@ -83,10 +85,14 @@ class DecoderServer:
         theirs.close()
         return ours
 
-    def close(self) -> None:
-        """End the server and its decoders."""
-        self._channel.close()
-        self._process.wait()
+
+def _end_server(channel: Channel, process: subprocess.Popen[bytes]) -> None:
+    channel.close()
+    try:
+        process.wait(2 * STOP_SECONDS)
+    except subprocess.TimeoutExpired:  # another process, forked from this one, has a copy of the channel
+        process.kill()
+        process.wait()
 
 
 @dataclass(eq=False, slots=True)

@@ -65,11 +65,16 @@ class Decoders:
         """Is there a source whose end has not come?"""
         return self._scheduler.unfinished
 
+    @property
+    def num_sources(self) -> int:
+        """Sources whose end has not come."""
+        return self._scheduler.waiting + sum(len(self._scheduler.leases(each)) for each in range(self._options.number))
+
     def add(self, source: Source) -> Iterator[Found]:
         if is_url(source.path) and self._ahead < AHEAD_OF_URLS:
-            for number in range(self._options.number):
-                yield from self._act(self._scheduler.ready(number, AHEAD_OF_URLS - self._ahead))
-            self._ahead = AHEAD_OF_URLS
+            more, self._ahead = AHEAD_OF_URLS - self._ahead, AHEAD_OF_URLS
+            for number in list(self._channels):  # one that has ended gets its room when it is forked again
+                yield from self._act(self._scheduler.ready(number, more))
         yield from self._act(self._scheduler.add([source]))
 
     def receive(self, channel: Channel) -> Iterator[Found]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from torch_zoo.utils.engines.news import News
 from torch_zoo.utils.engines.outbox import Computed
 from torch_zoo.utils.engines.scheduler import Action, Fail, Flush, Give, Restart, Scheduler
 from torch_zoo.utils.engines.worker import Committed, Loaded, SourceRequest, Store, WorkerFailed
-from torch_zoo.utils.types import Commit, Outcome, Source, UsageError, WorkerError
+from torch_zoo.utils.types import Commit, Outcome, Source, Tell, UsageError, WorkerError, no_op
 
 
 class Transport(Protocol):
@@ -27,10 +28,11 @@ class Transport(Protocol):
 class Driver:
     """Decides who gets which source; `devices` has the device of each worker, for messages."""
 
-    def __init__(self, transport: Transport, devices: Sequence[str], commit: Commit) -> None:
+    def __init__(self, transport: Transport, devices: Sequence[str], commit: Commit, tell: Tell = no_op) -> None:
         self._transport = transport
         self._devices = devices
         self._commit = commit
+        self._tell = tell
         self._committed = False
         self._proven: set[str] = set()  # devices on which a worker has been ready
         self._loaded: set[int] = set()
@@ -67,6 +69,8 @@ class Driver:
                 self._commit()
                 self._committed = True
             self._transport.send(number, Committed())
+        elif isinstance(message, News):
+            self._tell(self._label(number), message)
         elif isinstance(message, WorkerFailed):
             if message.usage:
                 raise UsageError(message.reason)
@@ -91,6 +95,11 @@ class Driver:
         self._loaded.discard(number)
         self._reasons.pop(number, None)
         yield from self._act(self._scheduler.loss(number))
+
+    def _label(self, number: int) -> str:
+        """Of a worker: its device, with a number where several have one."""
+        device = self._devices[number]
+        return f"{device} #{number}" if self._devices.count(device) > 1 else device
 
     def _act(self, actions: Iterable[Action]) -> Iterator[Outcome]:
         for action in actions:

@@ -15,7 +15,7 @@ from torch_zoo.utils.engines.driver import Driver
 from torch_zoo.utils.engines.worker import WorkerConfig
 from torch_zoo.utils.engines.worker_options import WorkerOptions
 from torch_zoo.utils.engines.worker_process import WorkerProcess, interrupt_blocked
-from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, no_op
+from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, Tell, no_op
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Local(WorkerOptions):
         devices(self.device, self.device_ids)  # raises UsageError before any work
 
     def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op
+        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op, tell: Tell = no_op
     ) -> Generator[Outcome, None, None]:
         """Yield one outcome per source, as they come. Raises WorkerError or UsageError if a worker can't start."""
         names = devices(self.device, self.device_ids)[: len(sources)]
@@ -38,7 +38,7 @@ class Local(WorkerOptions):
             return
         share = max(1, cpu_cores() // len(names))
         workers = _Workers([self.worker(extractor, sink, name, share) for name in names], sink)
-        driver = Driver(workers, names, commit)
+        driver = Driver(workers, names, commit, tell)
         try:
             driver.begin(sources)
             while driver.unfinished:
@@ -89,7 +89,7 @@ class _Workers:
                 yield from driver.received(number, message)
 
     def stop(self, driver: Driver) -> None:
-        """End all workers: idle ones by word, the others by SIGTERM, and whoever takes too long by SIGKILL."""
+        """End all workers: idle ones by a message, the others by SIGTERM, and whoever takes too long by SIGKILL."""
         for number, each in self._workers.items():
             each.process.ask_to_end(driver.idle(number))
         for each in self._workers.values():

@@ -15,6 +15,7 @@ import numpy as np
 
 from torch_zoo.utils.engines.batching import Batch, Batcher, Outputs, Rows
 from torch_zoo.utils.engines.decoder import describe
+from torch_zoo.utils.runs.statistics import statistics
 from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows
 
 log = logging.getLogger(__name__)
@@ -209,7 +210,8 @@ class Pipeline:
         self._forget(job)
         spans = job.spans()
         try:
-            printed = self._write(self._extractor.features(job.source, job.arrays(), spans))
+            features = self._extractor.features(job.source, job.arrays(), spans)
+            printed = self._write(features)
         except Exception as error:
             failure = describe(error)
             if failure.trace:
@@ -218,7 +220,7 @@ class Pipeline:
         else:
             if len(spans):
                 covered = float(spans[-1, 1]) - job.source.start
-                self._emit(Outcome(job.source, "done", "", printed, covered))
+                self._emit(Outcome(job.source, "done", "", printed, covered, statistics(features.arrays)))
             else:
                 self._emit(Outcome(job.source, "empty", self._extractor.empty_message, printed))
 

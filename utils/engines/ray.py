@@ -27,7 +27,7 @@ from torch_zoo.utils.engines.ray_cluster import (
 from torch_zoo.utils.engines.ray_preflight import needed_by, probe
 from torch_zoo.utils.engines.worker_options import WorkerOptions
 from torch_zoo.utils.engines.worker_process import STOP_SECONDS
-from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, UsageError, no_op
+from torch_zoo.utils.types import Commit, Extractor, Outcome, Sink, Source, Tell, UsageError, no_op
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Ray(WorkerOptions):
         check_resources(self.resources or {})
 
     def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op
+        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op, tell: Tell = no_op
     ) -> Generator[Outcome, None, None]:
         """Yield one outcome per source, as they come. Raises WorkerError or UsageError if no work is possible."""
         if not sources:
@@ -72,7 +72,7 @@ class Ray(WorkerOptions):
                 return Assignment(self, extractor, sink, share.device, cores, token, needed, os.getcwd())
 
             actors = Actors(ray, share, assignment, sink)
-            driver = Driver(actors, [share.device] * len(wanted), commit)
+            driver = Driver(actors, [share.device] * len(wanted), commit, tell)
             try:
                 driver.begin(sources)
                 while driver.unfinished:

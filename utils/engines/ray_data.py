@@ -14,7 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from torch_zoo.utils.devices import DeviceKind, devices
-from torch_zoo.utils.engines.inline import Inline
+from torch_zoo.utils.engines.decoders import DecoderOptions
+from torch_zoo.utils.engines.inline import TIMEOUT_SECONDS, Inline
 from torch_zoo.utils.types import Extractor, Features, Source
 
 
@@ -23,8 +24,8 @@ class Extract:
 
     def __init__(self, extractor: Extractor, device: DeviceKind = "auto", cores: int = 1) -> None:
         self._extractor = extractor
-        self._cores = cores
-        self._inline = Inline(extractor, extractor.load(devices(device, None)[0], cores))
+        decoders = DecoderOptions(cores, TIMEOUT_SECONDS, memory=None)
+        self._inline = Inline(extractor, extractor.load(devices(device, None)[0], cores), decoders)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Rows with a `path`, and perhaps `start` and `end`, s -> the same rows with features.
@@ -35,7 +36,7 @@ class Extract:
         sources = [_source(batch, number) for number in range(len(batch["path"]))]
         features: dict[str, Features] = {}
         errors = [""] * len(sources)
-        for outcome, found in self._inline.decode(sources, self._cores):
+        for outcome, found in self._inline.decode(sources):
             if found:
                 features[outcome.source.name] = found
             if outcome.status == "failed":

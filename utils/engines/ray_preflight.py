@@ -73,7 +73,7 @@ def _existing_folder(path: str) -> str:
 
 
 def _spread(paths: Sequence[str], most: int) -> Sequence[str]:
-    """So many at most, from all over the list."""
+    """At most this many, evenly spread over the list."""
     return paths[:: -(-len(paths) // most)] if paths else paths
 
 

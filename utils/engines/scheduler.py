@@ -108,7 +108,7 @@ class Scheduler:
         return list(self._assign())
 
     def ready(self, member: int, room: int = 1) -> list[Action]:
-        """A member, perhaps a new or restarted one, can take so many sources more."""
+        """A member, perhaps a new or restarted one, can take `room` more sources."""
         each = self._members.setdefault(member, _Member())
         each.dead = False
         each.room += room

@@ -113,7 +113,7 @@ class SlabWriter:
         return self._pending
 
     def _take(self, size: int) -> int:
-        """A free slab of so many bytes or more."""
+        """A free slab of at least this many bytes."""
         while True:
             for slab in self._free:
                 if len(self._slabs[slab]) >= size:

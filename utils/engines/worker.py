@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,10 +19,11 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines.channel import Channel, readable
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders, Found
+from torch_zoo.utils.engines.news import Forward, LogLine, Meter
 from torch_zoo.utils.engines.outbox import Outbox
 from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Event, Pipeline
 from torch_zoo.utils.processes import end_with_parent
-from torch_zoo.utils.types import Extractor, Sink, Source, Stage, UsageError, Windows
+from torch_zoo.utils.types import Extractor, Outcome, Sink, Source, Stage, UsageError, Windows
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ EARLY_BYTES = 24 << 20  # of windows that are held while the networks are being 
 
 @dataclass(frozen=True, slots=True)
 class SourceRequest:
-    """Worker to driver: send so many sources more."""
+    """Worker to driver: send `number` more sources."""
 
     number: int
 
@@ -77,6 +79,7 @@ def main(descriptor: int) -> NoReturn:
     (config, token), server = driver.receive()
     end_with_parent(config.driver)
     signal.signal(signal.SIGTERM, _stop)
+    logging.getLogger("torch_zoo").addHandler(Forward(lambda text: driver.send(LogLine(text))))
     try:
         DeviceWorker(config, driver, Channel.from_descriptor(server), token).run()
     except UsageError as error:
@@ -95,6 +98,7 @@ def main(descriptor: int) -> NoReturn:
 
 
 def _stop(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the next one, of SLURM to all or of the driver, must not end this
     sys.exit(128 + signal.SIGTERM)  # what was left half-written is cleared away on the way out
 
 
@@ -114,8 +118,9 @@ class DeviceWorker:
         self._request(self._decoders.capacity)
         stages, early = self._load()
         self._pipeline = Pipeline(
-            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._outbox.add
+            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._add
         )
+        self._meter = Meter(stages)
         self._driver.send(Loaded())
         while not self._committed:
             self._receive(self._driver)
@@ -164,7 +169,12 @@ class DeviceWorker:
 
     def _receive_all(self, timeout: float | None) -> bool:
         """Take a message from each channel that has one; False if none has."""
+        began = time.monotonic()
         channels = readable([self._driver, *self._decoders.channels], timeout)
+        if timeout != 0.0:
+            self._meter.waited(time.monotonic() - began)
+        if self._meter.due:
+            self._tell_load(len(channels) - (self._driver in channels))
         for channel in channels:
             self._receive(channel)
         return bool(channels)
@@ -192,6 +202,16 @@ class DeviceWorker:
         self._pipeline.take(source, event)
         if isinstance(event, Ended):
             self._request(1)
+
+    def _add(self, outcome: Outcome) -> None:
+        """An outcome of the pipeline. It may be the last of the run, after which nobody listens."""
+        if not self._decoders.unfinished:
+            self._tell_load(0)
+        self._outbox.add(outcome)
+
+    def _tell_load(self, ready: int) -> None:
+        load = self._meter.load(self._decoders.num_sources, self._config.decoders.number, ready)
+        self._driver.send(load)
 
     def _request(self, number: int) -> None:
         if number:

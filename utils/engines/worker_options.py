@@ -33,8 +33,11 @@ class WorkerOptions:
             raise UsageError(f"decoder_memory={self.decoder_memory}: must be {LEAST_MEMORY} bytes or more, or null")
 
     def worker(self, extractor: Extractor, sink: Sink, device: str, cores: int) -> WorkerConfig:
-        """For a worker that this process starts, with so many cores of its own."""
-        on_cpu = device == "cpu"
-        number = self.num_decoders or (max(1, cores // 2) if on_cpu else min(MOST_DECODERS, cores))
-        decoders = DecoderOptions(number, self.timeout, self.decoder_memory)
-        return WorkerConfig(extractor, sink, device, cores if on_cpu else 1, decoders, self.batch_size, os.getpid())
+        """For a worker that this process starts, with this many cores of its own."""
+        threads, decoders = cores if device == "cpu" else 1, self.decoders(device, cores)
+        return WorkerConfig(extractor, sink, device, threads, decoders, self.batch_size, os.getpid())
+
+    def decoders(self, device: str, cores: int) -> DecoderOptions:
+        """For a worker on this device, with this many cores of its own."""
+        number = self.num_decoders or (max(1, cores // 2) if device == "cpu" else min(MOST_DECODERS, cores))
+        return DecoderOptions(number, self.timeout, self.decoder_memory)

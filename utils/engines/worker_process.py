@@ -48,7 +48,7 @@ class WorkerProcess:
         return f"its worker {cause_of_exit(self._process.wait())}"
 
     def ask_to_end(self, idle: bool) -> None:
-        """By word if it is idle, else by SIGTERM."""
+        """By a message if it is idle, else by SIGTERM."""
         if idle:
             self.send(None)
         else:

@@ -70,13 +70,13 @@ def open_list(path: str, newline: str | None = None) -> Iterator[TextIO]:
     """A local file or a URL, as UTF-8 with whatever else file names hold. Raises UsageError."""
     try:
         if not is_url(path) and not stat.S_ISREG(os.stat(local(path)).st_mode):
-            raise UsageError(f"file_with_video_paths={path}: not a regular file; give a text file, .csv, .tsv or .json")
+            raise UsageError(f"{path}: not a regular file; give a text file, .csv, .tsv or .json")
         with storage.open_text(path, newline) as file:
             yield file
     except OSError as error:
-        raise UsageError(f"file_with_video_paths={without_secrets(path)}: {storage.reason(error)}") from error
+        raise UsageError(f"{without_secrets(path)}: {storage.reason(error)}") from error
 
 
 def _check_text(path: str, line: int, *texts: str) -> None:
     if any("\0" in text for text in texts):
-        raise UsageError(f"file_with_video_paths={in_line(path, line)}: not a text file of paths (it has a NUL byte)")
+        raise UsageError(f"{in_line(path, line)}: not a text file (it has a NUL byte)")

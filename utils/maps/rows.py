@@ -12,8 +12,8 @@ import numpy as np
 import yaml
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.parquet import open_table
-from torch_zoo.utils.sinks.rows import COLUMNS
+from torch_zoo.utils.sinks.containers.parquet import open_table
+from torch_zoo.utils.sinks.containers.rows import COLUMNS
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ BAND = (
     32  # columns multiplied at once: neighboring ones share most of their inputs, and what they don't share are zeros
 )
 OUTPUTS_PER_BLOCK = 160  # columns of the matrix where the period is shorter than that
-OUTPUTS_AT_ONCE = 8_000  # what is computed of so many stays in a core's cache
+OUTPUTS_AT_ONCE = 8_000  # the intermediate results of this many stay in a core's cache
 
 
 @dataclass(frozen=True, slots=True)

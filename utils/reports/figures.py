@@ -34,7 +34,7 @@ STYLE: dict[str, object] = {
 
 
 def draw(plot: Callable[[Any], None], width: float = 4.6, height: float = 3.0) -> str:
-    """The <svg> of what `plot` draws on axes of so many inches; its width is that of the element around it."""
+    """The <svg> of what `plot` draws on axes of this size, in inches; its width is that of the element around it."""
     import matplotlib
     from matplotlib.figure import Figure
 

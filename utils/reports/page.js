@@ -30,6 +30,8 @@ for (const block of document.querySelectorAll("div.table")) {
       body.append(...rows);
     });
   });
-  input.addEventListener("input", search);
-  search();
+  if (input) {
+    input.addEventListener("input", search);
+    search();
+  }
 }

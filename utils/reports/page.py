@@ -15,6 +15,8 @@ from typing import Protocol
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 STYLE, SCRIPT = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
 
+FEW_ROWS = 5  # are seen at a glance
+
 Cell = str | int | float
 
 
@@ -29,6 +31,17 @@ class Text:
 
     def html(self) -> str:
         return f"<p>{escape(self.text)}</p>"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A file beside the page, by its relative path."""
+
+    path: str
+    text: str
+
+    def html(self) -> str:
+        return f'<p><a href="{escape(self.path)}">{escape(self.text)}</a></p>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Sortable by a click on a column; searchable by the first one, which names the rows."""
+    """Sortable by a click on a column; if it is long, searchable by the first one, which names the rows."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -106,10 +119,9 @@ class Table:
             f"<tr><th scope=row>{escape(shown(first))}</th>{''.join(map(_cell, others))}</tr>"
             for first, *others in self.rows
         )
-        return (
-            "<div class=table><label>Search <input type=search></label><output></output>"
-            f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
-        )
+        search = "<label>Search <input type=search></label><output></output>" if len(self.rows) > FEW_ROWS else ""
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<div class=table>{search}<div class=scroll>{table}</div></div>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import numpy as np
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.entries import name_of
-from torch_zoo.utils.sinks.samples import JSON, TIMES, SampleSink, read
-from torch_zoo.utils.sinks.shards import Limit
+from torch_zoo.utils.extras import require
+from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.entries import name_of
+from torch_zoo.utils.sinks.containers.samples import JSON, TIMES, SampleSink, read
+from torch_zoo.utils.sinks.containers.shards import Limit
 from torch_zoo.utils.types import Commit, Source, UsageError
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class SaveHDF5(SampleSink):
     def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> Commit:
-        if find_spec("h5py") is None:
-            raise UsageError("on_extraction=save_hdf5 requires another package: pip install 'torch-zoo[hdf5]'")
+        require("hdf5", "h5py")
         if storage.is_url(self.folder):
             raise UsageError(
                 f"output_path={self.folder}: an HDF5 file grows with each run, so it needs a local folder; "

@@ -11,11 +11,11 @@ import numpy as np
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.predictions import softmax
-from torch_zoo.utils.sinks import rows
-from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.csv_table import CSV
+from torch_zoo.utils.sinks.containers import rows
+from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.csv_table import CSV
+from torch_zoo.utils.sinks.containers.parquet import Parquet
 from torch_zoo.utils.sinks.files import SaveNumpy
-from torch_zoo.utils.sinks.parquet import Parquet
 from torch_zoo.utils.sinks.table import TableSink
 from torch_zoo.utils.types import Commit, Features, Source, UsageError
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from torch_zoo.utils.sinks import rows
-from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.container_sink import ContainerSink
-from torch_zoo.utils.sinks.parquet import Parquet
-from torch_zoo.utils.sinks.shards import Limit
+from torch_zoo.utils.sinks.containers import rows
+from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.parquet import Parquet
+from torch_zoo.utils.sinks.containers.shards import Limit
+from torch_zoo.utils.sinks.containers.sink import ContainerSink
 from torch_zoo.utils.types import Commit, Features, Source, UsageError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.samples import SampleSink
-from torch_zoo.utils.sinks.shards import Limit
-from torch_zoo.utils.sinks.tar import Tar
+from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.samples import SampleSink
+from torch_zoo.utils.sinks.containers.shards import Limit
+from torch_zoo.utils.sinks.containers.tar import Tar
 from torch_zoo.utils.types import UsageError
 
 INDEX = "features.json"

@@ -54,6 +54,14 @@ class Catalogue:
         within = content.get(group, content)
         return within.get("_target_") if isinstance(within, dict) else None
 
+    def values(self, chosen: Mapping[str, str]) -> dict[str, Any]:
+        """What options are set to where the user sets none: by config.yaml, then by the choice of each group."""
+        result = dict(_read(CONFIGS / "config.yaml"))
+        for group, choice in chosen.items():
+            content = _read(self._files(group)[choice])
+            result |= content | (content.get(group) or {})
+        return {name: value for name, value in result.items() if name not in _NO_OPTIONS}
+
     def all_names(self) -> set[str]:
         """Names of all options of all extractors and sinks."""
         specific = (self.of_choice(group, choice) for group in GROUPS for choice in self._files(group))

@@ -92,12 +92,16 @@ def with_layout(words: Sequence[str], catalogue: Catalogue) -> list[str]:
     Raises UsageError if this one has none.
     """
     given = dict(map(_choice, words))
-    layout, extractor = given.get("layout"), given.get("feature_type")
-    full = f"{layout}/{extractor}"
-    there = [choice for choice in catalogue.choices("layout") if extractor and choice.startswith(f"{layout}/")]
-    if there and full not in there:
-        raise UsageError(f"layout={layout}: not for feature_type={extractor}; there are: {', '.join(there)}")
-    named = [f"layout={full}" if there and word.startswith("layout=") else word for word in words]
+    layout, extractor = given.get("layout", "null"), given.get("feature_type")
+    choices, suffix = catalogue.choices("layout"), f"/{extractor}"
+    names = [choice.removesuffix(suffix) for choice in choices if choice.endswith(suffix)]
+    if extractor in catalogue.choices("feature_type") and layout not in ("null", *names, *choices):
+        listed = ", ".join(names) or "none"
+        raise UsageError(
+            f"layout={layout}: there is no such layout for feature_type={extractor}{nearest(layout, names)} "
+            f"(there are: {listed})"
+        )
+    named = [f"layout={layout}{suffix}" if layout in names and word.startswith("layout=") else word for word in words]
     return [word for word in named if word != "layout=null"]  # as in the defaults; Hydra knows no group without choice
 
 

@@ -25,7 +25,7 @@ def parse(word: str) -> Override:
         return OverridesParser.create().parse_override(word)
     except HydraException:
         raise UsageError(
-            f"{word}: unreadable; quote each name that has spaces, brackets, commas or '=' in it, "
+            f"{name}: unreadable; quote each name that has spaces, brackets, commas or '=' in it, "
             f"{name}=\"['a b.mp4','c.mp4']\", or use the other spelling: --{name} 'a b.mp4' c.mp4"
         ) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
@@ -43,6 +43,7 @@ class Progress:
         notes: Sequence[str] = (),
         scope: str = "",
         timing: Timing | None = None,
+        keep: Callable[[str], None] = lambda _: None,
     ) -> None:
         kind = options.progress
         if kind == "auto":
@@ -55,6 +56,7 @@ class Progress:
         self._total = total
         self._notes = notes  # said first
         self._scope = scope  # which part of the sources this run has; said in the summary
+        self._keep = keep  # what has been said, in a log
         self._counts: Counter[str] = Counter()
         self._missing: list[Outcome] = []
         self._failed: list[Outcome] = []
@@ -71,7 +73,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.close()
         if self._counts or kind is None:
-            print(self._summary(), file=sys.stderr)
+            self.say(self._summary())
             self._list_failures()
 
     @property
@@ -122,6 +124,7 @@ class Progress:
     def say(self, text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
             print(text, file=sys.stderr, flush=True)
+        self._keep(text)
 
     def _summary(self) -> str:
         """Counts, speed, where the features are, and why sources failed."""
@@ -150,10 +153,10 @@ class Progress:
             file = failures.update(self._folder, self._tried, self._all_failed)
         except OSError as cause:
             file = storage.join(self._folder, failures.FILE_NAME)
-            print(f"{file} can't be written: {storage.reason(cause)}", file=sys.stderr)
+            self.say(f"{file} can't be written: {storage.reason(cause)}")
         else:
             if self.failed:
-                print(f"what failed is listed in {file}; file_with_video_paths takes it", file=sys.stderr)
+                self.say(f"what failed is listed in {file}; file_with_video_paths takes it")
 
     def _line(self) -> str:
         count = sum(self._counts.values())

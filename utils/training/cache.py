@@ -34,7 +34,7 @@ def key_of(source: Source, settings: Mapping[str, object]) -> str:
 
     Raises OSError if there is no such file.
     """
-    where = source.path if storage.is_url(source.path) else os.path.abspath(source.path)
+    where = source.path if storage.is_url(source.path) else os.path.abspath(storage.local(source.path))
     return digest(repr((where, tuple(storage.stamp(source.path)), source.start, source.end, dict(settings))).encode())
 
 
@@ -83,7 +83,7 @@ class Cache:
 
 
 def make_room(folder: str, keys: Iterable[str], array_bytes: int, limit: int) -> Cache:
-    """The cache of the first keys whose arrays of so many bytes fit into `limit` bytes; evicts what else is there.
+    """The cache of as many keys, the first ones, as fit into `limit` bytes; evicts other files to make room for them.
 
     Raises OSError.
     """

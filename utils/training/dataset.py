@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from torch_zoo.utils.expansion import expand
-from torch_zoo.utils.lists import tables
-from torch_zoo.utils.lists.clips import LABEL, SPLIT, locate
+from torch_zoo.utils.lists.clips import LABEL, SPLIT
 from torch_zoo.utils.lists.formats import recognized
+from torch_zoo.utils.sources import listed_in
 from torch_zoo.utils.training.folder import HELD_OUT, files_of_classes
 from torch_zoo.utils.training.labeled import split
 from torch_zoo.utils.types import Source, UsageError
@@ -117,23 +116,10 @@ class _Row(NamedTuple):
 
 
 def _rows(path: str, data_path: str | None, split: str) -> Iterator[_Row]:
-    for where, source, missing in _sources(path, data_path):
-        label, own = source.columns.get(LABEL), split or source.columns.get(SPLIT, "")
+    for each in listed_in(path, recognized(path), data_path):
+        label, own = each.source.columns.get(LABEL), split or each.source.columns.get(SPLIT, "")
         if not label:
-            raise UsageError(f"{where}: no label; a list for training has one in each row")
+            raise UsageError(f"{each.where}: no label; a list for training has one in each row")
         if own not in (TRAIN, TEST, ""):
-            raise UsageError(f"{where}: the split is {own!r}; it must be {TRAIN} or {TEST}")
-        yield _Row(where, source, label, own, missing)
-
-
-def _sources(path: str, data_path: str | None) -> Iterator[tuple[str, Source, str]]:
-    """Where each clip is named, its source, and why it has no file, as far as that is known without looking for it."""
-    if dataset := recognized(path):
-        if data_path is None:
-            raise UsageError(f"{path} names clips, not files; give their folder with --data_path")
-        places, clips = zip(*dataset.clips(path), strict=True)
-        for where, (source, missing) in zip(places, locate(clips, data_path, expand(data_path)), strict=True):
-            yield where, source, missing
-    else:
-        for line, source in tables.sources(path):
-            yield f"{path}, line {line}", source, ""
+            raise UsageError(f"{each.where}: the split is {own!r}; it must be {TRAIN} or {TEST}")
+        yield _Row(each.where, each.source, label, own, each.missing)

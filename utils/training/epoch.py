@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import torch
+
+from torch_zoo.utils.training import processes
 from torch_zoo.utils.training.labeled import Labeled
 from torch_zoo.utils.training.learner import Learner, Step
 from torch_zoo.utils.training.progress import progress
@@ -19,7 +22,8 @@ def train_epoch(learner: Learner, batches: Iterable[Labeled], total: int, descri
             steps.append(learner.step(batch))
             if not bar.disable and len(steps) * 20 % max(20, total) < 20:  # since looking waits for the device
                 bar.set_postfix_str(f"loss {steps[-1].loss:.3f}", refresh=False)
-    for number, step in enumerate(steps, 1):
-        if not math.isfinite(step.loss):
-            raise UsageError(f"{description}: the loss is not finite at batch {number}; use a smaller --learning_rate")
+    losses = processes.total(torch.stack([step.losses.mean() for step in steps]))  # not finite in one: so in all
+    for number, loss in enumerate(losses.tolist(), 1):
+        if not math.isfinite(loss):
+            raise UsageError(f"{description}: the loss is not finite at batch {number}; use a smaller --learning-rate")
     return steps

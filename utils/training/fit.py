@@ -89,10 +89,11 @@ class Training:
     def _save(self, log: list[EpochReport]) -> None:
         weights = {"model_state_dict": {key: value.cpu() for key, value in self.model.state_dict().items()}}
         about = {"settings": dict(self.settings), "log": [asdict(report) for report in log]}
-        self.folder.save(LAST, weights | {"learner": self.learner.state_dict(), "rng": rng_state()} | about)
         if max(log, key=lambda report: (report.validation_map, report.validation_accuracy)) is log[-1]:
             self.folder.save(BEST, weights | about)
         self.folder.write_log(log)
+        # last, so that a run that was killed before it repeats the epoch
+        self.folder.save(LAST, weights | {"learner": self.learner.state_dict(), "rng": rng_state()} | about)
 
 
 def rng_state() -> list[Tensor]:

@@ -24,11 +24,12 @@ def joined(kind: DeviceKind) -> Iterator[str]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield available[0]
         return
-    local = int(os.environ["LOCAL_RANK"])
     on_cpu = available[0] == "cpu"
-    if not on_cpu and local >= len(available):
-        raise UsageError(f"{local + 1} processes, but {len(available)} CUDA devices; use a smaller --nproc_per_node")
-    device = "cpu" if on_cpu else available[local]
+    if not on_cpu and number_here() > len(available):
+        raise UsageError(
+            f"{number_here()} processes, but {len(available)} CUDA devices; use a smaller --nproc_per_node"
+        )
+    device = "cpu" if on_cpu else available[int(os.environ["LOCAL_RANK"])]
     if not on_cpu:
         torch.cuda.set_device(device)
     dist.init_process_group("gloo" if on_cpu else "cpu:gloo,cuda:nccl")

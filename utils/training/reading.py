@@ -46,7 +46,7 @@ class FrontEnd:
 
 
 class ClipReader:
-    """Reads with so many threads; `close` ends them and their decoders."""
+    """Reads with `threads` threads; `close` ends them and their decoders."""
 
     def __init__(self, front_end: FrontEnd, cache: Cache, threads: int) -> None:
         self._front_end, self._cache, self.threads = front_end, cache, threads

@@ -39,6 +39,11 @@ class Shard:
         self.rows += entry.num_rows
         self.bytes += entry.nbytes
 
+    def remove_last(self) -> None:
+        entry = self.entries.pop()
+        self.rows -= entry.num_rows
+        self.bytes -= entry.nbytes
+
     @property
     def full(self) -> bool:
         return self.rows >= (self.limit.rows or float("inf")) or self.bytes >= (self.limit.bytes or float("inf"))

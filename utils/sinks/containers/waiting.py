@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 from torch_zoo.utils import storage
 from torch_zoo.utils.files import remove_partial
 from torch_zoo.utils.sinks import origins
-from torch_zoo.utils.sinks.entries import Journaled, batch, serialized
+from torch_zoo.utils.sinks.containers.entries import Journaled, batch, serialized
+from torch_zoo.utils.sinks.containers.shards import Limit, Shard, divided
+from torch_zoo.utils.sinks.containers.stored import Stored
 from torch_zoo.utils.sinks.journal import Journal, exited
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import locked
-from torch_zoo.utils.sinks.shards import Limit, Shard, divided
-from torch_zoo.utils.sinks.stored import Stored
 from torch_zoo.utils.types import Source
 
 if TYPE_CHECKING:
@@ -119,10 +119,15 @@ class OpenShards:
 
     def add(self, source: Source, columns: Mapping[str, pa.Array]) -> None:
         entry = batch(source.name, columns, origins.line(source.name, origins.known(source)))
-        if entry.num_rows:
-            self._shard.add(entry)
+        if not entry.num_rows:
+            return
+        self._shard.add(entry)
         if self._shard.full or self._shard.old:
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # this source fails: what waits must not grow while nothing can be stored
+                self._shard.remove_last()
+                raise
 
     def flush(self) -> None:
         if self.buffered:

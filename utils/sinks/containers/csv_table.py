@@ -8,8 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.tables import filled, united
+from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.tables import filled, united
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:

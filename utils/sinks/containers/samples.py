@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from torch_zoo.utils.sinks.container_sink import ContainerSink
-from torch_zoo.utils.sinks.entries import utf8
+from torch_zoo.utils.sinks.containers.entries import utf8
+from torch_zoo.utils.sinks.containers.sink import ContainerSink
 from torch_zoo.utils.sinks.keys import Keys, check_keys, stored_names
 from torch_zoo.utils.types import AddedSetting, Commit, Features, Source, UsageError
 from torch_zoo.utils.urls import without_secrets

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import numpy as np
 
-from torch_zoo.utils.sinks.entries import utf8
+from torch_zoo.utils.sinks.containers.entries import utf8
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container, by_name
-from torch_zoo.utils.sinks.entries import name_of, origin_of
-from torch_zoo.utils.sinks.samples import read
+from torch_zoo.utils.sinks.containers.container import Container, by_name
+from torch_zoo.utils.sinks.containers.entries import name_of, origin_of
+from torch_zoo.utils.sinks.containers.samples import read
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks import settings
-from torch_zoo.utils.sinks.container import Container
+from torch_zoo.utils.sinks.containers.container import Container
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from torch_zoo.utils.sinks.entries import utf8
+from torch_zoo.utils.sinks.containers.entries import utf8
 from torch_zoo.utils.types import Features, Source, UsageError
 from torch_zoo.utils.urls import without_secrets
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.predictions import report
-from torch_zoo.utils.sinks.container import Container
-from torch_zoo.utils.sinks.entries import utf8
+from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.entries import utf8
+from torch_zoo.utils.sinks.containers.shards import SHARD_BYTES, Limit
+from torch_zoo.utils.sinks.containers.stored import Stored
+from torch_zoo.utils.sinks.containers.waiting import Journals, OpenShards, Waiting
 from torch_zoo.utils.sinks.folder import FolderSink
-from torch_zoo.utils.sinks.shards import SHARD_BYTES, Limit
-from torch_zoo.utils.sinks.stored import Stored
-from torch_zoo.utils.sinks.waiting import Journals, OpenShards, Waiting
 from torch_zoo.utils.types import Commit, Features, Source, UsageError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 import numpy as np
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.container import Container, by_name
-from torch_zoo.utils.sinks.entries import name_of, origin_of
-from torch_zoo.utils.sinks.rows import COLUMNS, columns
-from torch_zoo.utils.sinks.tables import feature_columns, filled, gathered, united
+from torch_zoo.utils.sinks.containers.container import Container, by_name
+from torch_zoo.utils.sinks.containers.entries import name_of, origin_of
+from torch_zoo.utils.sinks.containers.rows import COLUMNS, columns
+from torch_zoo.utils.sinks.containers.tables import feature_columns, filled, gathered, united
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from torch_zoo.utils.sinks.rows import COLUMNS
+from torch_zoo.utils.sinks.containers.rows import COLUMNS
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:

@@ -1,0 +1,101 @@
+"""What workers tell of themselves beside outcomes: how busy they are, and what they log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from actors import Doubler, Tell
+
+from torch_zoo.utils.engines.driver import Driver
+from torch_zoo.utils.engines.local import Local
+from torch_zoo.utils.engines.news import LOAD_SECONDS, Load, LogLine, Meter
+from torch_zoo.utils.types import Outcome, Source, Stage, no_op
+
+BATCH_SECONDS = 0.1  # that Slow computes for each batch of four windows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow(Doubler):
+    """Its device takes its time, and says so."""
+
+    def load(self, device: str, threads: int) -> list[Stage]:
+        [stage] = super().load(device, threads)
+        spent: list[float] = []
+
+        def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
+            time.sleep(BATCH_SECONDS)
+            spent.append(BATCH_SECONDS)
+            return stage.forward(batch)
+
+        return [Stage(forward, stage.batch_size, busy_seconds=lambda: sum(spent))]
+
+
+def run(paths: list[str], extractor: Doubler) -> tuple[list[Outcome], list[tuple[str, object]]]:
+    sources = [Source(path, path.replace(" ", "_")) for path in paths]
+    news: list[tuple[str, object]] = []
+    engine = Local(device="cpu", num_decoders=1)
+    outcomes = list(engine.run(sources, extractor, Tell(), no_op, lambda *what: news.append(what)))
+    return outcomes, news
+
+
+def test_a_worker_tells_its_load_and_what_it_logs(tmp_path: Path) -> None:
+    paths = [f"good {number}" for number in range(8)]
+    outcomes, news = run([*paths, "decode x"], Slow(markers=str(tmp_path)))
+    assert {worker for worker, _ in news} == {"cpu"}
+    loads = [each for _, each in news if isinstance(each, Load)]
+    assert loads[0].busy == 0
+    assert (loads[-1].busy, loads[-1].decoders) == (pytest.approx(6 * BATCH_SECONDS), 1)  # 24 windows, 4 per batch
+    assert loads[-1].seconds >= 6 * BATCH_SECONDS
+    assert all(0 <= load.waiting <= load.seconds and load.ready <= 1 for load in loads)
+    [line] = [each.text for _, each in news if isinstance(each, LogLine)]
+    assert line.startswith("decode x: unexpected\n")
+    assert "ZeroDivisionError: a decoder's mistake" in line
+    assert len(outcomes) == 9
+
+
+def test_an_extractor_that_measures_nothing_is_not_taken_for_idle(tmp_path: Path) -> None:
+    _, news = run(["good 0"], Doubler(markers=str(tmp_path)))
+    assert {each.busy for _, each in news if isinstance(each, Load)} == {None}
+
+
+def test_outcomes_come_with_the_statistics_of_their_features(tmp_path: Path) -> None:
+    [outcome], _ = run(["good 0"], Doubler(markers=str(tmp_path)))
+    fill = 2 * float(sum(b"good_0"))  # 3 rows of 2 values
+    found = outcome.statistics["doubled"]
+    assert (found["rows"], found["values"], found["sum"], found["constant"]) == (3, 6, 6 * fill, 1)
+    assert found["norm"] == pytest.approx(fill * 2**0.5, rel=1e-12)
+
+
+def test_workers_of_one_device_are_told_apart() -> None:
+    for devices, labels in {("cuda:0", "cuda:1"): ["cuda:0", "cuda:1"], ("cpu", "cpu"): ["cpu #0", "cpu #1"]}.items():
+        told: list[str] = []
+        driver = Driver(_Nowhere(), devices, no_op, lambda worker, _, told=told: told.append(worker))  # type: ignore[misc]
+        for number in range(2):
+            assert list(driver.received(number, LogLine("x"))) == []
+        assert told == labels
+
+
+class _Nowhere:
+    def start(self, number: int) -> None:
+        raise AssertionError("nothing was begun")
+
+    def send(self, number: int, message: object) -> None:
+        raise AssertionError("there is nobody")
+
+
+def test_loads_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    meter, told = Meter([]), []
+    for _ in range(80):
+        if meter.due:
+            told.append(meter.load(0, 1, 0))
+        meter.waited(0.0625)
+        now[0] += 0.125
+    assert [load.seconds for load in told] == [0, LOAD_SECONDS, 2 * LOAD_SECONDS, 3 * LOAD_SECONDS, 4 * LOAD_SECONDS]
+    assert all(load.waiting == load.seconds / 2 for load in told)

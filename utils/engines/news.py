@@ -1,0 +1,72 @@
+"""What a device worker tells its driver of itself, beside the outcomes of its sources."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from torch_zoo.utils.types import Stage
+
+LOAD_SECONDS = 2.0  # from one Load of a worker to the next
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a worker is. All seconds count from when its networks were ready."""
+
+    seconds: float
+    busy: float | None  # of these, its device computed; None where the extractor does not measure it
+    waiting: float  # of these, the worker waited for windows
+    sources: int  # that have been sent to its decoders and not ended
+    decoders: int
+    ready: int  # decoders with windows that wait to be taken
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What the worker logged."""
+
+    text: str
+
+
+News = Load | LogLine
+
+
+class Meter:
+    """Measures the load of a worker."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._clocks = [stage.busy_seconds for stage in stages if stage.busy_seconds]
+        self._began = time.monotonic()
+        self._due = self._began
+        self._waiting = 0.0
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() >= self._due
+
+    def waited(self, seconds: float) -> None:
+        self._waiting += seconds
+
+    def load(self, sources: int, decoders: int, ready: int) -> Load:
+        now = time.monotonic()
+        self._due = now + LOAD_SECONDS
+        busy = sum(clock() for clock in self._clocks) if self._clocks else None
+        return Load(now - self._began, busy, self._waiting, sources, decoders, ready)
+
+
+class Forward(logging.Handler):
+    """Passes on what is logged as text, and has it shown on stderr as if there were no handler."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        super().__init__()
+        self._take = take
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # the other end is gone, which the next message will tell
+            self._take(self.format(record))
+        if logging.lastResort and record.levelno >= logging.lastResort.level:
+            logging.lastResort.handle(record)
