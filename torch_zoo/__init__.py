@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch_zoo.models.vggish.embedding import embed
-    from torch_zoo.utils.extraction import Extracted, Extractor, extract
+    from torch_zoo.utils.extracted import Extracted
+    from torch_zoo.utils.extraction import Extractor, extract
     from torch_zoo.utils.types import (
         Features,
         MediaError,
@@ -44,7 +45,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "embed": "torch_zoo.models.vggish.embedding",
-    **dict.fromkeys(("Extracted", "Extractor", "extract"), "torch_zoo.utils.extraction"),
+    "Extracted": "torch_zoo.utils.extracted",
+    **dict.fromkeys(("Extractor", "extract"), "torch_zoo.utils.extraction"),
 }
 _CHECKOUT = Path(__file__).resolve().parents[1]
 if (_CHECKOUT / "utils" / "types.py").is_file():

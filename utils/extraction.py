@@ -6,13 +6,12 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from threading import Lock
 from types import TracebackType
 from typing import Any, TypeAlias, overload
 
-import numpy as np
 from tqdm import tqdm
 
 from torch_zoo.utils import naming, types
@@ -21,50 +20,13 @@ from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.inline import Inline, Results, load
 from torch_zoo.utils.engines.shared_server import shared_server
 from torch_zoo.utils.expansion import expand
+from torch_zoo.utils.extracted import Extracted
 from torch_zoo.utils.terminal.catalogue import CONFIGS, Catalogue
-from torch_zoo.utils.types import Features, MediaError, Outcome, Predictions, Source, Stage, UsageError
+from torch_zoo.utils.types import Features, MediaError, Outcome, Source, Stage, UsageError
 
 Medium: TypeAlias = "str | os.PathLike[str] | Source"  # a path, a URL, or a segment of a file
 
 KEPT = 2  # extractors whose networks stay loaded between calls of `extract`
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Extracted(Mapping[str, np.ndarray]):
-    """What one source became: a mapping of its arrays, those that the command line saves.
-
-    Where the source could not be read, `error` says why, and looking up an array raises it.
-    """
-
-    source: Source
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)  # key -> (T, D)
-    times: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))  # (T, 2), start and end of each row, s
-    predictions: Predictions | None = None  # of show_pred=True
-    message: str = ""  # what a person should know of it, e.g. why there are no rows
-    error: MediaError | None = None
-
-    @property
-    def fps(self) -> float | None:
-        """Frames per second of the video, where the extractor looks at its frames."""
-        return float(self.arrays["fps"]) if "fps" in self.arrays else None
-
-    def __getitem__(self, key: str) -> np.ndarray:
-        if self.error:
-            raise self.error
-        return self.arrays[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.arrays)
-
-    def __len__(self) -> int:
-        return len(self.arrays)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.arrays
-
-    def __repr__(self) -> str:
-        shapes = ", ".join(f"{key} {array.shape}" for key, array in self.arrays.items())
-        return f"<{naming.label(self.source)}: {self.error or shapes}>"
 
 
 class Extractor:
