@@ -48,6 +48,7 @@ lock: $(INSTALLED)  ## pin what pyproject.toml asks for, for all supported Pytho
 $(TENSORFLOW): tests/with_tensorflow/requirements.lock
 $(RAY): tests/with_ray/requirements.lock
 $(INSTALLED) $(TENSORFLOW) $(RAY): requirements.lock
+	@echo "installing the packages of $^ into $(@D): some 6 GB on Linux, most of it CUDA's libraries"
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet uv
 	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(^:%=-r %)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -59,14 +61,15 @@ def test_clip_is_the_window_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("projection", ["pca", "tsne", "umap"])
-def test_image_of_a_map(projection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_of_a_map(projection: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling UMAP takes longer than running it here
     if projection == "umap":
         pytest.importorskip("umap")
     path = table(tmp_path, np.random.default_rng(0).normal(size=(9, 5)), "a")
     target = tmp_path / "new" / "map.png"
-    assert picture.main([str(path), str(target), "--projection", projection]) == 0
+    call = [sys.executable, "-m", picture.__name__, str(path), str(target), "--projection", projection]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # compiling UMAP takes longer than running it here
+    subprocess.run(call, cwd=command.ROOT, env=environment, check=True)
     pixels = np.asarray(Image.open(target).convert("RGB")).reshape(-1, 3).astype(float)
     assert (pixels > 240).all(axis=1).mean() > 0.8  # light
     blue = 0.75 * np.array([0x00, 0x72, 0xB2]) + 0.25 * 255  # of the only source, on white with alpha 0.75

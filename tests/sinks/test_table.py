@@ -208,6 +208,7 @@ def test_command_line_makes_a_table_and_skips_what_it_holds(tmp_path: Path) -> N
     assert sorted(file.name for file in path.parent.glob("[!.]*")) == [
         "embeddings.parquet",
         "extraction.yaml",
+        "runs",
         "sources.jsonl",
     ]
     by_name = rows_by_name(path.parent)
