@@ -35,7 +35,7 @@ from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders
 from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Pipeline
 from torch_zoo.utils.media.images import resized_size
 from torch_zoo.utils.sinks.files import SaveNumpy
-from torch_zoo.utils.types import Extractor, Outcome, Source, Stage
+from torch_zoo.utils.types import Extractor, Outcome, Sink, Source, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +63,24 @@ def feed(extractor: Extractor, stage: Stage, sources: Sequence[Source], decoders
     """Run the sources through decoders and pipeline as a device worker does, after a warm-up."""
     outcomes: list[Outcome] = []
     folder.mkdir(exist_ok=True)
-    pipeline = Pipeline(extractor, [stage], None, SaveNumpy(folder=str(folder)).write, outcomes.append)
+    sink = SaveNumpy(folder=str(folder))
+    pipeline = Pipeline(extractor, [stage], None, sink.write, outcomes.append)
     options = DecoderOptions(decoders, timeout=60, memory=None)
     with closing(DecoderServer()) as server, closing(Decoders(server.connect(), extractor, options)) as processes:
-        run(pipeline, processes, sources[: 2 * decoders])  # imports and filter tables
+        run(pipeline, sink, processes, sources[: 2 * decoders])  # imports and filter tables
         before, thread, began = _children_seconds(server), time.thread_time(), time.monotonic()
-        run(pipeline, processes, sources)
+        run(pipeline, sink, processes, sources)
         seconds, worker, after = time.monotonic() - began, time.thread_time() - thread, _children_seconds(server)
     assert {outcome.status for outcome in outcomes} == {"done"}, outcomes[0].message
     number = len(sources)
     return Result(number / seconds, (after - before) / number, worker / number)
 
 
-def run(pipeline: Pipeline, decoders: Decoders, sources: Iterable[Source]) -> None:
+def run(pipeline: Pipeline, sink: Sink, decoders: Decoders, sources: Iterable[Source]) -> None:
     waiting = iter(sources)
     given = 0
     while given < decoders.capacity:  # which grows with the first URL
-        _add(decoders, waiting)
+        _add(sink, decoders, waiting)
         given += 1
     while decoders.unfinished:
         channels = readable(decoders.channels, 0.0)
@@ -89,13 +90,14 @@ def run(pipeline: Pipeline, decoders: Decoders, sources: Iterable[Source]) -> No
             for source, event in decoders.receive(channel):
                 pipeline.take(source, event)
                 if isinstance(event, Ended):
-                    _add(decoders, waiting)
+                    _add(sink, decoders, waiting)
     while pipeline.settle(more_to_come=False):
         pass
 
 
-def _add(decoders: Decoders, waiting: Iterator[Source]) -> None:
+def _add(sink: Sink, decoders: Decoders, waiting: Iterator[Source]) -> None:
     for source in waiting:
+        sink.expect(source)
         list(decoders.add(source))
         return
 

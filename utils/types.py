@@ -178,8 +178,8 @@ def no_op(*_: object) -> None:
 class Sink(ABC):
     """Where features go. A sink must `write`; one that stores features also says what it has.
 
-    The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `open` and then `write`
-    and `flush` are called. A worker may be killed at any time, and exits without running what waits for the exit.
+    The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `expect` and, after
+    `open`, `write` and `flush` are called. A worker may be killed at any time, and runs nothing at its exit.
     """
 
     stores_predictions: ClassVar[bool] = False  # Features.predictions: the extractor is built with show_pred=true
@@ -207,6 +207,9 @@ class Sink(ABC):
     def flush(self) -> None:
         """Store what is buffered; called when a worker has nothing else to do. Raises OSError."""
 
+    def expect(self, source: Source) -> None:
+        """Called in a worker that is given a source, before it is decoded: what takes time may begin."""
+
     def open(self, token: str) -> None:
         """Called once in each worker, before its first `write`.
 
@@ -230,10 +233,7 @@ class Sink(ABC):
         """Remove what the worker of this token, which crashed, left half-written."""
 
     def finish(self) -> None:
-        """After the run, also an interrupted one, when its workers have exited: merge what they wrote.
-
-        Raises UsageError if that is impossible, WorkerError if it is lost.
-        """
+        """After the run, also an interrupted one: merge what workers wrote. May raise UsageError or WorkerError."""
 
 
 class Engine(Protocol):

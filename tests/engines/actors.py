@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -129,9 +129,15 @@ class Doubler:
 
 @dataclass(frozen=True, kw_only=True)
 class Tell(Sink):
-    """Prints the process that wrote the features, and the features."""
+    """Prints the process that wrote the features, and the features; it must have been told to expect them."""
+
+    expected: set[str] = field(default_factory=set)  # names
+
+    def expect(self, source: Source) -> None:
+        self.expected.add(source.name)
 
     def write(self, features: Features) -> str:
+        self.expected.remove(features.source.name)
         if features.source.path.startswith("write"):
             raise OSError(28, "No space left on device")
         return f"{os.getpid()} {features.arrays['doubled'].tolist()}"

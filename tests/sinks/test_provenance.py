@@ -8,11 +8,13 @@ import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
 
 from torch_zoo.utils import remote
+from torch_zoo.utils.sinks import origins
 from torch_zoo.utils.sinks.files import SaveNumpy, SavePickle
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.sinks.table import SaveTable
@@ -114,6 +116,44 @@ def test_url_is_the_same_whatever_is_signed_into_it(sink: FolderSink, monkeypatc
     with pytest.raises(OutputConflictError, match=r"made from https://host/clip\.mp4;"):
         resumed(sink).has(Source("https://host/other/clip.mp4", "clip"), ROWS)
     assert "secret" not in Path(sink.folder, "sources.jsonl").read_text()
+
+
+def test_servers_are_asked_about_expected_sources_all_at_once(
+    sink: FolderSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [Source(f"https://host/{number}.mp4", f"{number}") for number in range(8)]
+    others = Barrier(len(sources))
+
+    def read(source: Source) -> origins.Origin:
+        others.wait(timeout=20)
+        return origins.seen(source)._replace(size=9, etag=f"tag of {source.path}")
+
+    monkeypatch.setattr(origins, "read", read)
+    sink.prepare(SETTINGS, sources, ROWS, False)()
+    for source in sources:
+        sink.expect(source)
+    sink.open("host-1-ab")
+    for source in sources:
+        sink.write(Features(source, {"vggish": np.ones((1, 4), np.uint8)}, np.array([[0.0, 1.0]])))
+    sink.finish()
+    lines = [json.loads(line) for line in Path(sink.folder, "sources.jsonl").read_text().splitlines()]
+    recorded = {line["name"]: line["made_from"] for line in lines}
+    assert {name: made_from["etag"] for name, made_from in recorded.items()} == {
+        source.name: f"tag of {source.path}" for source in sources
+    }
+
+
+def test_expected_sources_that_are_never_written_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources that fail are not written."""
+    asked: list[Source] = []
+    monkeypatch.setattr(origins, "known", lambda source: asked.append(source) or origins.Origin(source.path))
+    monkeypatch.setattr(origins, "MOST_EXPECTED", 3)
+    lookup = origins.Lookup()
+    sources = [Source(f"https://host/{number}.mp4", f"{number}") for number in range(5)]
+    for source in sources:
+        lookup.expect(source)
+    assert [lookup.known(source).path for source in sources] == [source.path for source in sources]
+    assert sorted(asked.count(source) for source in sources) == [1, 1, 1, 2, 2]
 
 
 def test_what_was_killed_while_it_was_written_is_extracted_again(

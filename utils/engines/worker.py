@@ -188,6 +188,7 @@ class DeviceWorker:
         """Take a message of the driver."""
         message = self._driver.receive()
         if isinstance(message, Source):
+            self._config.sink.expect(message)
             capacity = self._decoders.capacity
             yield from self._decoders.add(message)
             self._request(self._decoders.capacity - capacity)

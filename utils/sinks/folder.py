@@ -26,6 +26,9 @@ class FolderSink(Sink):
     def destination(self) -> str:
         return self.folder
 
+    def expect(self, source: Source) -> None:
+        self.provenance.expect(source)
+
     def open(self, token: str) -> None:
         self.provenance.open(token)
 

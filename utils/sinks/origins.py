@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from torch_zoo.utils.remote import MAY_PASS
 from torch_zoo.utils.types import Source
 
 REQUESTS = 16  # at a time
+MOST_EXPECTED = 1024  # sources; several times what a worker holds
 
 
 class Origin(NamedTuple):
@@ -97,6 +98,27 @@ def known(source: Source) -> Origin:
     with suppress(OSError):
         return seen(source)
     return UNKNOWN  # it was deleted after it was decoded
+
+
+class Lookup:
+    """The origins of sources that a worker is given: servers are asked while their media are decoded."""
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+        self._expected: dict[str, Future[Origin]] = {}  # by the names of the sources
+
+    def expect(self, source: Source) -> None:
+        """Begin to ask, if a server must be asked."""
+        if storage.is_url(source.path):
+            self._threads = self._threads or ThreadPoolExecutor(REQUESTS, "origin")
+            self._expected[source.name] = self._threads.submit(known, source)
+            if len(self._expected) > MOST_EXPECTED:  # the oldest has failed: it would have been written by now
+                del self._expected[next(iter(self._expected))]
+
+    def known(self, source: Source) -> Origin:
+        """As `known`; waits for the server."""
+        expected = self._expected.pop(source.name, None)
+        return expected.result() if expected else known(source)
 
 
 def read_all(sources: Sequence[Source]) -> dict[str, Origin]:

@@ -23,6 +23,7 @@ class Provenance:
         self._record = record
         self._learned: dict[str, Origin] = {}  # by the driver, not yet in a journal
         self._asked: dict[str, Origin] = {}  # of objects
+        self._lookup = origins.Lookup()
         self._begun = False
         self.token = f"{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -36,6 +37,14 @@ class Provenance:
         self.token = token
         self._record.begin(token)
         self._begun = True
+
+    def expect(self, source: Source) -> None:
+        """The outputs of this source may be written soon."""
+        self._lookup.expect(source)
+
+    def origin(self, source: Source) -> Origin:
+        """What its outputs are made from, as far as can be found out."""
+        return self._lookup.known(source)
 
     def ask(self, sources: Iterable[Source]) -> None:
         """Look at those sources that are objects and whose outputs are recorded, many at a time."""
@@ -79,7 +88,7 @@ class Provenance:
 
         It gets the line that is then recorded.
         """
-        completed = origins.line(source.name, origins.known(source))
+        completed = origins.line(source.name, self.origin(source))
         self._write(origins.line(source.name, None))
         yield completed
         self._write(completed)

@@ -118,7 +118,7 @@ class OpenShards:
         pass
 
     def add(self, source: Source, columns: Mapping[str, pa.Array]) -> None:
-        entry = batch(source.name, columns, origins.line(source.name, origins.known(source)))
+        entry = batch(source.name, columns, origins.line(source.name, self._provenance.origin(source)))
         if not entry.num_rows:
             return
         self._shard.add(entry)
