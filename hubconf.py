@@ -20,8 +20,7 @@ from torch_zoo.models.vggish.embedding import Medium, extractor_of, windows_of
 from torch_zoo.models.vggish.network import VGGish
 from torch_zoo.models.vggsound.labels import CLASSES
 from torch_zoo.models.vggsound.layers import Model, Pooling
-from torch_zoo.models.vggsound.weights import WEIGHTS as VGGSOUND_WEIGHTS
-from torch_zoo.models.vggsound.weights import state_dict
+from torch_zoo.models.vggsound.weights import resolve
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.extraction import extract
 from torch_zoo.utils.types import UsageError
@@ -123,9 +122,4 @@ def _vggsound(model: Model, checkpoint: str, pooling: Pooling, classes: int, see
 
     if pooling not in get_args(Pooling):
         raise UsageError(f"pooling={pooling}: must be one of {', '.join(get_args(Pooling))}")
-    card = VGGSOUND_WEIGHTS.get((model, pooling))
-    weights = checkpoints.resolve(checkpoint, card.file if card else None, seed)
-    with torch.device("meta"):
-        network = VGGSound(model, pooling, classes)
-    weights.load(network, state_dict)
-    return network.eval()
+    return VGGSound.with_weights(resolve(model, pooling, checkpoint, seed), model, pooling, classes)

@@ -48,6 +48,12 @@ def noise_and_tone(seconds: float, rate: int, channels: int = 2, seed: int = 0) 
     return np.rint(np.clip(tones + noise, -1, 1) * 32767).astype(np.int16)
 
 
+def write_mono(path: Path, seconds: float, rate: int = 16_000) -> Source:
+    """A WAV of noise and a tone."""
+    soundfile.write(path, noise_and_tone(seconds, rate, channels=1), rate)
+    return Source(str(path), path.stem)
+
+
 def write_media(
     path: Path,
     samples: np.ndarray,

@@ -38,12 +38,12 @@ RESAMPLES, FEWEST = 1000, 20
 def main(arguments: Sequence[str]) -> int:
     given = _parse(arguments)
     require("evaluation", "sklearn", "scipy", "matplotlib")
-    classes = read_labels(given.classes or verified(LABELS, "--classes")[0])
+    classes = read_labels(given.labels or verified(LABELS, "--labels")[0])
     only = _subset(given.only, classes)
-    truth = read_ground_truth(given.labels, classes, only)
+    truth = read_ground_truth(given.test_list, classes, only)
     scores, rows = score_matrix(given.predictions, truth, classes, only)
     there = rows > 0
-    named = without_secrets(given.predictions), without_secrets(given.labels)
+    named = without_secrets(given.predictions), without_secrets(given.test_list)
     if not there.all():
         _check_missing(*named, np.array(truth.names)[~there], len(there), given.allow_missing)
     evaluation = evaluated(scores[there], truth.target[there], only, given.resamples, given.seed)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     for name, (value, low, high) in evaluation.summary().items():
         print(f"{name}: {value:.4f} [{low:.4f}, {high:.4f}]")
     notes = _notes(evaluation, missing=int((~there).sum()), averaged=int((rows > 1).sum()))
-    _save(given.output_path, evaluation, ["Predictions {}, labels {}".format(*named), *notes])
+    _save(given.output_path, evaluation, ["Predictions {}, test list {}".format(*named), *notes])
     for note in (*notes, f"the report is {storage.join(given.output_path, REPORT)}"):
         print(note, file=sys.stderr)
     return 0
@@ -73,13 +73,13 @@ def score_matrix(
     return scores, number
 
 
-def _check_missing(predictions: str, labels: str, missing: np.ndarray, clips: int, allowed: bool) -> None:
+def _check_missing(predictions: str, test_list: str, missing: np.ndarray, clips: int, allowed: bool) -> None:
     if len(missing) == clips:
-        raise UsageError(f"{predictions} has no prediction of any clip of {labels}, such as {missing[0]}")
+        raise UsageError(f"{predictions} has no prediction of any clip of {test_list}, such as {missing[0]}")
     if not allowed:
         others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise UsageError(
-            f"{predictions} has no prediction of {missing[0]}{others} of the {clips:,} clips of {labels}; "
+            f"{predictions} has no prediction of {missing[0]}{others} of the {clips:,} clips of {test_list}; "
             "--allow-missing evaluates the rest"
         )
 
@@ -88,7 +88,7 @@ def _subset(path: str | None, classes: tuple[str, ...]) -> tuple[str, ...]:
     """The classes that --only lists. Raises UsageError if one is unknown."""
     only = read_labels(path) if path else classes
     if unknown := set(only) - set(classes):
-        raise UsageError(f"--only {path}: unknown class {min(unknown)!r}; the classes are those of --classes")
+        raise UsageError(f"--only {path}: unknown class {min(unknown)!r}; the classes are those of --labels")
     return only
 
 
@@ -128,9 +128,11 @@ def _parse(arguments: Sequence[str]) -> Namespace:
         help="a folder with <clip>.npy or <clip>.mp4.npy (probabilities) or <clip>_vggsound_logits.npy, or of tables; "
         "or a table (.parquet, .csv) with the column name, and vggsound_logits or a column of probabilities per class",
     )
-    parser.add_argument("labels", help="test.csv, AStest.csv (<clip>.mp4,<class>), or vggsound.csv for its test split")
     parser.add_argument(
-        "--classes", metavar="FILE", help="the classes predicted: stat.csv (default: downloaded once), or a .txt"
+        "test_list", help="test.csv, AStest.csv (<clip>.mp4,<class>), or vggsound.csv for its test split"
+    )
+    parser.add_argument(
+        "--labels", metavar="FILE", help="the classes predicted: stat.csv (default: downloaded once), or a .txt"
     )
     parser.add_argument("--only", metavar="FILE", help="evaluate these classes and their clips only, e.g. Common.txt")
     parser.add_argument("--allow-missing", action="store_true", help="leave out clips that have no prediction")

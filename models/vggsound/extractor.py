@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,17 +18,14 @@ from torch_zoo.models.vggsound.spectrogram import (
     normalized_log_spectrogram,
     num_segments,
 )
-from torch_zoo.models.vggsound.weights import WEIGHTS, head, state_dict
-from torch_zoo.utils import checkpoints
+from torch_zoo.models.vggsound.weights import resolve
+from torch_zoo.utils.checkpoints import Checkpoint
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.downloads import verified
 from torch_zoo.utils.media.audio import Decoder, mono, open_audio, to_int16
 from torch_zoo.utils.media.resampling import Resampler, resample
 from torch_zoo.utils.types import Features, Predictions, Source, Stage, Timing, UsageError, Windows
 from torch_zoo.utils.windows import windows_to_end
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 KEY, LOGITS = "vggsound", "vggsound_logits"
 STREAM = "audio"  # of the predictions
@@ -97,10 +94,9 @@ class VGGSoundExtractor:
         return "the audio stream has no samples"
 
     @cached_property
-    def weights(self) -> checkpoints.Checkpoint:
+    def weights(self) -> Checkpoint:
         """Resolved (and downloaded) on first use; pickled to the workers with the extractor."""
-        card = WEIGHTS.get((self.model, self.pooling))
-        return checkpoints.resolve(self.checkpoint, card.file if card else None, self.seed)
+        return resolve(self.model, self.pooling, self.checkpoint, self.seed)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -119,10 +115,8 @@ class VGGSoundExtractor:
         if self.show_pred:
             self.classes  # noqa: B018 - read now, so that a missing list fails before any work is done
         torch.set_num_threads(threads)
-        with torch.device("meta"):
-            network = VGGSound(self.model, self.pooling, self._num_classes)
-        self.weights.load(network, self._state_dict)
-        model = DeviceModel(Joined(network.eval().fold()), device, self.precision)
+        network = VGGSound.with_weights(self.weights, self.model, self.pooling, self._num_classes)
+        model = DeviceModel(Joined(network.fold()), device, self.precision)
         columns = width(self.model, self.pooling)
 
         def forward(batch: np.ndarray) -> Callable[[], Mapping[str, np.ndarray]]:
@@ -134,26 +128,10 @@ class VGGSoundExtractor:
 
             return wait
 
-        if device == "cpu":
-            return [
-                Stage(forward, max(2, threads), busy_seconds=model.busy_seconds)
-            ]  # more windows at a time leave the cache
+        if device == "cpu":  # more windows at a time leave the cache
+            return [Stage(forward, max(2, threads), busy_seconds=model.busy_seconds)]
         batch_size = batch_that_fits(device, BYTES_PER_SEGMENT * num_segments(self._samples), most=256)
         return [Stage(forward, batch_size, allocate=model.allocate, busy_seconds=model.busy_seconds)]
-
-    def _state_dict(self, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """That of a checkpoint, if it fits the options. Raises UsageError."""
-        state = state_dict(saved)
-        if found := head(state):
-            pooling, classes = found
-            if pooling != self.pooling:
-                raise UsageError(f"{self.weights.path}: holds a network with {pooling}; add pooling={pooling}")
-            if classes != self._num_classes:
-                raise UsageError(
-                    f"{self.weights.path}: holds a network of {classes} classes, labels={self.labels} lists "
-                    f"{self._num_classes}; give labels=PATH, the list of its classes"
-                )
-        return state
 
     def windows(self, source: Source) -> Iterator[Windows]:
         """Normalized log spectrograms (1, 1, 257, T), T = 1004 for ten seconds; short sources are tiled."""

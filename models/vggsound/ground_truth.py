@@ -42,4 +42,4 @@ def read_ground_truth(path: str, classes: Sequence[str], only: Sequence[str]) ->
 
 def _nearest(label: str, classes: Sequence[str]) -> str:
     near = difflib.get_close_matches(label, classes, 1)
-    return f" (did you mean {near[0]!r}?)" if near else "; is this list of the same data set as --classes?"
+    return f" (did you mean {near[0]!r}?)" if near else "; is this list of the same data set as --labels?"

@@ -6,6 +6,8 @@ of the 3 x 3 convolution.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,6 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet
 
 from torch_zoo.models.vggsound.layers import CLUSTERS, Model, Pooling
+from torch_zoo.models.vggsound.weights import fitting
+from torch_zoo.utils.checkpoints import Checkpoint
 
 
 class VGGSound(nn.Module):
@@ -31,6 +35,18 @@ class VGGSound(nn.Module):
             trunk.avgpool = NetVLAD(CLUSTERS, width)
             trunk.fc_ = nn.Linear(CLUSTERS * width, classes)
         self.audnet = trunk
+
+    @classmethod
+    def with_weights(cls, weights: Checkpoint, model: Model, pooling: Pooling, classes: int) -> VGGSound:
+        """On the CPU, without gradients. Raises UsageError if the weights don't fit."""
+
+        def state_dict(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return fitting(saved, weights.path, pooling, classes)
+
+        with torch.device("meta"):
+            network = cls(model, pooling, classes)
+        weights.load(network, state_dict)
+        return network.eval()
 
     @property
     def classifier(self) -> nn.Linear:

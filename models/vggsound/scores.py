@@ -62,7 +62,7 @@ def probabilities(prediction: Prediction, classes: Sequence[str]) -> np.ndarray:
     if values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != len(classes):
         raise UsageError(
             f"{file}: {prediction.values.dtype} of shape {prediction.values.shape} instead of one number for each of "
-            f"{len(classes)} classes; --classes names them"
+            f"{len(classes)} classes; --labels names them"
         )
     values = values.astype(np.float64)
     bad = ~np.isfinite(values) if prediction.logits else ~((values >= 0) & (values <= 1 + 1e-6))
@@ -88,19 +88,19 @@ def _of_file(folder: str, clip: str, suffix: str) -> Prediction:
 
 
 def _of_table(path: str, clips: Collection[str], classes: Sequence[str]) -> Iterator[Prediction]:
-    table, logits = _table(path, classes)
-    shown = without_secrets(path)
-    values = _lists(shown, table, logits) if logits else _columns(shown, table, classes)
+    table, shown = _table(path, classes), without_secrets(path)
+    logits = LOGITS in table.column_names
+    values = _lists(shown, table) if logits else _columns(shown, table, classes)
     names = np.array([str(name).removesuffix(".mp4") for name in table["name"].to_pylist()])
     order = np.argsort(names, kind="stable")
     unique, starts = np.unique(names[order], return_index=True)
     for name, rows in zip(unique.tolist(), np.split(order, starts[1:]), strict=True):
         if name in clips:
-            yield Prediction(name, values[rows], bool(logits), shown, (rows + 1).tolist())
+            yield Prediction(name, values[rows], logits, shown, (rows + 1).tolist())
 
 
-def _table(path: str, classes: Sequence[str]) -> tuple[pa.Table, str]:
-    """The columns that matter, and the name of that of logits, if there is one."""
+def _table(path: str, classes: Sequence[str]) -> pa.Table:
+    """The columns that matter."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet as pq
@@ -110,38 +110,36 @@ def _table(path: str, classes: Sequence[str]) -> tuple[pa.Table, str]:
         with storage.open_read(path) as file:
             if path.lower().endswith(".csv"):
                 table = pa.csv.read_csv(file)
-                wanted, logits = _wanted(shown, table.column_names, classes)
-                return table.select(wanted), logits
+                return table.select(_wanted(shown, table.column_names, classes))
             parquet = pq.ParquetFile(file)
-            wanted, logits = _wanted(shown, parquet.schema_arrow.names, classes)
-            return parquet.read(wanted), logits
+            return parquet.read(_wanted(shown, parquet.schema_arrow.names, classes))
     except (pa.ArrowException, OSError) as error:
         wrong = storage.reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
         raise UsageError(f"{shown}: not a readable table ({wrong})") from error
 
 
-def _wanted(file: str, columns: Sequence[str], classes: Sequence[str]) -> tuple[list[str], str]:
-    """Raises UsageError if they are not there."""
+def _wanted(file: str, columns: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """`name` and the column of logits or, without that, one per class. Raises UsageError if they are not there."""
     if "name" not in columns:
         raise UsageError(f"{file}: no column `name` of clips; its columns are {', '.join(columns[:5])}, …")
-    if logits := next((name for name in (LOGITS, "embedding") if name in columns), ""):
-        return ["name", logits], logits
+    if LOGITS in columns:
+        return ["name", LOGITS]
     if missing := [name for name in classes if name not in columns]:
         raise UsageError(
             f"{file}: no column {LOGITS}, and {len(missing)} of {len(classes)} classes have none ({missing[0]!r}, …); "
             "predictions must hold every class (save_predictions with top_k=null)"
         )
-    return ["name", *classes], ""
+    return ["name", *classes]
 
 
-def _lists(file: str, table: pa.Table, column: str) -> np.ndarray:
-    """(rows, d) of a column of lists."""
-    lists = table[column].combine_chunks()
+def _lists(file: str, table: pa.Table) -> np.ndarray:
+    """(rows, d) of the column of logits, which are lists."""
+    lists = table[LOGITS].combine_chunks()
     try:
         flat: np.ndarray = lists.flatten().to_numpy(zero_copy_only=False)
         return flat.reshape(len(lists), -1)
     except (AttributeError, ValueError) as error:
-        raise UsageError(f"{file}: column {column} does not hold one number per class in each row") from error
+        raise UsageError(f"{file}: column {LOGITS} does not hold one number per class in each row") from error
 
 
 def _columns(file: str, table: pa.Table, classes: Sequence[str]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,13 +11,10 @@ from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.models.vggsound.extractor import MARGIN_SECONDS, VGGSoundExtractor
 from torch_zoo.models.vggsound.layers import Pooling
 from torch_zoo.models.vggsound.spectrogram import BINS, SAMPLE_RATE, num_segments
-from torch_zoo.models.vggsound.weights import head, state_dict
 from torch_zoo.utils.training.reading import FrontEnd
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from torch_zoo.models.vggsound.clip_logits import ClipLogits
 
 Trunk = Literal["resnet18", "resnet34", "resnet50", "vggish"]
@@ -80,21 +77,7 @@ class Trainable:
         extractor = self.extractor
         if isinstance(extractor, VGGishExtractor):
             return OfWindows(Classifier.start(extractor.weights, classes, self.seed).requires_grad_(True).train())
-        network = VGGSound(extractor.model, self.pooling, len(classes))
         if self.checkpoint == "random":
-            return OfSpectrograms(initialize(network))
-
-        def fitting(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            state = state_dict(saved)
-            pooling, number = head(state) or (self.pooling, len(classes))
-            if pooling != self.pooling:
-                raise UsageError(f"--checkpoint {self.checkpoint} has {pooling}; add --pooling {pooling}")
-            if number != len(classes):
-                raise UsageError(
-                    f"--checkpoint {self.checkpoint} has {number} classes, the class list {len(classes)}; give the "
-                    "list it was trained on with --labels, or --checkpoint random"
-                )
-            return state
-
-        extractor.weights.load(network, fitting)
+            return OfSpectrograms(initialize(VGGSound(extractor.model, self.pooling, len(classes))))
+        network = VGGSound.with_weights(extractor.weights, extractor.model, self.pooling, len(classes))
         return OfSpectrograms(network.requires_grad_(True).train())

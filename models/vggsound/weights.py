@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch_zoo.models.vggsound.layers import Model, Pooling
+from torch_zoo.utils import checkpoints
 from torch_zoo.utils.downloads import PublishedFile
+from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +48,27 @@ WEIGHTS: dict[tuple[Model, Pooling], ModelCard] = {
     ("resnet18", "avgpool"): ModelCard("H", _published("H"), 0.516, 0.968, 2.627),
     ("resnet18", "netvlad"): ModelCard("I", _published("I"), 0.512, 0.970, 2.660),
 }
+
+
+def resolve(model: Model, pooling: Pooling, checkpoint: str, seed: int) -> checkpoints.Checkpoint:
+    """`checkpoint` is pretrained (downloaded once), demo, random (from `seed`) or a path. Raises UsageError."""
+    card = WEIGHTS.get((model, pooling))
+    return checkpoints.resolve(checkpoint, card.file if card else None, seed)
+
+
+def fitting(saved: Mapping[str, Tensor], path: Path | None, pooling: Pooling, classes: int) -> dict[str, Tensor]:
+    """The state dict of a checkpoint. Raises UsageError if its classifier has another pooling or number of classes."""
+    state = state_dict(saved)
+    if found := head(state):
+        its_pooling, number = found
+        if its_pooling != pooling:
+            raise UsageError(f"{path}: holds a network with {its_pooling}; the option pooling must be {its_pooling}")
+        if number != classes:
+            raise UsageError(
+                f"{path}: holds a network of {number} classes instead of {classes}; "
+                "the option labels must be the list of its classes"
+            )
+    return state
 
 
 def state_dict(saved: Mapping[str, Tensor]) -> dict[str, Tensor]:

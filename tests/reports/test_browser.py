@@ -33,7 +33,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, li
     maker.write_data_set(folder)
     given = (str(folder / name) for name in ("predictions", "test.csv"))
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        assert evaluate.main([*given, "--classes", str(folder / "classes.txt"), "--output-path", str(folder)]) == 0
+        assert evaluate.main([*given, "--labels", str(folder / "classes.txt"), "--output-path", str(folder)]) == 0
     lines = (line.partition(": ") for line in printed.getvalue().splitlines())
     return folder / "report.html", {
         name: [float(number.strip("[],")) for number in numbers.split()] for name, _, numbers in lines

@@ -19,7 +19,7 @@ sklearn_metrics = pytest.importorskip("sklearn.metrics")
 pytest.importorskip("matplotlib")
 
 ROOT = Path(__file__).parents[2]
-USUAL = ("predictions", "test.csv", "--classes", "classes.txt")
+USUAL = ("predictions", "test.csv", "--labels", "classes.txt")
 
 
 @pytest.fixture(autouse=True)
@@ -128,10 +128,10 @@ def test_predictions_and_report_may_be_in_object_storage(capsys: pytest.CaptureF
     [
         (("none", *USUAL[1:]), "none: no such folder, or nothing in it"),
         ((".", *USUAL[1:]), r"\. has no prediction of any clip of test\.csv, such as AbCdEfGhI00_000000"),
-        ((*USUAL[:2], "--classes", "test.csv"), "row 2|unknown class"),
+        ((*USUAL[:2], "--labels", "test.csv"), "row 2|unknown class"),
         (
             (*USUAL, "--only", "other.txt"),
-            r"--only other\.txt: unknown class 'dog'; the classes are those of --classes",
+            r"--only other\.txt: unknown class 'dog'; the classes are those of --labels",
         ),
         ((*USUAL, "--only", "one.txt"), r"the \d+ clips to evaluate must be of two classes or more"),
         ((*USUAL, "--resamples", "19"), "--resamples must be 20 or more"),

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 import yaml
 from formula import formula_state
-from media_maker import noise_and_tone
+from media_maker import write_mono
 
 from torch_zoo.models.vggsound.extractor import KEY, LOGITS, VGGSoundExtractor
 from torch_zoo.models.vggsound.network import VGGSound
@@ -21,21 +20,10 @@ from torch_zoo.utils.predictions import report
 from torch_zoo.utils.types import Features, Source, UsageError
 
 RANDOM = {"checkpoint": "random"}
-SECOND = 16_000  # samples
-
-
-def written(path: Path, seconds: float, rate: int = SECOND, channels: int = 1) -> Source:
-    soundfile.write(path, noise_and_tone(seconds, rate, channels), rate)
-    return Source(str(path), path.stem)
-
-
-def windows(extractor: VGGSoundExtractor, source: Source) -> tuple[np.ndarray, np.ndarray]:
-    parts = list(extractor.windows(source))
-    return np.concatenate([part.data for part in parts]), np.concatenate([part.times for part in parts])
 
 
 def test_a_source_without_samples_is_empty(tmp_path):
-    source = written(tmp_path / "nothing.wav", 0)
+    source = write_mono(tmp_path / "nothing.wav", 0)
     extractor = VGGSoundExtractor(**RANDOM, show_pred=True, labels="unknown.csv")
     extractor.__dict__["classes"] = ("a", "b", "c")
     assert list(extractor.windows(source)) == []
@@ -70,13 +58,13 @@ def extracted(extractor: VGGSoundExtractor, source: Source) -> Features:
 
 
 def test_a_trained_checkpoint_with_its_own_classes(trained, tmp_path):
-    source = written(tmp_path / "sound.wav", 2.5)
+    source = write_mono(tmp_path / "sound.wav", 2.5)
     extractor = VGGSoundExtractor(**options(trained), window_seconds=1, hop_seconds=1, show_pred=True)
     features = extracted(extractor, source)
     network = VGGSound("resnet18", "avgpool", 3).eval()
     network.load_state_dict(torch.load(trained / "mine.pt")["model_state_dict"])
     with torch.inference_mode():
-        pooled, logits = network(torch.from_numpy(windows(extractor, source)[0]))
+        pooled, logits = network(torch.from_numpy(np.concatenate([each.data for each in extractor.windows(source)])))
     for key, expected in ((KEY, pooled), (LOGITS, logits)):
         scale = float(expected.abs().max())
         np.testing.assert_allclose(features.arrays[key], expected, rtol=0, atol=2e-6 * scale)
@@ -100,9 +88,9 @@ def test_names_are_not_needed_without_show_pred(trained):
     [
         (
             {"labels": "pretrained"},
-            r"mine\.pt: holds a network of 3 classes, labels=pretrained lists 309; give labels=",
+            r"mine\.pt: holds a network of 3 classes instead of 309; the option labels must be",
         ),
-        ({"pooling": "netvlad"}, r"mine\.pt: holds a network with avgpool; add pooling=avgpool"),
+        ({"pooling": "netvlad"}, r"mine\.pt: holds a network with avgpool; the option pooling must be avgpool"),
         ({"model": "resnet34"}, r"mine\.pt: not the weights of VGGSound: audnet\.layer1\.2\.conv1\.weight is missing"),
     ],
 )

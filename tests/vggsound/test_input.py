@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.signal
 import soundfile
-from media_maker import noise_and_tone
+from media_maker import write_mono
 
 from torch_zoo.models.vggsound.extractor import VGGSoundExtractor
 from torch_zoo.models.vggsound.spectrogram import normalized_log_spectrogram
@@ -20,11 +19,6 @@ from torch_zoo.utils.types import Source
 
 RANDOM = {"checkpoint": "random"}
 SECOND = 16_000  # samples
-
-
-def written(path: Path, seconds: float, rate: int = SECOND, channels: int = 1) -> Source:
-    soundfile.write(path, noise_and_tone(seconds, rate, channels), rate)
-    return Source(str(path), path.stem)
 
 
 def windows(extractor: VGGSoundExtractor, source: Source) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +38,7 @@ def published(samples: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("seconds", [1.0, 3.7, 10.0, 12.5])
 def test_the_input_of_the_network_is_the_published_one(seconds, tmp_path):
     """Short clips are tiled, long ones are cut to ten seconds."""
-    source = written(tmp_path / "sound.wav", seconds)
+    source = write_mono(tmp_path / "sound.wav", seconds)
     data, times = windows(VGGSoundExtractor(**RANDOM), source)
     assert (data.shape, data.dtype) == ((1, 1, 257, 1004), np.float32)
     np.testing.assert_allclose(data[0, 0], published(soundfile.read(source.path)[0]), rtol=0, atol=2e-6)
@@ -96,7 +90,7 @@ def test_only_what_the_first_window_needs_is_decoded(tmp_path, monkeypatch):
             yield block
 
     monkeypatch.setattr("torch_zoo.models.vggsound.extractor.mono", counted)
-    _, times = windows(VGGSoundExtractor(**RANDOM), written(tmp_path / "long.wav", 60))
+    _, times = windows(VGGSoundExtractor(**RANDOM), write_mono(tmp_path / "long.wav", 60))
     np.testing.assert_allclose(times, [[0, 10]])
     assert 10 * SECOND < decoded < 11 * SECOND
 
@@ -114,7 +108,7 @@ def test_only_what_the_first_window_needs_is_decoded(tmp_path, monkeypatch):
     ],
 )
 def test_windows_over_longer_media(seconds, hop_seconds, last_window, expected, tmp_path):
-    source = written(tmp_path / "sound.wav", seconds)
+    source = write_mono(tmp_path / "sound.wav", seconds)
     samples, _ = soundfile.read(source.path)
     extractor = VGGSoundExtractor(**RANDOM, window_seconds=2, hop_seconds=hop_seconds, last_window=last_window)
     data, times = windows(extractor, source)
@@ -125,7 +119,7 @@ def test_windows_over_longer_media(seconds, hop_seconds, last_window, expected, 
 
 
 def test_times_of_a_segment_count_from_the_start_of_the_file(tmp_path):
-    whole = written(tmp_path / "sound.wav", 6)
+    whole = write_mono(tmp_path / "sound.wav", 6)
     extractor = VGGSoundExtractor(**RANDOM, window_seconds=1, hop_seconds=1)
     data, times = windows(extractor, Source(whole.path, "x", 2.0, 4.5))
     np.testing.assert_allclose(times, [[2, 3], [3, 4]])

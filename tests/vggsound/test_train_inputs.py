@@ -111,10 +111,10 @@ def test_a_checkpoint_of_other_classes_or_pooling_is_refused(sounds, tmp_path, c
     state = VGGSound("resnet18", "avgpool", 3).state_dict()
     torch.save({"model_state_dict": state}, tmp_path / "three.pth.tar")
     assert main([*options(sounds, tmp_path), "--checkpoint", str(tmp_path / "three.pth.tar")]) == 2
-    assert "three.pth.tar has 3 classes, the class list 2; give the list it was trained on" in capsys.readouterr().err
+    assert "three.pth.tar: holds a network of 3 classes instead of 2; the option" in capsys.readouterr().err
     another = ["--checkpoint", str(tmp_path / "three.pth.tar"), "--pooling", "netvlad"]
     assert main([*options(sounds, tmp_path), *another]) == 2
-    assert "three.pth.tar has avgpool; add --pooling avgpool" in capsys.readouterr().err
+    assert "three.pth.tar: holds a network with avgpool; the option pooling must be avgpool" in capsys.readouterr().err
 
 
 def test_training_starts_from_the_weights_of_a_checkpoint(tmp_path):

@@ -50,9 +50,13 @@ def of_folder(folder: str, classes: tuple[str, ...] | None = None) -> Listed:
         raise UsageError(
             f"{Path(folder) / unknown[0]}: {unknown[0]!r} is none of the {len(classes)} classes; see --labels"
         )
-    files = {name: files.get(name, []) for name in classes}
     return Listed(
-        classes, [Clip(Source(str(path), path.stem), classes.index(name)) for name in classes for path in files[name]]
+        classes,
+        [
+            Clip(Source(str(path), path.stem), label)
+            for label, name in enumerate(classes)
+            for path in files.get(name, ())
+        ],
     )
 
 

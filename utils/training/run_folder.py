@@ -52,11 +52,13 @@ class RunFolder:
             torch.save(dict(content), file)
 
     def load(self) -> dict[str, Any]:
-        """The last checkpoint, on the CPU. Raises UsageError if it is damaged or something else."""
+        """The last checkpoint, on the CPU. Raises UsageError if it is damaged or something else, OSError."""
         try:
             with storage.open_read(self.file(LAST)) as file:
                 saved: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
             return {key: saved[key] for key in ("model_state_dict", "learner", "rng", "settings", "log")}
+        except OSError:
+            raise
         except Exception as error:  # torch raises a different type for each way a file can be wrong
             raise UsageError(f"{self.file(LAST)}: not a checkpoint that can be resumed, or damaged") from error
 
