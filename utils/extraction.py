@@ -190,7 +190,7 @@ def _sources(medium: Medium) -> Iterator[Source]:
 
 def _extract(inline: Inline, named: _Named, progress: bool) -> Extracted | Iterator[Extracted]:
     numbered = [replace(source, name=f"{number}_{source.name}") for number, source in enumerate(named.sources)]
-    items = _in_order(named.sources, inline.decode(numbered), progress and not named.one)
+    items = _items(named.sources, inline.decode(numbered), progress and not named.one)
     if not named.one:
         return items
     [item] = items
@@ -199,18 +199,12 @@ def _extract(inline: Inline, named: _Named, progress: bool) -> Extracted | Itera
     return item
 
 
-def _in_order(sources: Sequence[Source], results: Results, bar: bool) -> Iterator[Extracted]:
-    """The items of all sources, whose names are numbered in the results; those that come too early wait."""
-    early: dict[int, Extracted] = {}
-    awaited = 0
-    with closing(results), tqdm(total=len(sources), unit="source", disable=not bar) as shown:
-        for outcome, features in results:
-            number = int(outcome.source.name.partition("_")[0])
-            early[number] = _extracted(sources[number], outcome, features)
-            shown.update()
-            while awaited in early:
-                yield early.pop(awaited)
-                awaited += 1
+def _items(sources: Sequence[Source], results: Results, bar: bool) -> Iterator[Extracted]:
+    """The items of all sources, by the names that the caller knows."""
+    with closing(results), tqdm(total=len(sources), unit="source", disable=not bar) as progress:
+        for source, (outcome, features) in zip(sources, results, strict=True):
+            progress.update()
+            yield _extracted(source, outcome, features)
 
 
 def _extracted(source: Source, outcome: Outcome, features: Features | None) -> Extracted:

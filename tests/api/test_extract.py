@@ -21,6 +21,7 @@ from video_maker import LOSSLESS, write_video
 
 import torch_zoo
 from torch_zoo import Extracted, Extractor, MediaError, Source, UsageError, extract
+from torch_zoo.utils.engines import inline
 
 QUIET = {"device": "cpu", "progress": False}
 VGGISH = {"feature_type": "vggish", "checkpoint": "random", **QUIET}
@@ -92,6 +93,17 @@ def test_several_come_in_order_whoever_is_done_first(doubler: dict[str, object],
             assert item.error is None and doubled(item, number)
 
 
+def test_nothing_new_is_decoded_while_too_much_waits_for_its_turn(
+    doubler: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first source waits for the last one, which does not come before it has ended."""
+    monkeypatch.setattr(inline, "MOST_EARLY_BYTES", 1)
+    paths = ["wait a", *["good b"] * 40, "release c"]
+    first, *others = extract(paths, markers=str(tmp_path), num_decoders=2, timeout=2, **doubler)
+    assert "no progress for 2 s" in str(first.error)
+    assert all(doubled(item, number) for number, item in enumerate(others, 1))
+
+
 def test_alone_it_raises(doubler: dict[str, object]) -> None:
     assert doubled(extract("good a", **doubler))
     with pytest.raises(MediaError, match=r"^media x: no audio stream$"):
@@ -147,8 +159,10 @@ def test_several_threads_and_iterators_share_an_extractor(doubler: dict[str, obj
     options = {name: given for name, given in doubler.items() if name != "progress"}
     with Extractor(**options) as extractor:
         paths = [f"good {number}" for number in range(5)]
-        for pair in zip(extractor(paths, progress=False), extractor(paths[::-1], progress=False), strict=True):
-            assert [item.source.path for item in pair] != [] and all(item.error is None for item in pair)
+        pairs = zip(extractor(paths, progress=False), extractor(paths[::-1], progress=False), strict=True)
+        for number, (one, other) in enumerate(pairs):
+            assert (one.source.path, other.source.path) == (paths[number], paths[-1 - number])
+            assert doubled(one, number) and doubled(other, number)
         with ThreadPoolExecutor(4) as pool:
             assert all(pool.map(lambda path: doubled(extractor(path)), paths))
         abandoned = extractor(paths, progress=False)

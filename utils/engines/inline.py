@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from torch_zoo.utils.engines.shared_server import shared_server
 from torch_zoo.utils.types import Extractor, Features, MediaError, Outcome, Source, Stage, Windows
 
 TIMEOUT_SECONDS = 60.0
+MOST_EARLY_BYTES = 256 << 20  # of features that wait for those of a source before theirs; then nothing new is decoded
 
-Results = Generator[
-    tuple[Outcome, Features | None], None, None
-]  # outcomes as they come, features of those that have them
+# in the order of the sources; features of those that have them
+Results = Generator[tuple[Outcome, Features | None], None, None]
 
 
 def load(extractor: Extractor, device: str, cores: int) -> Sequence[Stage]:
@@ -43,7 +44,7 @@ class Inline:
 
     def run(self, sources: Sequence[Source], windows: Callable[[Source], Iterator[Windows]]) -> Results:
         """For `windows` that are made in this process."""
-        call = _Call(self)
+        call = _Call(self, sources)
         for source in sources:
             try:
                 for each in windows(source):
@@ -65,38 +66,41 @@ class Inline:
     def _decode(self, sources: Sequence[Source], server: DecoderServer) -> Results:
         if not sources:
             return
-        call = _Call(self)
+        call = _Call(self, sources)
         options = replace(self.decoders, number=min(len(sources), self.decoders.number))
         with closing(Decoders(server.connect(), self.extractor, options)) as decoders:
-            waiting = iter(sources)
-            given = 0
-            while given < decoders.capacity and (source := next(waiting, None)):
-                list(decoders.add(source))
-                given += 1
-            while decoders.unfinished:
+            waiting = deque(sources)
+            while waiting or decoders.unfinished:
+                while waiting and decoders.num_sources < decoders.capacity and call.early_bytes < MOST_EARLY_BYTES:
+                    list(decoders.add(waiting.popleft()))
                 channels = readable(decoders.channels, 0.0)
-                if not channels and not call.pipeline.settle(more_to_come=True):
+                idle = not channels and not call.pipeline.settle(more_to_come=decoders.unfinished)
+                if idle and decoders.unfinished:
                     channels = readable(decoders.channels, LONG_SECONDS if call.pipeline.busy else None)
                 for channel in channels:
                     for source, event in decoders.receive(channel):
                         call.pipeline.take(source, event)
-                        if isinstance(event, Ended) and (more := next(waiting, None)):
-                            list(decoders.add(more))
                 yield from call.new()
         yield from call.rest()
 
 
 class _Call:
-    """What one call has in progress."""
+    """What one call has in progress, and the results that wait for those of sources before theirs."""
 
-    def __init__(self, inline: Inline) -> None:
+    def __init__(self, inline: Inline, sources: Sequence[Source]) -> None:
+        self._names = deque(source.name for source in sources)  # whose results have not been yielded
         self._features: dict[str, Features] = {}
-        self._outcomes: list[Outcome] = []
-        self.pipeline = Pipeline(inline.extractor, inline.stages, inline.batch_size, self._keep, self._outcomes.append)
+        self._outcomes: dict[str, Outcome] = {}
+        self.early_bytes = 0
+        self.pipeline = Pipeline(inline.extractor, inline.stages, inline.batch_size, self._keep, self._end)
 
     def _keep(self, features: Features) -> str:
         self._features[features.source.name] = features
+        self.early_bytes += _num_bytes(features)
         return ""
+
+    def _end(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.source.name] = outcome
 
     def rest(self) -> Results:
         while self.pipeline.settle(more_to_come=False):
@@ -104,6 +108,12 @@ class _Call:
         yield from self.new()
 
     def new(self) -> Results:
-        while self._outcomes:
-            outcome = self._outcomes.pop(0)
-            yield outcome, self._features.pop(outcome.source.name, None)
+        while self._names and self._names[0] in self._outcomes:
+            name = self._names.popleft()
+            features = self._features.pop(name, None)
+            self.early_bytes -= _num_bytes(features) if features else 0
+            yield self._outcomes.pop(name), features
+
+
+def _num_bytes(features: Features) -> int:
+    return features.times.nbytes + sum(array.nbytes for array in features.arrays.values())

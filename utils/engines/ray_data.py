@@ -16,7 +16,7 @@ import numpy as np
 from torch_zoo.utils.devices import DeviceKind, devices
 from torch_zoo.utils.engines.decoders import DecoderOptions
 from torch_zoo.utils.engines.inline import TIMEOUT_SECONDS, Inline
-from torch_zoo.utils.types import Extractor, Features, Source
+from torch_zoo.utils.types import Extractor, Source
 
 
 class Extract:
@@ -34,14 +34,9 @@ class Extract:
         where all is well. A source that failed has T = 0.
         """
         sources = [_source(batch, number) for number in range(len(batch["path"]))]
-        features: dict[str, Features] = {}
-        errors = [""] * len(sources)
-        for outcome, found in self._inline.decode(sources):
-            if found:
-                features[outcome.source.name] = found
-            if outcome.status == "failed":
-                errors[int(outcome.source.name)] = outcome.message
-        rows = [features.get(source.name) for source in sources]
+        results = list(self._inline.decode(sources))
+        errors = [outcome.message if outcome.status == "failed" else "" for outcome, _ in results]
+        rows = [features for _, features in results]
         columns = {
             key: _column([each.arrays[key] if each else np.zeros((0, *row.shape), row.base) for each in rows])
             for key, row in self._extractor.arrays.items()
