@@ -42,7 +42,7 @@ bench: $(TESTABLE)  ## against the plain loop; PARTS="clips network startup work
 lock: $(INSTALLED)  ## pin what pyproject.toml asks for, for all supported Pythons
 	$(COMPILE) $(EXTRAS) pyproject.toml --output-file tests/requirements.lock
 	$(COMPILE) --constraint tests/requirements.lock pyproject.toml --output-file requirements.lock
-	for name in tensorflow ray; do $(COMPILE) --constraint requirements.lock tests/with_$$name/requirements.in \
+	set -e; for name in tensorflow ray; do $(COMPILE) --constraint requirements.lock tests/with_$$name/requirements.in \
 		--output-file tests/with_$$name/requirements.lock; done
 
 $(TENSORFLOW): tests/with_tensorflow/requirements.lock

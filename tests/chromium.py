@@ -31,16 +31,23 @@ needed = [
 @contextmanager
 def opened(page: Path) -> Iterator[Any]:
     """Chromium with the page open."""
+    with started(FLAGS) as driver:
+        driver.get(page.as_uri())
+        yield driver
+
+
+@contextmanager
+def started(flags: str) -> Iterator[Any]:
+    """Chromium with nothing open yet."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in FLAGS.split():
+    for flag in flags.split():
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     try:
-        driver.get(page.as_uri())
         yield driver
     finally:
         driver.quit()

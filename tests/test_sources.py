@@ -188,3 +188,5 @@ def test_a_missing_bucket_ends_the_run(bucket: str) -> None:
 def test_file_urls_are_local_paths() -> None:
     here = os.getcwd()
     assert listed(video_paths=[f"file://{here}/x%20[1]/d.mp3"]) == [f"{here}/x [1]/d.mp3"]
+    Path("list.csv").write_text(f"path\nfile://{here}/x%20[1]/d.mp3\nfile://{here}/my%20clip.mp4\n")
+    assert [source.name for source in Inputs(file_with_video_paths="list.csv").select().sources] == ["d", "my clip"]

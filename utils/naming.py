@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from torch_zoo.utils.types import Source, UsageError
-from torch_zoo.utils.urls import is_url, split_url, without_secrets
+from torch_zoo.utils.urls import is_url, local, split_url, without_secrets
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and a key, a suffix and a process id follow
 DIGEST_DIGITS = 12  # hex, at the end of a name that was too long
@@ -19,7 +19,7 @@ DIGEST_DIGITS = 12  # hex, at the end of a name that was too long
 def stem(path: str) -> str:
     """`v/clip.mp4` -> `clip`; of a URL without its query: `https://host/v/clip.mp4?t=1` -> `clip`."""
     if not is_url(path):
-        return PurePath(path).stem
+        return PurePath(local(path)).stem
     host, name = split_url(path)
     return PurePath(name).stem.replace("\0", "") or host or "url"
 
@@ -95,4 +95,4 @@ def _parents(path: str) -> tuple[str, ...]:
     if is_url(path):
         host, name = split_url(path)
         return (host, *PurePath(name).parent.parts[1:])
-    return PurePath(os.path.abspath(path)).parent.parts[1:]
+    return PurePath(os.path.abspath(local(path))).parent.parts[1:]

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _systems: dict[str, Any] = {}  # file systems of this process
 
+NO_BUCKET = "no such bucket"
 PAUSES = (0.25, 1.0, 4.0)  # s before each new attempt, up to twice as long
 READ_SECONDS = 30.0  # without a byte from an HTTP server
 
@@ -79,7 +80,7 @@ def _meaning(error: BaseException) -> tuple[int, str]:
     if codes & WITHOUT_CREDENTIALS:
         return errno.EACCES, "no usable credentials were found; docs/storage.md says where they are looked for"
     if "NoSuchBucket" in codes:
-        return errno.ENOENT, "no such bucket"
+        return errno.ENOENT, NO_BUCKET
     if codes & TIMED_OUT:
         return errno.ETIMEDOUT, "the server does not answer"
     if codes & BROKEN:

@@ -64,7 +64,7 @@ def listing(folder: str) -> dict[str, Stamp]:
     try:
         found, root = remote.attempt(folder, _find)
     except FileNotFoundError as error:
-        if "bucket" in reason(error):
+        if reason(error) == remote.NO_BUCKET:
             raise
         return {}
     prefix = root.rstrip("/") + "/"

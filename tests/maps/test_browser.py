@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ import command
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from chromium import needed, started
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (  # WebGL without a graphics card; --no-sandbox, since root can't have one
     "--headless=new --no-sandbox --disable-dev-shm-usage --window-size=1400,900 "
     "--use-angle=swiftshader --enable-unsafe-swiftshader --ignore-gpu-blocklist"
@@ -31,12 +30,7 @@ if (player.readyState > 0) answer(); else { player.onloadedmetadata = answer; pl
 """
 
 pytest.importorskip("embedding_atlas", reason="the extra `atlas` is not installed")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="Chromium is not installed: apt-get install chromium chromium-driver"
-    ),
-]
+pytestmark = needed
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +56,11 @@ def address(table: Path) -> Iterator[str]:
 
 def test_clicking_a_point_offers_its_audio(address: str, table: Path, tmp_path: Path) -> None:
     from PIL import Image
-    from selenium import webdriver
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
 
     rows = pq.read_table(table, columns=["name", "start", "end"]).to_pylist()
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
+    with started(FLAGS) as browser:
         browser.set_script_timeout(SECONDS)
         browser.get(address)
 
@@ -107,8 +95,6 @@ def test_clicking_a_point_offers_its_audio(address: str, table: Path, tmp_path: 
         browser.execute_script("arguments[0].click()", button)
         assert command.wait_until(lambda: f"Neighbors of #{Path(place).stem}" in text(), SECONDS)
         assert command.wait_until(lambda: browser.execute_script(PLAYERS) >= len(rows) + 10, SECONDS)  # listed again
-    finally:
-        browser.quit()
 
 
 def _in_the_middle(places: np.ndarray) -> tuple[int, int]:

@@ -110,6 +110,10 @@ def test_unsuitable_tables_are_reported(tmp_path: Path) -> None:
         read_rows([str(tmp_path / "none.parquet")])
     with pytest.raises(UsageError, match=r"neither a \.parquet file nor a folder of them"):
         read_rows([str(tmp_path / "nothing")])
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "._embeddings.parquet").touch()
+    with pytest.raises(UsageError, match=r"neither a \.parquet file nor a folder of them"):
+        read_rows([str(tmp_path / "hidden")])
     wider = str(table(tmp_path / "wide", np.ones((3, 5))))
     with pytest.raises(UsageError, match=r"wide.*: embedding is fixed_size_list.*\[5\], but .*\[4\] in .*short"):
         read_rows([path, wider])

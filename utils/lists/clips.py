@@ -70,7 +70,7 @@ def locate(clips: Sequence[Clip], folder: str, files: Iterable[str]) -> list[tup
         start, end = (clip.start, clip.end) if form >= WHOLE else (0.0, None)
         located.append((Source(path, clip.name, start, end, clip.columns), "" if present else _missing(clip, folder)))
     if ambiguous:
-        first, second, *_ = ambiguous[0]
+        first, second, *_ = map(without_secrets, ambiguous[0])
         log.warning("clips with several files: %d, e.g. %s is taken, not %s", len(ambiguous), first, second)
     return located
 

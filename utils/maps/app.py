@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,15 +47,13 @@ def make_app(points: Points, address: str, seconds: float) -> FastAPI:
     pages = Path(embedding_atlas.__file__).parent / "static"
     app = FastAPI(title=points.title)
 
-    def excerpt(kind: str) -> Callable[[str, float, float], bytes]:
-        return {
-            "sound": lambda path, start, end: excerpts.sound(path, start, end, seconds),
-            "frame": excerpts.frame,
-            "clip": lambda path, start, end: excerpts.clip(path, start, end, seconds),
-        }[kind]
-
+    made: dict[str, Callable[[str, float, float], bytes]] = {
+        "sound": partial(excerpts.sound, seconds=seconds),
+        "frame": excerpts.frame,
+        "clip": partial(excerpts.clip, seconds=seconds),
+    }
     for kind in shown:
-        app.get(f"/{kind}/{{row}}")(_serve(points, excerpt(kind), MEDIA[kind]))
+        app.get(f"/{kind}/{{row}}")(_serve(points, made[kind], MEDIA[kind]))
     app.mount("/", make_server(data, static_path=str(pages), duckdb_uri="server"))
     return app
 

@@ -7,10 +7,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from PIL import Image
 
-from torch_zoo.utils.media.audio import mono, open_audio
+from torch_zoo.utils.media.audio import mono, open_audio, wav
 from torch_zoo.utils.media.images import resize
 from torch_zoo.utils.media.video import open_video
 from torch_zoo.utils.media.video_writing import write_video
@@ -28,9 +27,7 @@ def sound(path: str, start: float, end: float, seconds: float) -> bytes:
         blocks = list(mono(audio.blocks))
         if not blocks:
             raise MediaError(f"no audio between {source.start:g} and {source.end:g} s")
-        file = io.BytesIO()
-        soundfile.write(file, np.concatenate(blocks), audio.rate, subtype="PCM_16", format="WAV")
-    return file.getvalue()
+        return wav(np.concatenate(blocks), audio.rate)
 
 
 def frame(path: str, start: float, end: float) -> bytes:

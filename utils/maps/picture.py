@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.extras import require
-from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.maps.groups import UNCLUSTERED, UNSAID
 from torch_zoo.utils.maps.labels import GAP, Box, place
 from torch_zoo.utils.maps.points import Points, add_options, chosen_points
@@ -40,10 +39,10 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m torch_zoo.utils.maps.picture", description="A map of features as a PNG."
     )
     parser.add_argument("tables", nargs="+", help="Parquet files of on_extraction=save_table, or folders of them")
-    parser.add_argument("picture", type=Path, help="the .png to write")
+    parser.add_argument("picture", help="the .png to write")
     add_options(parser)
     options = parser.parse_args(arguments)
-    if options.picture.suffix.lower() != ".png":
+    if not options.picture.lower().endswith(".png"):
         raise UsageError(f"{options.picture}: the last argument is the .png to write")
     require("map", "matplotlib")
     draw(chosen_points(options.tables, options), options.picture)
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def draw(points: Points, path: Path) -> None:
+def draw(points: Points, path: str) -> None:
     """Draw a dot per row, colored by its group, and name the sources where there is room. Raises UsageError."""
     from matplotlib.figure import Figure
 
@@ -70,10 +69,10 @@ def draw(points: Points, path: Path) -> None:
         _labels(axes, points)
     figure.set_layout_engine("none")
     try:
-        with atomic_write(path) as partial:
-            figure.savefig(partial, format="png")
+        with storage.atomic_write(path) as file:
+            figure.savefig(file, format="png")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+        raise UsageError(f"{path}: cannot be written ({storage.reason(error)})") from error
 
 
 def _dots(axes: Axes, points: Points) -> None:

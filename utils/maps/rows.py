@@ -82,12 +82,13 @@ def _files(table: str) -> list[str]:
     if table.endswith(SUFFIX):
         return [table]
     try:
-        names = sorted(name for name in storage.listing(table) if name.endswith(SUFFIX) and "/" not in name)
+        listed = sorted(storage.listing(table))
     except OSError as error:
         raise UsageError(f"{table}: {storage.reason(error)}") from error
+    names = [name for name in listed if name.endswith(SUFFIX) and "/" not in name and not name.startswith(".")]
     if not names:
         raise UsageError(f"{table}: neither a {SUFFIX} file nor a folder of them")
-    return [storage.join(table, name) for name in names if not name.startswith(".")]
+    return [storage.join(table, name) for name in names]
 
 
 def _column(table: pq.ParquetFile, column: str, path: str) -> str:

@@ -7,6 +7,7 @@ in two steps (ffmpeg to WAV, then features).
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,6 +94,13 @@ def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path, source: str) -
         for block in chain([first], blocks):
             file.write(block.T)
             yield block
+
+
+def wav(samples: np.ndarray, rate: int) -> bytes:
+    """Mono samples (n,) in [-1, 1) as a 16-bit WAV."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, subtype="PCM_16", format="WAV")
+    return file.getvalue()
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:

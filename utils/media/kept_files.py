@@ -14,6 +14,7 @@ from soundfile import LibsndfileError
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.storage import is_url
 from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.urls import without_secrets
 
 MARK = "kept by Torch Zoo"  # a comment in each file: near the start of WAV and JPEG, near the end of MP4
 SEARCHED_BYTES = 4096
@@ -22,7 +23,7 @@ SEARCHED_BYTES = 4096
 def check_tmp_path(tmp_path: str) -> None:
     """Raise UsageError for a URL."""
     if is_url(tmp_path):
-        raise UsageError(f"tmp_path={tmp_path}: must be a local folder; output_path may be a URL")
+        raise UsageError(f"tmp_path={without_secrets(tmp_path)}: must be a local folder; output_path may be a URL")
 
 
 @contextmanager
