@@ -9,7 +9,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from torch_zoo.utils.media.streams import format_name, play_start, reopened
+from torch_zoo.utils.media.streams import format_name, packets, play_start, reopened
 from torch_zoo.utils.types import MediaError
 
 # Containers that state the duration of each stream; for others FFmpeg estimates it from the bit rate.
@@ -73,7 +73,7 @@ def _last_end(container: Any) -> Fraction:
     last = Fraction(0)
     try:
         with reopened(container) as again:
-            for packet in again.demux():
+            for packet in packets(again):
                 if packet.pts is not None:
                     last = max(last, (packet.pts + (packet.duration or 0)) * packet.time_base)
     except FFmpegError:  # count only what precedes the damage
