@@ -8,13 +8,16 @@ RAY := .venv-ray/.installed
 EXTRAS := $(addprefix --extra ,atlas dev evaluation hdf5 map s3 tensorboard umap webdataset)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test test-cpus test-tensorflow test-ray smoke-test lint lock bench clean
+.PHONY: run test fuzz test-cpus test-tensorflow test-ray smoke-test lint lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
 
 test: $(TESTABLE)  ## several files of tests at a time
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+fuzz: $(TESTABLE)  ## two minutes of damaged media, compared with FFmpeg's decoding, and of strange lists and command lines
+	MUTANTS=0-5000 $(BIN)/python -m pytest --hypothesis-profile=fuzz tests/hostile
 
 test-cpus: $(TESTABLE)  ## the numerical tests again, as older processors compute them
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -m numerical
