@@ -26,7 +26,7 @@ COMMANDS = list(dict.fromkeys(line.partition("  #")[0].strip() for block in BLOC
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkout as a user sees it, and the files that the README asks to create."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("main.py", "torch_zoo", "sample", "utils", "Makefile", "pyproject.toml", "requirements.lock", "tests"):
+    for name in ("main.py", "torch_zoo", "sample", "utils", "Makefile", "requirements.lock", "tests"):
         (folder / name).symlink_to(REPOSITORY / name)
     for name, _, text in re.findall(r"`(my_[\w/.]+)`[^`]*?:\n\n```(\w+)\n(.*?)```", README, re.DOTALL):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
