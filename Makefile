@@ -9,6 +9,8 @@ RAY := .venv-ray/.installed
 EXTRAS := $(addprefix --extra ,atlas dev evaluation hdf5 map s3 tensorboard umap webdataset)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
+SIZE = on Linux some 6 GB, most of it CUDA's libraries; without a GPU 1.7 GB: UV_TORCH_BACKEND=cpu make $(MAKECMDGOALS)
+
 .PHONY: run test test-cpus test-tensorflow test-ray docs smoke-test lint as-installed lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
@@ -58,7 +60,7 @@ $(DOCS): tests/with_mkdocs/requirements.lock
 $(INSTALLED) $(TENSORFLOW) $(RAY): requirements.lock
 $(INSTALLED) $(TENSORFLOW) $(RAY) $(DOCS):
 	@echo "installing packages into $(@D), as pinned in $^"
-	@$(if $(filter requirements.lock,$^),echo "on Linux some 6 GB, most of it CUDA's libraries; without a GPU 1.7 GB: UV_TORCH_BACKEND=cpu make $(MAKECMDGOALS)")
+	@$(if $(filter requirements.lock,$^),echo "$(SIZE)")
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet uv
 	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(if $(filter requirements.lock,$^),-r pyproject.toml) \
