@@ -48,14 +48,16 @@ lock: $(INSTALLED)  ## pin what pyproject.toml asks for, for all supported Pytho
 $(TENSORFLOW): tests/with_tensorflow/requirements.lock
 $(RAY): tests/with_ray/requirements.lock
 $(INSTALLED) $(TENSORFLOW) $(RAY): requirements.lock
-	@echo "installing the packages of $^ into $(@D): some 6 GB on Linux, most of it CUDA's libraries"
+	@echo "installing packages into $(@D), as pinned in $^"
+	@echo "on Linux some 6 GB, most of it CUDA's libraries; without a GPU 1.7 GB: UV_TORCH_BACKEND=cpu make $(MAKECMDGOALS)"
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet uv
-	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(^:%=-r %)
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python -r pyproject.toml \
+		$(patsubst %.lock,-r %.in,$(filter tests/%,$^)) $(^:%=--constraint %)
 	touch $@
 
 $(TESTABLE): tests/requirements.lock $(INSTALLED)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r $<
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r pyproject.toml $(EXTRAS) --constraint $<
 	touch $@
 
 clean:

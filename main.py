@@ -1,4 +1,4 @@
-"""Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help shows every option.
+"""Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help lists what there is.
 
 Exit codes: 0 all sources done, skipped or empty; 1 some failed; 2 the options are wrong; 130 interrupted.
 Nothing heavy is imported before it is needed.
@@ -71,7 +71,7 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
         print(f"torch-zoo {torch_zoo.__version__}")
         return []
     if typed.has(*HELP):
-        print(help.text(catalogue, grammar.values(typed.overrides)))
+        print(help.text(catalogue, typed.overrides))
         return []
     lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
     lines = [flags.with_layout(line, catalogue) for line in lines]

@@ -29,6 +29,7 @@ class DecoderOptions:
     number: int
     timeout: float  # s without progress, 0 = never
     memory: int | None  # bytes
+    protocols: tuple[str, ...] = ()  # by which media may open other files
 
 
 Found = tuple[Source, Event]
@@ -148,7 +149,8 @@ class Decoders:
 
     def _fork(self, number: int) -> None:
         ours, theirs = Channel.pair()
-        fork = Fork(number, self._extractor, self._options.timeout, self._options.memory)
+        options = self._options
+        fork = Fork(number, self._extractor, options.timeout, options.memory, options.protocols)
         self._server.send(fork, [theirs.fileno()])
         theirs.close()
         self._channels[number], self._slabs[number] = ours, SlabReader()

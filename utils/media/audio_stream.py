@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any
 
-import av
 import numpy as np
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
@@ -16,7 +15,7 @@ from av.error import FFmpegError
 
 from torch_zoo.utils.heartbeat import beat
 from torch_zoo.utils.media.lengths import check_jump, check_length, likely_end, stated_end
-from torch_zoo.utils.media.streams import NEW_CLOCK_SECONDS, format_name, location, open_file, play_start, select
+from torch_zoo.utils.media.streams import NEW_CLOCK_SECONDS, format_name, open_file, opened, play_start, select
 from torch_zoo.utils.types import MediaError
 
 TimedBlocks = Iterator[tuple[int, np.ndarray]]  # position in samples since playback starts, (channels, n) PCM
@@ -49,7 +48,7 @@ def open_container(
 
 def check_end(path: str | IO[bytes], end: float) -> None:
     """Raise MediaError if the container at `path` announces audio after `end` s."""
-    with suppress(FFmpegError), av.open(location(path), metadata_errors="ignore") as container:
+    with suppress(FFmpegError), opened(path) as container:
         _AudioStream(container).check_end(end)
 
 

@@ -14,7 +14,7 @@ def check_given(given: Mapping[str, str], catalogue: Catalogue, added: Collectio
     """Raise UsageError for an option or a choice that does not exist; options that are `added` need not exist."""
     for group in GROUPS:
         if group in given:
-            _check_choice(group, given[group], catalogue)
+            check_choice(group, given[group], catalogue)
     chosen = catalogue.chosen(given)
     _check_clash(chosen, catalogue)
     offered = {option.name for option in catalogue.common()}
@@ -27,7 +27,8 @@ def check_given(given: Mapping[str, str], catalogue: Catalogue, added: Collectio
         raise UsageError(f"feature_type is required; there are: {', '.join(catalogue.choices('feature_type'))}")
 
 
-def _check_choice(group: str, choice: str, catalogue: Catalogue) -> None:
+def check_choice(group: str, choice: str, catalogue: Catalogue) -> None:
+    """Raise UsageError for a choice that does not exist."""
     choices = catalogue.choices(group)
     if choice not in choices:
         listed = ", ".join(choices)
