@@ -9,6 +9,8 @@ RAY := .venv-ray/.installed
 EXTRAS := $(addprefix --extra ,atlas dev evaluation hdf5 map s3 tensorboard umap webdataset)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
+SIZE = on Linux some 6 GB, most of it CUDA's libraries; without a GPU 1.7 GB: UV_TORCH_BACKEND=cpu make $(MAKECMDGOALS)
+
 .PHONY: run test test-cpus test-tensorflow test-ray docs smoke-test lint as-installed lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
@@ -57,14 +59,16 @@ $(RAY): tests/with_ray/requirements.lock
 $(DOCS): tests/with_mkdocs/requirements.lock
 $(INSTALLED) $(TENSORFLOW) $(RAY): requirements.lock
 $(INSTALLED) $(TENSORFLOW) $(RAY) $(DOCS):
-	@echo "installing the packages of $^ into $(@D)$(if $(filter requirements.lock,$^), (some 6 GB on Linux: CUDA's libraries))"
+	@echo "installing packages into $(@D), as pinned in $^"
+	@$(if $(filter requirements.lock,$^),echo "$(SIZE)")
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet uv
-	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(^:%=-r %)
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(if $(filter requirements.lock,$^),-r pyproject.toml) \
+		$(patsubst %.lock,-r %.in,$(filter tests/%,$^)) $(^:%=--constraint %)
 	touch $@
 
 $(TESTABLE): tests/requirements.lock $(INSTALLED)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r $<
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r pyproject.toml $(EXTRAS) --constraint $<
 	touch $@
 
 clean:

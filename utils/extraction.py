@@ -38,7 +38,8 @@ class Extractor:
     Args:
         feature_type: as on the command line; `config_dir` is the folder with the configs of one of your own.
         device: `auto`, `cpu`, `cuda` (the first one) or `cuda:N`.
-        **options: those of the extractor, `preset`, `batch_size`, `num_decoders`, `timeout` and `decoder_memory`.
+        **options: those of the extractor, `preset`, `batch_size`, `num_decoders`, `timeout`,
+            `decoder_memory` and `allow_protocols`.
 
     Raises UsageError for a wrong option or checkpoint.
     """

@@ -27,6 +27,7 @@ MEANINGS: dict[Any, str] = {
     float: "a number",
     str: "a string",
     list[int]: "a list of integers, e.g. [0,1]",
+    list[str]: "a list, e.g. [file,https]",
     dict[str, Any]: "a mapping, e.g. {num_cpus: 2}",
     type(None): "null",
 }

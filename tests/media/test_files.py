@@ -42,19 +42,3 @@ def test_a_preallocated_but_empty_download(name, tmp_path):
     os.truncate(tmp_path / name, 50 << 20)  # sparse
     with pytest.raises(MediaError, match=r"nothing but zeros.*fetch the file again"):
         decode(tmp_path / name)
-
-
-SEGMENTS = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\nmpeg2+aac.ts\n"
-
-
-def test_the_playlist_of_a_live_stream(tmp_path):
-    write_kind(tmp_path, "mpeg2+aac.ts")
-    (tmp_path / "live.m3u8").write_text(SEGMENTS)
-    with pytest.raises(MediaError, match=r"live stream \(no #EXT-X-ENDLIST\)"):
-        decode(tmp_path / "live.m3u8")
-
-
-def test_a_playlist_with_an_end_is_played(tmp_path):
-    _, samples, _ = write_kind(tmp_path, "mpeg2+aac.ts")
-    (tmp_path / "whole.m3u8").write_text(SEGMENTS + "#EXT-X-ENDLIST\n")
-    assert len(decode(tmp_path / "whole.m3u8")) >= len(samples)

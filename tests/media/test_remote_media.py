@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from media_maker import KINDS, noise_and_tone, write_kind, write_media
 from video_maker import write_video
 
 from torch_zoo.utils import heartbeat, remote, remote_file, storage
-from torch_zoo.utils.media import fetching
+from torch_zoo.utils.media import fetching, protocols
 from torch_zoo.utils.media.audio import Decoder, open_audio
 from torch_zoo.utils.media.video import open_video
 from torch_zoo.utils.types import MediaError, Source
@@ -200,11 +201,11 @@ def test_an_endless_stream_without_a_size_is_given_up(sound: Path, web: Web, mon
 
 
 def test_bytes_that_arrive_are_progress(sound: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    beats = []
-    monkeypatch.setattr(heartbeat, "_listeners", [lambda: beats.append(1)])
+    beats: list[str] = []
+    monkeypatch.setattr(heartbeat, "_listeners", [SimpleNamespace(beat=beats.append, announce=lambda _: None)])
     url = web.put("x.wav", sound.read_bytes(), bytes_per_second=4_000_000)
     with open_audio(Source(url, "x")):
-        assert len(beats) > 5
+        assert beats.count("fetching") > 5
     beats.clear()
     monkeypatch.setattr(remote, "READ_SECONDS", 0.3)
     monkeypatch.setattr(remote, "_systems", {})
@@ -219,11 +220,17 @@ def test_what_is_wrong_with_a_file_is_seen_as_in_a_local_one(web: Web) -> None:
             samples(web.put("x.mp3", content))
 
 
-def test_playlists_are_fetched_by_ffmpeg(tmp_path: Path, web: Web, bucket: str) -> None:
+def test_playlists_are_fetched_by_ffmpeg(
+    tmp_path: Path, web: Web, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, *_ = write_kind(tmp_path, "mpeg2+aac.ts")
     web.put("v/mpeg2+aac.ts", path.read_bytes())
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\nmpeg2+aac.ts\n#EXT-X-ENDLIST\n"
-    assert len(samples(web.put("v/list.m3u8", playlist))[0]) >= 2 * 48000
+    url = web.put("v/list.m3u8", playlist)
+    with pytest.raises(MediaError, match=r"a playlist, which names other files; allow_protocols=\[http\]"):
+        samples(url)
+    monkeypatch.setattr(protocols, "_allowed", ("http",))
+    assert len(samples(url)[0]) >= 2 * 48000
     (tmp_path / "list.m3u8").write_bytes(playlist)
     with pytest.raises(MediaError, match="a playlist, which can be read from a web server or a local folder only"):
         samples(put(bucket, tmp_path / "list.m3u8"))

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines import decoder
 from torch_zoo.utils.engines.channel import Channel
+from torch_zoo.utils.media import protocols
 from torch_zoo.utils.processes import KEEP_MEMORY, cause_of_exit, end_with_parent
 from torch_zoo.utils.types import Extractor
 
@@ -42,6 +43,7 @@ class Fork:
     extractor: Extractor
     timeout: float  # s without progress; 0 = never
     memory: int | None  # bytes
+    protocols: tuple[str, ...]  # by which media may open other files
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class _Server:
                 os.close(key.fd)  # channels of clients, and the lives of other decoders
             self._selector.close()
             os.close(life)
+            protocols.allow(request.protocols)
             decoder.main(Channel.from_descriptor(descriptor), request.extractor, pulse, request.memory)
             code = 0
         except SystemExit as end:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch_zoo.utils.engines.channel import Channel
-from torch_zoo.utils.engines.decoder import Decoded, Return
+from torch_zoo.utils.engines.decoder import Decoded, Doing, Return
 from torch_zoo.utils.engines.decoder_server import Exited, Fork
 from torch_zoo.utils.engines.pipeline import Ended, Event, Retried
 from torch_zoo.utils.engines.scheduler import Abort, Action, Fail, Give, Restart, Scheduler
@@ -29,6 +29,7 @@ class DecoderOptions:
     number: int
     timeout: float  # s without progress, 0 = never
     memory: int | None  # bytes
+    protocols: tuple[str, ...] = ()  # by which media may open other files
 
 
 Found = tuple[Source, Event]
@@ -48,6 +49,7 @@ class Decoders:
         self._channels: dict[int, Channel] = {}
         self._slabs: dict[int, SlabReader] = {}
         self._ahead = AHEAD
+        self.doing = ""  # what a decoder has told last that it does
         for number in range(options.number):
             self._fork(number)
 
@@ -119,6 +121,8 @@ class Decoders:
             slabs.add(*message)
         elif isinstance(message, DroppedSlab):
             slabs.drop(message)
+        elif isinstance(message, Doing):
+            self.doing = message.what
         elif isinstance(message, Decoded):
             source = self._scheduler.leases(number)[0]
             if message.trace:
@@ -145,7 +149,8 @@ class Decoders:
 
     def _fork(self, number: int) -> None:
         ours, theirs = Channel.pair()
-        fork = Fork(number, self._extractor, self._options.timeout, self._options.memory)
+        options = self._options
+        fork = Fork(number, self._extractor, options.timeout, options.memory, options.protocols)
         self._server.send(fork, [theirs.fileno()])
         theirs.close()
         self._channels[number], self._slabs[number] = ours, SlabReader()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch_zoo.utils.engines.decoders import DecoderOptions
 from torch_zoo.utils.engines.worker import WorkerConfig
+from torch_zoo.utils.media.protocols import PROTOCOLS
 from torch_zoo.utils.types import Extractor, Sink, UsageError
 
 MOST_DECODERS = 32  # per worker, where num_decoders is null
@@ -21,6 +22,7 @@ class WorkerOptions:
     batch_size: int | None = None
     timeout: float = 60.0
     decoder_memory: int | None = 8_000_000_000
+    allow_protocols: list[str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("num_decoders", "batch_size"):
@@ -31,6 +33,9 @@ class WorkerOptions:
             raise UsageError(f"timeout={self.timeout:g}: must be 0 (never) or more seconds")
         if self.decoder_memory is not None and self.decoder_memory < LEAST_MEMORY:
             raise UsageError(f"decoder_memory={self.decoder_memory}: must be {LEAST_MEMORY} bytes or more, or null")
+        for protocol in self.allow_protocols or ():
+            if protocol not in PROTOCOLS:
+                raise UsageError(f"allow_protocols: {protocol!r} is none of {', '.join(PROTOCOLS)}")
 
     def worker(self, extractor: Extractor, sink: Sink, device: str, cores: int) -> WorkerConfig:
         """For a worker that this process starts, with this many cores of its own."""
@@ -40,4 +45,4 @@ class WorkerOptions:
     def decoders(self, device: str, cores: int) -> DecoderOptions:
         """For a worker on this device, with this many cores of its own."""
         number = self.num_decoders or (max(1, cores // 2) if device == "cpu" else min(MOST_DECODERS, cores))
-        return DecoderOptions(number, self.timeout, self.decoder_memory)
+        return DecoderOptions(number, self.timeout, self.decoder_memory, tuple(self.allow_protocols or ()))

@@ -9,16 +9,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import IO, Any
 
-from torch_zoo.utils.media.audio_stream import TimedBlocks, check_end, open_container
+from torch_zoo.utils.media.audio_stream import AudioBlocks, TimedBlocks, check_end, open_container
 from torch_zoo.utils.media.opening import Media
+from torch_zoo.utils.media.protocols import confine
 from torch_zoo.utils.media.streams import location
 from torch_zoo.utils.processes import end_with_parent
 from torch_zoo.utils.types import MediaError
 
+FORMAT = re.compile(r" D[ d]+ (\S+) ")  # a line of `ffmpeg -demuxers`
 EXIT_SECONDS = 2.0  # for the program to exit and report its error after closing its output
 
 
@@ -36,21 +38,20 @@ class Program:
 
 
 @contextmanager
-def open_program(media: Media, start: float = 0.0) -> Iterator[tuple[int, TimedBlocks]]:
-    """Rate and blocks of the default audio stream, always from its start. Raises MediaError, here or while reading.
+def open_program(media: Media, start: float = 0.0) -> Iterator[AudioBlocks]:
+    """The default audio stream, always from its start. Raises MediaError, here or while reading.
 
     (In a transport stream whose audio starts after the video, ffmpeg's time 0 is the start of the audio.)
     """
-    import ffmpeg
 
     fill_gaps = "aresample=async=1:first_pts=0"  # with silence, also before a late start
     options = {"format": "au", "acodec": "pcm_s16be", "af": fill_gaps, "loglevel": "error"}
-    output = ffmpeg.input(location(media.path)).output("pipe:", **options, vn=None, xerror=None)
+    output = program_input(media).output("pipe:", **options, vn=None, xerror=None)
     with (
         running(output) as process,
-        open_container(process.stdout, container_format="au") as (rate, blocks),
+        open_container(process.stdout, container_format="au") as read,
     ):
-        yield rate, _until_exit(media, rate, blocks, process)
+        yield replace(read, blocks=_until_exit(media, read.rate, read.blocks, process))
 
 
 @contextmanager
@@ -79,6 +80,20 @@ def running(output: Any) -> Iterator[Program]:
             raise _failure(process, errors, error) from error
         finally:
             process.kill()
+
+
+def program_input(media: Media) -> Any:
+    """The input of ffmpeg-python for a medium, which may open nothing but itself (`protocols.allow` aside)."""
+    import ffmpeg
+
+    return ffmpeg.input(location(media.path), **confine(media.path, _formats(ffmpeg_program())))
+
+
+@lru_cache(maxsize=1)
+def _formats(program: str) -> tuple[str, ...]:
+    """The names of the formats that it reads."""
+    listed = subprocess.run([program, "-hide_banner", "-demuxers"], capture_output=True, text=True, check=True).stdout
+    return tuple(name for line in listed.splitlines() if (found := FORMAT.match(line)) for name in found[1].split(","))
 
 
 def ffmpeg_program() -> str:

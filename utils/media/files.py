@@ -7,6 +7,7 @@ import stat
 import struct
 
 from torch_zoo.utils.media.opening import Media
+from torch_zoo.utils.media.protocols import check_playlist
 from torch_zoo.utils.storage import reason
 from torch_zoo.utils.types import MediaError
 
@@ -27,8 +28,10 @@ def check_readable(media: Media) -> None:
             _check_regular(media.path)
         with media.reading() as file:
             head = file.read(HEAD_BYTES)
+            if head:
+                check_playlist(media.path, head)
             if head.startswith(b"#EXTM3U"):
-                _check_playlist(head + file.read())
+                _check_end_of_playlist(head + file.read())
             actual = file.seek(0, os.SEEK_END) - 8
     except OSError as error:
         raise MediaError(f"cannot be opened: {reason(error)}") from error
@@ -49,6 +52,6 @@ def _check_regular(path: str) -> None:
         raise MediaError("it is a pipe or a device, not a regular file; write it to a file first")
 
 
-def _check_playlist(content: bytes) -> None:
+def _check_end_of_playlist(content: bytes) -> None:
     if b"#EXT-X-TARGETDURATION" in content and b"#EXT-X-ENDLIST" not in content:
         raise MediaError("it is the playlist of a live stream (no #EXT-X-ENDLIST) and has no end; record it first")

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from torch_zoo.utils.media.anonymous import AnonymousFile
 from torch_zoo.utils.media.fetching import fetcher
+from torch_zoo.utils.media.protocols import check_playlist
 from torch_zoo.utils.storage import is_url, local, reason
 from torch_zoo.utils.types import MediaError, Source
 from torch_zoo.utils.urls import is_web, protocol, split_url
@@ -66,6 +67,8 @@ def open_media(source: Source, *, as_file: bool = False) -> Iterator[Media]:
         return
     name = PurePosixPath(split_url(source.path)[1]).name
     if _is_streamed(source.path):
+        if protocol(source.path) not in STREAMS:
+            check_playlist(source.path)
         yield Media(name, source.path)
         return
     with ExitStack() as stack:
@@ -76,6 +79,7 @@ def open_media(source: Source, *, as_file: bool = False) -> Iterator[Media]:
         if isinstance(held, AnonymousFile) and _is_playlist(held):
             if not is_web(source.path):
                 raise MediaError("it is a playlist, which can be read from a web server or a local folder only")
+            check_playlist(source.path)
             yield Media(name, source.path)
         elif isinstance(held, AnonymousFile):
             yield Media(name, held.path, partial(held.reader, name))

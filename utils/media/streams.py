@@ -11,6 +11,7 @@ import av
 from av.error import FFmpegError
 from av.stream import Discard, Disposition
 
+from torch_zoo.utils.media.protocols import confine
 from torch_zoo.utils.storage import is_url
 from torch_zoo.utils.types import MediaError
 
@@ -23,11 +24,17 @@ def location(path: str | IO[bytes]) -> str | IO[bytes]:
     return f"file:{path}" if isinstance(path, str) and not is_url(path) else path
 
 
+def opened(path: str | IO[bytes], container_format: str | None = None) -> Any:
+    """A PyAV container, which may open nothing but itself (`protocols.allow` aside). Raises FFmpegError."""
+    options = confine(path, av.formats_available)
+    return av.open(location(path), format=container_format, container_options=options, metadata_errors="ignore")
+
+
 @contextmanager
 def open_file(path: str | IO[bytes], container_format: str | None = None) -> Iterator[Any]:
     """Open a PyAV container. Raises MediaError."""
     try:
-        container = av.open(location(path), format=container_format, metadata_errors="ignore")
+        container = opened(path, container_format)
     except FFmpegError as error:
         raise MediaError(f"not a media file, or damaged at its start ({error.strerror})") from error
     with container:
@@ -36,7 +43,7 @@ def open_file(path: str | IO[bytes], container_format: str | None = None) -> Ite
 
 def reopened(container: Any) -> Any:
     """The same file in another container, at its start. Raises FFmpegError."""
-    return av.open(container.file.file.again() if container.file else container.name, metadata_errors="ignore")
+    return opened(container.file.file.again() if container.file else container.name.removeprefix("file:"))
 
 
 def format_name(container: Any) -> str:

@@ -12,11 +12,11 @@ import av
 from av.error import FFmpegError
 from av.packet import Packet
 
-from torch_zoo.utils.media.ffmpeg_cli import Program, running
+from torch_zoo.utils.media.ffmpeg_cli import Program, program_input, running
 from torch_zoo.utils.media.kept_files import MARK, keep_file
 from torch_zoo.utils.media.lengths import TOLERANCE_SECONDS, check_length
 from torch_zoo.utils.media.opening import Media
-from torch_zoo.utils.media.streams import location, open_file
+from torch_zoo.utils.media.streams import open_file
 from torch_zoo.utils.media.video_stream import VideoStream
 from torch_zoo.utils.types import MediaError, Source
 
@@ -29,11 +29,10 @@ def reencoded(media: Media, source: Source, fps: Fraction, threads: int, keep: P
 
     It comes through a pipe instead of an .mp4, so nothing is left on disk if this process is killed.
     """
-    import ffmpeg
 
     with open_file(media.location) as container:
         original = VideoStream(container).stream
-        filtered = ffmpeg.input(location(media.path))[str(original.index)].filter("fps", fps=f"{fps}")
+        filtered = program_input(media)[str(original.index)].filter("fps", fps=f"{fps}")
         options = {"format": "nut", "vcodec": "libx264", "avoid_negative_ts": "disabled", "loglevel": "error"}
         if source.end is not None:
             options["t"] = str(source.end)
