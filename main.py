@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch_zoo.utils.terminal.colors import styled
 from torch_zoo.utils.terminal.exit_codes import command, explained
+
+if TYPE_CHECKING:
+    from torch_zoo.utils.runs.recording import RunRecord
+    from torch_zoo.utils.sources import Inputs
+    from torch_zoo.utils.terminal.progress import Reporting
+    from torch_zoo.utils.types import Engine, Extractor, Outcome, Sink, Source
 
 HELP, VERSION = ("-h", "--help"), ("--version",)
 
@@ -31,9 +37,25 @@ class Extraction:
     title: str = ""  # what sets it apart from the other runs of the command line
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What does it."""
+
+    extractor: Extractor
+    sink: Sink
+    engine: Engine
+    inputs: Inputs
+    reporting: Reporting
+    record: RunRecord
+    overwrite: bool
+
+
 @command(interrupted="finished outputs are complete, and the same command continues from there")
 def main(arguments: Sequence[str]) -> int:
-    return max((exit_code_of(extraction) for extraction in compose(arguments)), default=0)
+    extractions = compose(arguments)
+    for later in extractions[1:]:
+        assemble(later)  # wrong options end the command before any work
+    return max(map(exit_code_of, extractions), default=0)
 
 
 def exit_code_of(extraction: Extraction) -> int:
@@ -132,70 +154,89 @@ def job(config: Any) -> None:
 
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
-    from torch_zoo.utils import storage
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
-    from torch_zoo.utils.runs.recording import Recording, RunRecord
-    from torch_zoo.utils.sinks.folder import FolderSink
     from torch_zoo.utils.sinks.settings import settings_of
-    from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.known import CLASSES
-    from torch_zoo.utils.terminal.progress import Progress, Reporting
-    from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
+    from torch_zoo.utils.terminal.about import About, settings
+    from torch_zoo.utils.terminal.progress import Progress
+    from torch_zoo.utils.types import Outcome
 
-    config, feature_type = extraction.config, extraction.feature_type
-    settled = build(Run, config)
-    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
-    options = with_predictions(config, targets, feature_type)
-    options = {**options, "folder": storage.join(settled.output_path, feature_type)}
-    extractor: Extractor
-    sink: Sink
-    engine: Engine
-    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
-    reporting, overwrite = build(Reporting, options), settled.overwrite
-
-    inputs = build(Inputs, options)
-    selection = inputs.select()
-    sources = selection.sources
-    commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
-    kept = isinstance(sink, FolderSink)
-    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
-    with (
-        record,
-        Progress(
-            len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing, record.say
-        ) as progress,
-    ):
+    parts = assemble(extraction)
+    extractor, sink = parts.extractor, parts.sink
+    selection = parts.inputs.select()
+    commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
+    about = About(
+        feature_type=extraction.feature_type,
+        settings=settings(extraction.given, extractor),
+        notes=selection.notes,
+        shard=selection.shard,
+        timing=extractor.timing,
+        destination=sink.destination,
+    )
+    with parts.record as record, Progress(parts.reporting, about, record.say) as progress:
 
         def add(outcome: Outcome) -> None:
             progress.add(outcome)
             record.add(outcome)
 
+        def tell(worker: str, news: object) -> None:
+            progress.tell(worker, news)
+            record.tell(worker, news)
+
         todo, missing = [], []
-        for source in sources:
-            try:
-                done = not overwrite and sink.has(source, extractor.arrays)
-            except OutputConflictError as conflict:
-                add(Outcome(source, "failed", str(conflict)))
-                continue
-            if done:
-                add(Outcome(source, "skipped"))
+        for source in selection.sources:
+            if outcome := settled(source, parts):
+                add(outcome)
             elif reason := selection.missing.get(source.name):
-                missing.append(Outcome(source, inputs.status_of_missing, reason))
+                missing.append(Outcome(source, parts.inputs.status_of_missing, reason))
             else:
                 todo.append(source)
         progress.add_missing(missing)
         record.add_missing(missing)
-        if not todo and not overwrite:
+        progress.begin(todo)
+        if not todo and not parts.overwrite:
             commit()  # no worker will: record the settings of what has been adopted
-        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit, record.tell)
         try:
-            with closing(outcomes):
+            with closing(parts.engine.run(todo, extractor, sink, commit, tell)) as outcomes:
                 for outcome in outcomes:
                     add(outcome)
         finally:
             sink.finish()
     return progress.failed
+
+
+def assemble(extraction: Extraction) -> Parts:
+    """Build what the options describe. Raises UsageError."""
+    from torch_zoo.utils import storage
+    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
+    from torch_zoo.utils.runs.recording import Recording, RunRecord
+    from torch_zoo.utils.sinks.folder import FolderSink
+    from torch_zoo.utils.sources import Inputs
+    from torch_zoo.utils.terminal.known import CLASSES
+    from torch_zoo.utils.terminal.progress import Reporting
+
+    config, feature_type = extraction.config, extraction.feature_type
+    run_options = build(Run, config)
+    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
+    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
+    options = with_predictions(config, targets, feature_type)
+    options = {**options, "folder": storage.join(run_options.output_path, feature_type)}
+    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
+    kept = isinstance(sink, FolderSink)
+    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
+    return Parts(
+        extractor, sink, engine, build(Inputs, options), build(Reporting, options), record, run_options.overwrite
+    )
+
+
+def settled(source: Source, parts: Parts) -> Outcome | None:
+    """What is known of a source before any work: its features are there, or its name is taken by those of another."""
+    from torch_zoo.utils.types import Outcome, OutputConflictError
+
+    if parts.overwrite:
+        return None
+    try:
+        return Outcome(source, "skipped") if parts.sink.has(source, parts.extractor.arrays) else None
+    except OutputConflictError as conflict:
+        return Outcome(source, "failed", str(conflict))
 
 
 if __name__ == "__main__":
