@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from torch_zoo.utils.terminal.progress import Reporting
     from torch_zoo.utils.types import Engine, Extractor, Outcome, Sink, Source
 
-HELP, VERSION, MULTIRUN = ("-h", "--help"), ("--version",), ("-m", "--multirun")
-LAUNCHER = "hydra/launcher="  # who runs the runs of --multirun
-UNCHECKED = "-sc --shell-completion --hydra-help -i --info -cn --config-name -cp --config-path".split()
+HELP, VERSION = ("-h", "--help"), ("--version",)
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,10 @@ class Parts:
 
 @command(interrupted="finished outputs are complete, and the same command continues from there")
 def main(arguments: Sequence[str]) -> int:
-    return max((exit_code_of(extraction) for extraction in compose(arguments)), default=0)
+    extractions = compose(arguments)
+    for later in extractions[1:]:
+        assemble(later)  # wrong options end the command before any work
+    return max(map(exit_code_of, extractions), default=0)
 
 
 def exit_code_of(extraction: Extraction) -> int:
@@ -70,9 +71,8 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
     None where the user only asked for information, or chose a launcher of Hydra's: that has then run all of them.
     """
     import torch_zoo
-    from torch_zoo.utils.terminal import checks, flags, grammar, help
-    from torch_zoo.utils.terminal.catalogue import SWEPT, Catalogue
-    from torch_zoo.utils.terminal.known import shared_out
+    from torch_zoo.utils.terminal import command_lines, flags, help
+    from torch_zoo.utils.terminal.catalogue import Catalogue
 
     catalogue = Catalogue(flags.config_folders(arguments))
     typed = flags.translate(arguments, catalogue)
@@ -82,23 +82,16 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
     if typed.has(*HELP):
         print(help.text(catalogue, typed.overrides))
         return []
-    checked = not typed.has(*UNCHECKED)
-    if checked:
-        checks.check_words(typed.overrides, catalogue)
-    launched = typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides)
-    lines = grammar.combinations(typed.overrides, over=None if typed.has(*MULTIRUN) else [SWEPT])
-    lines = [flags.for_one_run(line, catalogue) for line in (lines if launched else shared_out(lines, catalogue))]
-    for line in lines if checked else ():
-        checks.check(line, catalogue)
-    if launched:
-        launch([*typed.flags, *flags.for_one_run(typed.overrides, catalogue)])
+    lines = command_lines.of_each_run(typed, catalogue)
+    if command_lines.are_launched(typed):
+        launch([*typed.flags, *command_lines.of_one_run(typed.overrides, catalogue)])
         return []
-    hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
+    hydra_flags = [flag for flag in typed.flags if flag not in command_lines.MULTIRUN]
     composed: list[Extraction] = []
     for line in lines:
-        title = " ".join(word for word in line if not all(word in other for other in lines))
-        call_hydra([*hydra_flags, *line], lambda config, title=title: composed.append(extraction_of(config, title)))
-    return composed
+        call_hydra([*hydra_flags, *line], lambda config: composed.append(extraction_of(config)))
+    titles = [" ".join(word for word in line if not all(word in other for other in lines)) for line in lines]
+    return [replace(extraction, title=title) for extraction, title in zip(composed, titles, strict=bool(composed))]
 
 
 def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
@@ -125,6 +118,7 @@ def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
 def launch(arguments: Sequence[str]) -> None:
     """Let a launcher of Hydra's run every combination as a job, and wait for all of them. Raises UsageError."""
     import torch_zoo
+    from torch_zoo.utils.terminal.command_lines import LAUNCHER
     from torch_zoo.utils.types import UsageError
 
     if find_spec("submitit") is None and any(word.startswith(f"{LAUNCHER}submitit") for word in arguments):
@@ -134,7 +128,7 @@ def launch(arguments: Sequence[str]) -> None:
     call_hydra(arguments, job)
 
 
-def extraction_of(config: Any, title: str = "") -> Extraction:
+def extraction_of(config: Any) -> Extraction:
     """What Hydra has just composed."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -147,7 +141,6 @@ def extraction_of(config: Any, title: str = "") -> Extraction:
         config,
         composed.runtime.choices["feature_type"],
         {name: value for name, value in given.items() if name not in GROUPS},
-        title,
     )
 
 
