@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,22 @@ import numpy as np
 import pytest
 from actors import Doubler, Tell
 
+from torch_zoo.utils import heartbeat
+from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.driver import Driver
 from torch_zoo.utils.engines.local import Local
-from torch_zoo.utils.engines.news import LOAD_SECONDS, Load, LogLine, Meter
-from torch_zoo.utils.types import Outcome, Source, Stage, no_op
+from torch_zoo.utils.engines.news import (
+    LOAD_SECONDS,
+    POSITION_SECONDS,
+    Devices,
+    Load,
+    Loading,
+    LogLine,
+    Meter,
+    Position,
+    Reached,
+)
+from torch_zoo.utils.types import Outcome, Source, Stage, Windows, no_op
 
 BATCH_SECONDS = 0.1  # that Slow computes for each batch of four windows
 
@@ -46,7 +58,8 @@ def run(paths: list[str], extractor: Doubler) -> tuple[list[Outcome], list[tuple
 def test_a_worker_tells_its_load_and_what_it_logs(tmp_path: Path) -> None:
     paths = [f"good {number}" for number in range(8)]
     outcomes, news = run([*paths, "decode x"], Slow(markers=str(tmp_path)))
-    assert {worker for worker, _ in news} == {"cpu"}
+    assert news[0] == ("", Devices(["cpu"], cpu_cores()))
+    assert {worker for worker, _ in news[1:]} == {"cpu"}
     loads = [each for _, each in news if isinstance(each, Load)]
     assert loads[0].busy == 0
     busy = loads[-1].busy or 0.0
@@ -65,6 +78,45 @@ def test_a_worker_tells_its_load_and_what_it_logs(tmp_path: Path) -> None:
 def test_an_extractor_that_measures_nothing_is_not_taken_for_idle(tmp_path: Path) -> None:
     _, news = run(["good 0"], Doubler(markers=str(tmp_path)))
     assert {each.busy for _, each in news if isinstance(each, Load)} == {None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Long(Slow):
+    """A minute of windows per source, which decoders announce."""
+
+    def windows(self, source: Source) -> Iterator[Windows]:
+        heartbeat.announce(64.0)
+        heartbeat.beat("unpacking")
+        for second in range(int(source.start), 60):
+            yield Windows(np.full((1, 2), 1.0, np.float32), np.array([[second, second + 1.0]]))
+
+
+def test_a_worker_tells_what_it_does_and_how_far_it_is_in_its_sources(tmp_path: Path) -> None:
+    segment = Source("segment", "segment", 20.0, 60.0)
+    news: list[tuple[str, object]] = []
+    engine = Local(device="cpu", num_decoders=1)
+    began = time.monotonic()
+    outcomes = list(
+        engine.run(
+            [Source("x", "x"), segment], Long(markers=str(tmp_path)), Tell(), no_op, lambda *what: news.append(what)
+        )
+    )
+    seconds = time.monotonic() - began
+    assert {outcome.status for outcome in outcomes} == {"done"}
+    told = [each for _, each in news if isinstance(each, Loading | Position)]
+    assert told[0] == Loading("Long")
+    positions = [each for each in told if isinstance(each, Position)]
+    assert len(positions) == len(told) - 1 <= 2 + seconds / POSITION_SECONDS
+    assert {each.doing for each in positions} <= {"decoding", "unpacking", "computing"}
+    reached = {name: [each.sources[name] for each in positions if name in each.sources] for name in ("x", "segment")}
+    assert Reached(0.0, 64.0) in reached["x"] or reached["x"][0].seconds >= 4.0
+    assert {each.duration for each in reached["x"]} == {64.0}
+    assert {each.duration for each in reached["segment"]} <= {None}  # the list says it
+    for name, least in (("x", 0.0), ("segment", 0.0)):
+        along = [each.seconds for each in reached[name]]
+        assert along == sorted(along)
+        assert all(least <= each <= 60.0 - 20.0 * (name == "segment") for each in along)
+    assert len({each.seconds for each in reached["x"]}) > 1
 
 
 def test_outcomes_come_with_the_statistics_of_their_features(tmp_path: Path) -> None:
