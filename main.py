@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.terminal.colors import styled
+from torch_zoo.utils.terminal.exit_codes import command, explained
 
 if TYPE_CHECKING:
     from torch_zoo.utils.runs.recording import RunRecord
@@ -35,6 +36,7 @@ class Extraction:
     config: Any  # an omegaconf.DictConfig
     feature_type: str
     given: Mapping[str, Any]  # options that the user set, by name
+    title: str = ""  # what sets it apart from the other runs of the command line
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,25 @@ class Parts:
 
 @command(interrupted="finished outputs are complete, and the same command continues from there")
 def main(arguments: Sequence[str]) -> int:
-    failed = sum(run(extraction) for extraction in compose(arguments))
-    return 1 if failed else 0
+    return max((exit_code_of(extraction) for extraction in compose(arguments)), default=0)
+
+
+def exit_code_of(extraction: Extraction) -> int:
+    """Run it; what goes wrong is said, and keeps no other run from its work."""
+    if extraction.title:
+        print(styled(extraction.title, "bold", stream=sys.stderr), file=sys.stderr)
+    return explained(lambda: 1 if run(extraction) else 0)
 
 
 def compose(arguments: Sequence[str]) -> list[Extraction]:
-    """What is to be run here: one extraction, or several with --multirun. Raises UsageError.
+    """What is to be run here: an extraction for each feature_type or, with --multirun, combination. Raises UsageError.
 
     None where the user only asked for information, or chose a launcher of Hydra's: that has then run all of them.
     """
     import torch_zoo
     from torch_zoo.utils.terminal import checks, flags, grammar, help
-    from torch_zoo.utils.terminal.catalogue import Catalogue
+    from torch_zoo.utils.terminal.catalogue import SWEPT, Catalogue
+    from torch_zoo.utils.terminal.known import shared_out
 
     catalogue = Catalogue(flags.config_folders(arguments))
     typed = flags.translate(arguments, catalogue)
@@ -73,18 +82,22 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
     if typed.has(*HELP):
         print(help.text(catalogue, typed.overrides))
         return []
-    lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
-    lines = [flags.with_layout(line, catalogue) for line in lines]
-    if not typed.has(*UNCHECKED):
-        for line in lines:
-            checks.check(line, catalogue)
-    composed: list[Extraction] = []
-    if typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides):
-        launch([*typed.flags, *flags.with_layout(typed.overrides, catalogue)])
-        return composed
+    checked = not typed.has(*UNCHECKED)
+    if checked:
+        checks.check_words(typed.overrides, catalogue)
+    launched = typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides)
+    lines = grammar.combinations(typed.overrides, over=None if typed.has(*MULTIRUN) else [SWEPT])
+    lines = [flags.for_one_run(line, catalogue) for line in (lines if launched else shared_out(lines, catalogue))]
+    for line in lines if checked else ():
+        checks.check(line, catalogue)
+    if launched:
+        launch([*typed.flags, *flags.for_one_run(typed.overrides, catalogue)])
+        return []
     hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
+    composed: list[Extraction] = []
     for line in lines:
-        call_hydra([*hydra_flags, *line], lambda config: composed.append(extraction_of(config)))
+        title = " ".join(word for word in line if not all(word in other for other in lines))
+        call_hydra([*hydra_flags, *line], lambda config, title=title: composed.append(extraction_of(config, title)))
     return composed
 
 
@@ -105,7 +118,8 @@ def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(str(error)) from error
+        said = str(error).partition("Config search path")[0]
+        raise UsageError(" ".join(said.split())) from error
 
 
 def launch(arguments: Sequence[str]) -> None:
@@ -120,7 +134,7 @@ def launch(arguments: Sequence[str]) -> None:
     call_hydra(arguments, job)
 
 
-def extraction_of(config: Any) -> Extraction:
+def extraction_of(config: Any, title: str = "") -> Extraction:
     """What Hydra has just composed."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -133,6 +147,7 @@ def extraction_of(config: Any) -> Extraction:
         config,
         composed.runtime.choices["feature_type"],
         {name: value for name, value in given.items() if name not in GROUPS},
+        title,
     )
 
 
