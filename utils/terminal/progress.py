@@ -125,6 +125,7 @@ class Progress:
         with tqdm.get_lock():
             self._summary.add_missing(outcomes)
         if outcomes and not self._quiet:
+            self._line_of[outcomes[0].source.name] = self._num_lines
             count = "1 source is" if len(outcomes) == 1 else f"{len(outcomes)} sources are"
             self.say(f"{count} missing, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}")
 
