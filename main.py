@@ -129,6 +129,7 @@ def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed."""
     from torch_zoo.utils import storage
     from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
+    from torch_zoo.utils.retry import Retry
     from torch_zoo.utils.runs.recording import Recording, RunRecord
     from torch_zoo.utils.sinks.folder import FolderSink
     from torch_zoo.utils.sinks.settings import settings_of
@@ -140,7 +141,7 @@ def run(extraction: Extraction) -> int:
     config, feature_type = extraction.config, extraction.feature_type
     settled = build(Run, config)
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
+    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Retry, Run], feature_type)
     options = with_predictions(config, targets, feature_type)
     options = {**options, "folder": storage.join(settled.output_path, feature_type)}
     extractor: Extractor
@@ -149,10 +150,11 @@ def run(extraction: Extraction) -> int:
     extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
     reporting, overwrite = build(Reporting, options), settled.overwrite
 
-    inputs = build(Inputs, options)
-    selection = inputs.select()
+    inputs, retry = build(Inputs, options), build(Retry, options)
+    selection = retry.select(inputs)
     sources = selection.sources
     commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
+    given_up = retry.given_up(sources, extractor) if sink.destination else {}
     kept = isinstance(sink, FolderSink)
     record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
     with (
@@ -166,7 +168,7 @@ def run(extraction: Extraction) -> int:
             progress.add(outcome)
             record.add(outcome)
 
-        todo, missing = [], []
+        todo, missing, known = [], [], []
         for source in sources:
             try:
                 done = not overwrite and sink.has(source, extractor.arrays)
@@ -177,10 +179,13 @@ def run(extraction: Extraction) -> int:
                 add(Outcome(source, "skipped"))
             elif reason := selection.missing.get(source.name):
                 missing.append(Outcome(source, inputs.status_of_missing, reason))
+            elif source.name in given_up:
+                known.append(given_up[source.name])
             else:
                 todo.append(source)
         progress.add_missing(missing)
-        record.add_missing(missing)
+        progress.add_known(known)
+        record.add_untried([*missing, *known])
         if not todo and not overwrite:
             commit()  # no worker will: record the settings of what has been adopted
         outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit, record.tell)

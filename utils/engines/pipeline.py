@@ -29,6 +29,7 @@ class Ended:
     """All windows of a source have come, or what is wrong with it."""
 
     error: str = ""
+    attempt: str = ""  # as in Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Pipeline:
             return
         self._forget(job)
         if isinstance(event, Ended):
-            self._emit(Outcome(source, "failed", event.error))
+            self._emit(Outcome(source, "failed", event.error, attempt=event.attempt))
 
     @property
     def busy(self) -> bool:

@@ -59,6 +59,7 @@ class Progress:
         self._keep = keep  # what has been said, in a log
         self._counts: Counter[str] = Counter()
         self._missing: list[Outcome] = []
+        self._known: list[Outcome] = []
         self._failed: list[Outcome] = []
         self._tried: set[str] = set()
         self._media_seconds = 0.0
@@ -87,8 +88,8 @@ class Progress:
 
     @property
     def _all_failed(self) -> list[Outcome]:
-        """Those that are missing last."""
-        return [*self._failed, *(outcome for outcome in self._missing if outcome.status == "failed")]
+        """Those that failed before and those that are missing last."""
+        return [*self._failed, *self._known, *(outcome for outcome in self._missing if outcome.status == "failed")]
 
     def add(self, outcome: Outcome) -> None:
         self._count(outcome)
@@ -109,11 +110,19 @@ class Progress:
     def add_missing(self, outcomes: Sequence[Outcome]) -> None:
         """Of sources whose files are not there: one line for all of them."""
         self._missing = [*outcomes]
+        self._add_untried(outcomes, "missing", "")
+
+    def add_known(self, outcomes: Sequence[Outcome]) -> None:
+        """Of sources that failed before and are not tried again: one line for all of them."""
+        self._known = [*outcomes]
+        self._add_untried(outcomes, "known to fail and not tried", "; retry=all tries all that failed")
+
+    def _add_untried(self, outcomes: Sequence[Outcome], what: str, hint: str) -> None:
         for outcome in outcomes:
             self._count(outcome)
         if outcomes and self._kind != "off":
             count = "1 source is" if len(outcomes) == 1 else f"{len(outcomes)} sources are"
-            self.say(f"{count} missing, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}")
+            self.say(f"{count} {what}, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}{hint}")
         self._bar.update(len(outcomes))
 
     def _count(self, outcome: Outcome) -> None:
@@ -132,6 +141,8 @@ class Progress:
         if self._missing:
             number = len(self._missing)
             counts += f", {number} missing" if self._counts["missing"] else f" ({number} missing)"
+        if self._known:
+            counts += f" ({len(self._known)} known)"
         seconds = time.monotonic() - self._started
         lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
         if self._scope:
@@ -156,7 +167,7 @@ class Progress:
             self.say(f"{file} can't be written: {storage.reason(cause)}")
         else:
             if self.failed:
-                self.say(f"what failed is listed in {file}; file_with_video_paths takes it")
+                self.say(f"what failed is listed in {file}; retry=failed tries it again")
 
     def _line(self) -> str:
         count = sum(self._counts.values())
