@@ -86,7 +86,8 @@ class Work:
         work = known + unknown * self._mean
         if self._began is None or not seconds:
             return None
-        if self._latest - self._began < EVIDENCE_SECONDS and done < EVIDENCE_SHARE * (done + left):
+        enough = self.media_seconds and done >= EVIDENCE_SHARE * (done + left)
+        if not enough and self._latest - self._began < EVIDENCE_SECONDS:
             return None
         return max(0.0, left * seconds / work - min(now - self._latest, self._gap))
 
