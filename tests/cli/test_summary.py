@@ -75,8 +75,8 @@ def test_the_first_line_names_the_devices(names: list[str], cores: int, expected
 
 def test_the_first_line_has_what_the_user_set_of_the_extractor() -> None:
     given = {"checkpoint": "random", "hop_seconds": 0.48, "normalize": True, "pooling": None, "output_path": "x"}
-    assert settings(given, VGGishExtractor(checkpoint="random")) == [
-        *("weights random", "hop_seconds=0.48", "normalize=true", "pooling=null"),
+    assert settings({"preset": "google"}, given, VGGishExtractor(checkpoint="random")) == [
+        *("weights random", "preset=google", "hop_seconds=0.48", "normalize=true", "pooling=null"),
     ]
     url = VGGishExtractor(checkpoint="https://me:pass@host/weights.pth?token=secret")
-    assert settings({}, url) == ["weights https://***@host/weights.pth?***"]
+    assert settings({}, {}, url) == ["weights https://***@host/weights.pth?***"]
