@@ -31,6 +31,7 @@ class Extraction:
     config: Any  # an omegaconf.DictConfig
     feature_type: str
     given: Mapping[str, Any]  # options that the user set, by name
+    presets: Mapping[str, str]  # what the user chose that sets other options: preset, layout
     title: str = ""  # what sets it apart from the other runs of the command line
 
     def assemble(self) -> Parts:
@@ -124,6 +125,7 @@ def extraction_of(config: Any) -> Extraction:
 
     from torch_zoo.utils.terminal import grammar
     from torch_zoo.utils.terminal.catalogue import GROUPS
+    from torch_zoo.utils.terminal.known import CLASSES
 
     composed = HydraConfig.get()
     given = grammar.values(composed.overrides.task)
@@ -131,6 +133,7 @@ def extraction_of(config: Any) -> Extraction:
         config,
         composed.runtime.choices["feature_type"],
         {name: value for name, value in given.items() if name not in GROUPS},
+        {name: str(value) for name, value in given.items() if name in GROUPS and name not in CLASSES},
     )
 
 
@@ -156,7 +159,7 @@ def run(extraction: Extraction) -> int:
     given_up = parts.retry.given_up(selection.sources, extractor) if sink.destination else {}
     about = About(
         feature_type=extraction.feature_type,
-        settings=settings(extraction.given, extractor),
+        settings=settings(extraction.presets, extraction.given, extractor),
         notes=selection.notes,
         shard=selection.shard,
         timing=extractor.timing,
