@@ -32,9 +32,13 @@ class Extraction:
     """What is to be done in one run."""
 
     config: Any  # an omegaconf.DictConfig
-    feature_type: str
+    choices: Mapping[str, str]  # of each config group
     given: Mapping[str, Any]  # options that the user set, by name
     title: str = ""  # what sets it apart from the other runs of the command line
+
+    @property
+    def feature_type(self) -> str:
+        return self.choices["feature_type"]
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def extraction_of(config: Any) -> Extraction:
     given = grammar.values(composed.overrides.task)
     return Extraction(
         config,
-        composed.runtime.choices["feature_type"],
+        composed.runtime.choices,
         {name: value for name, value in given.items() if name not in GROUPS},
     )
 
@@ -216,7 +220,8 @@ def assemble(extraction: Extraction) -> Parts:
     config, feature_type = extraction.config, extraction.feature_type
     run_options = build(Run, config)
     targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
+    chosen = ", ".join(f"{group}={extraction.choices[group]}" for group in CLASSES)
+    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], chosen)
     options = with_predictions(config, targets, feature_type)
     options = {**options, "folder": storage.join(run_options.output_path, feature_type)}
     extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())

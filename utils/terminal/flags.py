@@ -18,14 +18,15 @@ from torch_zoo.utils.terminal.progress import Reporting
 from torch_zoo.utils.terminal.renamed import current_choice, current_name
 from torch_zoo.utils.types import UsageError
 
-_FLAGS = frozenset(
-    "-h -r -m -sc -i --help --hydra-help --version --resolve --run --multirun --shell-completion".split()
-)
+_FLAGS = frozenset("-h -r -m -sc --help --hydra-help --version --resolve --run --multirun --shell-completion".split())
 _FLAGS_WITH_VALUE = frozenset(
-    "-c -p -cp -cn -cd --cfg --package --config-path --config-name --config-dir --info --experimental-rerun".split()
+    "-c -p -cp -cn -cd -i --cfg --package --config-path --config-name --config-dir --info --experimental-rerun".split()
 )
 _CONFIG_DIR = ("--config-dir", "-cd")
-_CFG, _CFG_CHOICES = ("--cfg", "-c"), ("job", "hydra", "all")
+_FLAG_CHOICES = {
+    **dict.fromkeys(("-c", "--cfg"), ("job", "hydra", "all")),
+    **dict.fromkeys(("-i", "--info"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
+}
 _OFTEN_MEANT = ("--help", "--version", "--multirun", "--cfg", "--config-dir", "--hydra-help")
 
 
@@ -67,11 +68,15 @@ def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
     rest = deque(arguments)
     while rest:
         word = rest.popleft()
-        flag, _, joined = word.partition("=")
-        if word in _FLAGS or flag in _FLAGS_WITH_VALUE:
+        flag, equals, joined = word.partition("=")
+        if equals and flag in _FLAGS | _FLAGS_WITH_VALUE:
+            if not joined:
+                raise UsageError(f"{word}: no value is given")
+            rest.extendleft([joined, flag])  # --help=vggish is --help vggish
+        elif word in _FLAGS:
             flags.append(word)
-            if word in _FLAGS_WITH_VALUE:
-                flags.append(_flag_value(word, rest))
+        elif word in _FLAGS_WITH_VALUE:
+            flags += [word, _flag_value(word, rest)]
         elif not word.startswith("--"):
             given.append(word)
         else:
@@ -111,8 +116,9 @@ def nearest_flag(flag: str, names: Iterable[str]) -> str:
 
 
 def _flag_value(flag: str, rest: deque[str]) -> str:
-    if flag in _CFG and (not rest or rest[0] not in _CFG_CHOICES):
-        raise UsageError(f"{flag}: must be followed by one of {', '.join(_CFG_CHOICES)}")
+    choices = _FLAG_CHOICES.get(flag, ())
+    if choices and (not rest or rest[0] not in choices):
+        raise UsageError(f"{flag}: must be followed by one of {', '.join(choices)}")
     if not rest:
         raise UsageError(f"{flag}: no value is given")
     return rest.popleft()
