@@ -39,7 +39,7 @@ class CommandLine:
     overrides: tuple[str, ...]  # name=value, in Hydra's grammar
 
     def has(self, *flags: str) -> bool:
-        return any(word.partition("=")[0] in flags for word in self.flags)
+        return any(word in flags for word in self.flags)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _refuse_repeated(overrides: Sequence[str], hints: Mapping[str, Any]) -> None
 
 
 def _begins_option(word: str, names: set[str]) -> bool:
-    return word.startswith("--") or word in _FLAGS or word.partition("=")[0] in names
+    return word.startswith("--") or word in _FLAGS | _FLAGS_WITH_VALUE or word.partition("=")[0] in names
 
 
 def _choice(given: str | _Given) -> tuple[str, str]:
