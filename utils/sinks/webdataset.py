@@ -35,10 +35,12 @@ class SaveWebDataset(SampleSink):
     def finish(self) -> None:
         super().finish()
         shards = [{"name": file, "samples": len(sources)} for file, sources in self.stored.sources.items()]
-        if not shards:
-            return
+        index = self.stored.path(INDEX)
         try:
-            with storage.atomic_write(self.stored.path(INDEX)) as file:
+            if not shards:
+                storage.remove(index)
+                return
+            with storage.atomic_write(index) as file:
                 file.write(json.dumps({"shards": shards}, indent=1).encode())
         except OSError as error:
             raise UsageError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.container import Container, Kept
 from torch_zoo.utils.sinks.containers.entries import name_of, origin_of
 from torch_zoo.utils.sinks.containers.samples import read
 from torch_zoo.utils.tfrecords.audioset import FEATURE_LIST, NAME
@@ -28,19 +28,12 @@ class TFRecord(Container):
     def sources(self, path: str) -> dict[str, bytes]:
         return {name: line for name, line, _ in _read(path)}
 
-    def write(
-        self,
-        file: BinaryIO,
-        entries: Iterable[pa.RecordBatch],
-        about: Mapping[str, str],
-        old: str | None = None,
-        without: Collection[str] = (),
-    ) -> None:
+    def write(self, file: BinaryIO, new: Iterable[pa.RecordBatch], about: Mapping[str, str], kept: Kept | None) -> None:
         """The settings are not repeated in each shard; `extraction.yaml` is beside them."""
-        for name, _, payload in _read(old) if old else ():
-            if name not in without:
+        for name, _, payload in _read(kept.path) if kept else ():
+            if kept and name not in kept.without:
                 file.write(record(payload))
-        for entry in entries:
+        for entry in new:
             context = {NAME: name_of(entry).encode(), SOURCE: origin_of(entry)}
             pieces = {**read(entry), **{name: bytes_feature(value) for name, value in context.items()}}
             lists = {FEATURE_LIST: pieces.pop(FEATURE_LIST)}
