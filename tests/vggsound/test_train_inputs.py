@@ -166,7 +166,7 @@ def test_a_file_that_is_no_checkpoint_can_not_be_resumed(sounds, tmp_path, capsy
     folder.write_skipped({})
     folder.save("last.pth.tar", {"other": 1})
     assert main([*options(sounds, tmp_path), "--resume"]) == 2
-    assert "last.pth.tar: not a checkpoint that can be resumed, or damaged" in capsys.readouterr().err
+    assert "last.pth.tar: not a checkpoint that this version can resume, or damaged" in capsys.readouterr().err
 
 
 def test_random_weights_are_those_that_were_published():
