@@ -83,7 +83,7 @@ def test_missing_files_are_one_line_and_failures_only_if_asked_for(status, count
     assert "shard 1 of 2\n" in said
     assert progress.failed == (status == "failed")
     listed = (tmp_path / "failures.csv").read_text().splitlines()[1:]
-    assert listed == [f"b.mp4,0.0,,b,{'no such file' if status == 'failed' else 'truncated'}"]
+    assert listed == [f"b.mp4,0.0,,b,{'no such file' if status == 'failed' else 'truncated'},"]
 
 
 def test_a_list_of_failures_that_cannot_be_written_is_said_and_no_more(tmp_path, capsys):

@@ -31,6 +31,7 @@ class Ended:
     """All windows of a source have come, or what is wrong with it."""
 
     error: str = ""
+    attempt: str = ""  # as in Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Pipeline:
             return
         self._forget(job)
         if isinstance(event, Ended):
-            self._emit(Outcome(source, "failed", event.error))
+            self._emit(Outcome(source, "failed", event.error, attempt=event.attempt))
 
     @property
     def reached(self) -> dict[str, Reached]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from torch_zoo.utils.options import Run, fields, import_target
+from torch_zoo.utils.retry import Retry
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS, SWEPT, Catalogue, nearest
 from torch_zoo.utils.terminal.grammar import quote, readable
@@ -90,7 +91,7 @@ def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
 
 def option_types(catalogue: Catalogue, given: Mapping[str, str]) -> dict[str, Any]:
     """Types of the options that the chosen classes take, by their names on the command line."""
-    hints = {name: hint for target in (Inputs, Reporting, Run) for name, hint in fields(target).items()}
+    hints = {name: hint for target in (Inputs, Reporting, Retry, Run) for name, hint in fields(target).items()}
     for group, choice in catalogue.chosen(given).items():
         if path := catalogue.target(group, choice):
             for name, hint in fields(import_target(path, f"{group}={choice}")).items():
