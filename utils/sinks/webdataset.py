@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks.containers.container import Container
 from torch_zoo.utils.sinks.containers.samples import SampleSink
-from torch_zoo.utils.sinks.containers.shards import Limit
+from torch_zoo.utils.sinks.containers.shards import Limit, of_bytes
 from torch_zoo.utils.sinks.containers.tar import Tar
 from torch_zoo.utils.types import UsageError
 
@@ -26,12 +26,11 @@ class SaveWebDataset(SampleSink):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.shard_bytes < 1:
-            raise UsageError(f"shard_bytes={self.shard_bytes}: must be 1 or more")
+        self.limit  # noqa: B018 - raises UsageError if it is none
 
     @property
     def limit(self) -> Limit:
-        return Limit(bytes=self.shard_bytes)
+        return of_bytes(self.shard_bytes)
 
     def finish(self) -> None:
         super().finish()

@@ -37,7 +37,6 @@ class Parquet(Container):
 
     def write(self, file: BinaryIO, new: Iterable[pa.RecordBatch], about: Mapping[str, str], kept: Kept | None) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         schema: pa.Schema | None = None
         lines: dict[str, bytes] = {}
@@ -52,13 +51,7 @@ class Parquet(Container):
         if schema is None:
             return
         added = (pa.Table.from_batches([entry]).replace_schema_metadata() for entry in new)
-        with pq.ParquetWriter(
-            file,
-            schema.with_metadata(dict(about)),
-            use_dictionary=["name", "path"],
-            use_compliant_nested_type=False,  # items of lists are called "item", as in Arrow: the schema comes back
-            write_page_checksum=True,
-        ) as writer:
+        with new_table(file, schema.with_metadata(dict(about))) as writer:
             for rows in gathered(filled(table, schema) for table in chain(_rows(kept), added)):
                 writer.write_table(rows, row_group_size=rows.num_rows)
             if any(lines.values()):
@@ -81,6 +74,18 @@ class Parquet(Container):
                     f"{path} holds {feature_columns(schema)}, not {column}: {row.base}{list(row.shape)}; move it "
                     "away, or choose another output_path"
                 )
+
+
+def new_table(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetWriter(
+        file,
+        schema,
+        use_dictionary=["name", "path"],
+        use_compliant_nested_type=False,  # items of lists are called "item", as in Arrow: the schema comes back
+        write_page_checksum=True,
+    )
 
 
 @contextmanager
