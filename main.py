@@ -19,11 +19,7 @@ from torch_zoo.utils.terminal.colors import styled
 from torch_zoo.utils.terminal.exit_codes import command, explained
 
 if TYPE_CHECKING:
-    from torch_zoo.utils.retry import Retry
-    from torch_zoo.utils.runs.recording import RunRecord
-    from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.progress import Reporting
-    from torch_zoo.utils.types import Engine, Extractor, Outcome, Sink, Source
+    from torch_zoo.utils.assembly import Parts
 
 HELP, VERSION = ("-h", "--help"), ("--version",)
 
@@ -37,26 +33,18 @@ class Extraction:
     given: Mapping[str, Any]  # options that the user set, by name
     title: str = ""  # what sets it apart from the other runs of the command line
 
+    def assemble(self) -> Parts:
+        """Raises UsageError."""
+        from torch_zoo.utils.assembly import assemble
 
-@dataclass(frozen=True)
-class Parts:
-    """What does it."""
-
-    extractor: Extractor
-    sink: Sink
-    engine: Engine
-    inputs: Inputs
-    retry: Retry
-    reporting: Reporting
-    record: RunRecord
-    overwrite: bool
+        return assemble(self.feature_type, self.config, self.given)
 
 
 @command(interrupted="finished outputs are complete, and the same command continues from there")
 def main(arguments: Sequence[str]) -> int:
     extractions = compose(arguments)
     for later in extractions[1:]:
-        assemble(later)  # wrong options end the command before any work
+        later.assemble()  # wrong options end the command before any work
     return max(map(exit_code_of, extractions), default=0)
 
 
@@ -161,7 +149,7 @@ def run(extraction: Extraction) -> int:
     from torch_zoo.utils.terminal.progress import Progress
     from torch_zoo.utils.types import Outcome
 
-    parts = assemble(extraction)
+    parts = extraction.assemble()
     extractor, sink = parts.extractor, parts.sink
     selection = parts.retry.select(parts.inputs)
     commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
@@ -186,7 +174,7 @@ def run(extraction: Extraction) -> int:
 
         todo, missing, known = [], [], []
         for source in selection.sources:
-            if outcome := settled(source, parts):
+            if outcome := parts.settled(source):
                 add(outcome)
             elif reason := selection.missing.get(source.name):
                 missing.append(Outcome(source, parts.inputs.status_of_missing, reason))
@@ -207,42 +195,6 @@ def run(extraction: Extraction) -> int:
         finally:
             sink.finish()
     return progress.failed
-
-
-def assemble(extraction: Extraction) -> Parts:
-    """Build what the options describe. Raises UsageError."""
-    from torch_zoo.utils import storage
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
-    from torch_zoo.utils.retry import Retry
-    from torch_zoo.utils.runs.recording import Recording, RunRecord
-    from torch_zoo.utils.sinks.folder import FolderSink
-    from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.known import CLASSES
-    from torch_zoo.utils.terminal.progress import Reporting
-
-    config, feature_type = extraction.config, extraction.feature_type
-    run_options = build(Run, config)
-    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Retry, Run], feature_type)
-    options = with_predictions(config, targets, feature_type)
-    options = {**options, "folder": storage.join(run_options.output_path, feature_type)}
-    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
-    kept = isinstance(sink, FolderSink)
-    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
-    inputs, retry, reporting = (build(target, options) for target in (Inputs, Retry, Reporting))
-    return Parts(extractor, sink, engine, inputs, retry, reporting, record, run_options.overwrite)
-
-
-def settled(source: Source, parts: Parts) -> Outcome | None:
-    """What is known of a source before any work: its features are there, or its name is taken by those of another."""
-    from torch_zoo.utils.types import Outcome, OutputConflictError
-
-    if parts.overwrite:
-        return None
-    try:
-        return Outcome(source, "skipped") if parts.sink.has(source, parts.extractor.arrays) else None
-    except OutputConflictError as conflict:
-        return Outcome(source, "failed", str(conflict))
 
 
 if __name__ == "__main__":

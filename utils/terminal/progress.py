@@ -124,15 +124,15 @@ class Progress:
         """Of sources whose files are not there: one line for all of them."""
         with tqdm.get_lock():
             self._summary.add_missing(outcomes)
-        self._say_together(outcomes, "missing")
+        self._say_untried(outcomes, "missing")
 
     def add_known(self, outcomes: Sequence[Outcome]) -> None:
         """Of sources that failed before and are not tried again: one line for all of them."""
         with tqdm.get_lock():
             self._summary.add_known(outcomes)
-        self._say_together(outcomes, "known to fail", "; retry=all tries all that failed")
+        self._say_untried(outcomes, "known to fail and not tried", "; retry=all tries all that failed")
 
-    def _say_together(self, outcomes: Sequence[Outcome], what: str, hint: str = "") -> None:
+    def _say_untried(self, outcomes: Sequence[Outcome], what: str, hint: str = "") -> None:
         if outcomes and not self._quiet:
             self._line_of[outcomes[0].source.name] = self._num_lines
             count = "1 source is" if len(outcomes) == 1 else f"{len(outcomes)} sources are"
