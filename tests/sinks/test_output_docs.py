@@ -18,7 +18,8 @@ from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.terminal.catalogue import Catalogue
 
 PAGE = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text()
-BLOCKS = re.findall(r"```python\n((?!import tensorflow).*?)```", PAGE, re.DOTALL)  # that one: tests/with_tensorflow
+ELSEWHERE = "import tensorflow|from dataclasses"  # tests/with_tensorflow; tests/test_readme.py, which uses that sink
+BLOCKS = re.findall(rf"```python\n((?!{ELSEWHERE}).*?)```", PAGE, re.DOTALL)
 LIBRARIES = ("duckdb", "h5py", "webdataset")
 
 
