@@ -20,8 +20,8 @@ def media(tmp_path: Path) -> Path:
     return folder
 
 
-def extract(tmp_path: Path, *options: object) -> Result:
-    command = "feature_type=vggish checkpoint=random device=cpu on_extraction=save_numpy".split()
+def extract(tmp_path: Path, *options: object, sink: str = "save_numpy") -> Result:
+    command = f"feature_type=vggish checkpoint=random device=cpu on_extraction={sink}".split()
     return run(*command, f"output_path={tmp_path}", *options)
 
 
@@ -36,7 +36,7 @@ def test_what_failed_is_tried_again_once_it_has_changed_or_on_demand(media: Path
     known = extract(tmp_path, f"video_paths={media}")
     assert (known.code, "0 done, 1 skipped, 0 empty, 1 failed (1 known);" in known.stderr) == (1, True), known.stderr
     assert f"1 source is known to fail and not tried, e.g. {bad}: {row['error']}; retry=all" in known.stderr
-    assert f"\n  {bad}: {row['error']}\n" in known.stderr
+    assert known.stderr.count(row["error"]) == 1  # it is still in view
     assert failures.read_text() == listed
 
     shutil.copy(ROOT / MUSIC, bad)
@@ -48,5 +48,5 @@ def test_what_failed_is_tried_again_once_it_has_changed_or_on_demand(media: Path
 def test_a_sink_that_keeps_nothing_knows_no_failures(media: Path, tmp_path: Path) -> None:
     bad = f"video_paths={media / 'bad.mp4'}"
     extract(tmp_path, bad)
-    result = extract(tmp_path, bad, "on_extraction=print")
+    result = extract(tmp_path, bad, sink="print")
     assert (result.code, f"failed: {media / 'bad.mp4'}: truncated" in result.stderr) == (1, True), result.stderr
