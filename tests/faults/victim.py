@@ -75,9 +75,11 @@ class Victim:
         return run(*self.options(), environment=IMPORTS)
 
     @contextmanager
-    def running(self, prepare: Callable[[], object] | None = None) -> Iterator[Running]:
+    def running(
+        self, environment: Mapping[str, str] = IMPORTS, prepare: Callable[[], object] | None = None
+    ) -> Iterator[Running]:
         """`prepare` is called in the process before the command begins."""
-        with start(*self.options(), environment=IMPORTS, prepare=prepare) as process:
+        with start(*self.options(), environment=dict(environment), prepare=prepare) as process:
             try:
                 yield Running(self, process)
             finally:
