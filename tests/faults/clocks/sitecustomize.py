@@ -1,7 +1,7 @@
 """Imported by Python itself where this folder is in PYTHONPATH: clocks that jump when a test says by how much.
 
 The file named by CLOCKS has two numbers, s: of the wall clock and of the monotonic one. `<file>.<process id>` gets a
-byte for each time that a process has asked since.
+byte each time that a process asks.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ JUMPS = Path(os.environ["CLOCKS"])
 
 
 def _shifted(clock: Callable[[], float], which: int) -> float:
-    if not JUMPS.exists():
-        return clock()
     with JUMPS.with_name(f"{JUMPS.name}.{os.getpid()}").open("ab", buffering=0) as asked:
         asked.write(b".")
-    return clock() + float(JUMPS.read_text().split()[which])
+    return clock() + (float(JUMPS.read_text().split()[which]) if JUMPS.exists() else 0)
 
 
 time.time = partial(_shifted, time.time, 0)
