@@ -84,6 +84,7 @@ class Outcome:
     printed: str = ""  # what the sink has for stdout
     media_seconds: float = 0.0  # covered by its windows
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # of its arrays, by name (utils/runs)
+    attempt: str = ""  # a digest of what it was tried with (utils/attempts.py), where its content is why it failed
 
 
 # Starts the computing of a batch (n, *window_shape); what it returns waits for the outputs, each (n, ...).
@@ -168,7 +169,7 @@ class Extractor(Protocol):
 
 
 Commit = Callable[[], None]  # does what cannot be undone; raises UsageError
-Tell = Callable[[str, object], None]  # which worker, and what it says of itself (utils/engines/news.py)
+Tell = Callable[[str, object], None]  # a worker, or "" for the engine, and what it tells (utils/engines/news.py)
 
 
 def no_op(*_: object) -> None:

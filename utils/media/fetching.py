@@ -58,7 +58,7 @@ class Fetch:
         while not wait_for([self.held], LOOK_SECONDS).done:
             if self.received != seen:
                 seen = self.received
-                beat()
+                beat("fetching")
         return self.held.result()
 
 

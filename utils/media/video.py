@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.lengths import announce
 from torch_zoo.utils.media.opening import Media, open_media
 from torch_zoo.utils.media.streams import open_file
 from torch_zoo.utils.media.video_reencoding import reencoded
@@ -64,6 +65,7 @@ def open_video(
         open_media(source, as_file=reencodes) as media,
         _opened(media, source, rate if reencodes else None, threads, keep) as stream,
     ):
+        announce(source, stream.end)
         frames = stream.frames(source.start, color_matrix, transform)
         if rate is not None and fps_method == "select":
             frames = resample_frames(frames, rate)

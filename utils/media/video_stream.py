@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
+from torch_zoo.utils.media.lengths import check_jump, check_length, likely_end, stated_end
 from torch_zoo.utils.media.streams import COVER_IMAGES, NEW_CLOCK_SECONDS, format_name, play_start, select
 from torch_zoo.utils.types import MediaError
 
@@ -103,6 +103,11 @@ class VideoStream:
         """Frames per second, as reported by OpenCV."""
         return float(self._rate)
 
+    @property
+    def end(self) -> float | None:
+        """Where it probably ends, s since playback starts."""
+        return likely_end(self._container, self.stream)
+
     def frames(self, start: float, color_matrix: ColorMatrix, transform: Transform | None = None) -> Iterator[Frame]:
         """Frames from the one at `start` s or an earlier one; `transform` is applied to each RGB image."""
         decoded = self._decode_from(start)
@@ -147,7 +152,7 @@ class VideoStream:
                     if self._format == "mpegts" and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
                         ahead += time - due
                         time = due
-                    beat()
+                    beat("decoding")
                     yield time, frame
                     due, last = time + self._duration(frame), time
         except FFmpegError as error:

@@ -50,7 +50,7 @@ class Waiting(Protocol):
 
 
 class Journals:
-    """In `<stem>.*.journal`, which are not hidden, since they hold features."""
+    """In `<stem><suffix>.*.journal`, which are not hidden, since they hold features."""
 
     buffered = False
 
@@ -59,7 +59,7 @@ class Journals:
         self._provenance = provenance
         self._limit = limit
         self._folder = Path(storage.local(stored.folder))
-        self._pattern = f"{stored.stem}.*.journal"
+        self._pattern = f"{stored.one}.*.journal"  # other formats may have the same stem
         self.journal: Journal | None = None
 
     def begin(self) -> None:
@@ -94,7 +94,7 @@ class Journals:
                 for shard, entries in zip(self._stored.free(), divided(latest, self._limit), strict=False):
                     self._stored.write(shard, entries)
             elif (one := self._stored.one) in self._stored.sources:
-                self._stored.write(one, latest, one, latest.names)
+                self._stored.write(one, latest, latest.names)
             elif any(True for _ in latest):
                 self._stored.write(one, latest)
             latest.remove()
