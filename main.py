@@ -143,6 +143,8 @@ def run(extraction: Extraction) -> int:
     reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
     options = with_predictions(config, targets, feature_type)
     options = {**options, "folder": storage.join(settled.output_path, feature_type)}
+    if settled.dry_run:
+        return looked(options, targets, settled)
     extractor: Extractor
     sink: Sink
     engine: Engine
@@ -191,6 +193,21 @@ def run(extraction: Extraction) -> int:
         finally:
             sink.finish()
     return progress.failed
+
+
+def looked(options: Mapping[str, Any], targets: Mapping[str, type], settled: Any) -> int:
+    """Say what `run` would do; returns the number of sources that would fail."""
+    from torch_zoo.utils.dry_run.run import dry_run
+    from torch_zoo.utils.engines.worker_options import WorkerOptions
+    from torch_zoo.utils.options import build
+    from torch_zoo.utils.sources import Inputs
+    from torch_zoo.utils.terminal.progress import Reporting
+
+    extractor, sink, workers = (
+        build(target, {**options, "keep_tmp_files": False, **options[group]})
+        for group, target in {**targets, "engine": WorkerOptions}.items()  # the engine may ask for GPUs
+    )
+    return dry_run(extractor, sink, build(Inputs, options), workers, settled, build(Reporting, options))
 
 
 if __name__ == "__main__":

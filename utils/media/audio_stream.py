@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any
 
@@ -13,8 +14,17 @@ from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 
 from torch_zoo.utils.heartbeat import beat
+from torch_zoo.utils.media.headers import Header
 from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
-from torch_zoo.utils.media.streams import NEW_CLOCK_SECONDS, format_name, open_file, opened, play_start, select
+from torch_zoo.utils.media.streams import (
+    NEW_CLOCK_SECONDS,
+    NoStreamError,
+    format_name,
+    open_file,
+    opened,
+    play_start,
+    select,
+)
 from torch_zoo.utils.types import MediaError
 
 TimedBlocks = Iterator[tuple[int, np.ndarray]]  # position in samples since playback starts, (channels, n) PCM
@@ -27,11 +37,20 @@ PREROLL_SECONDS = 1.0  # decoded and discarded after a seek, until overlapping f
 SEEK_EXACTLY = {"mov", "flac", "wav"}
 
 
+@dataclass(frozen=True, slots=True)
+class AudioBlocks:
+    """An audio stream that is being read."""
+
+    rate: int  # Hz
+    blocks: TimedBlocks
+    header: Header
+
+
 @contextmanager
 def open_container(
     path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
-) -> Iterator[tuple[int, TimedBlocks]]:
-    """Rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, here or while reading."""
+) -> Iterator[AudioBlocks]:
+    """The best audio stream, from `start` s or earlier. Raises MediaError, here or while reading."""
     with open_file(path, container_format) as container:
         yield _AudioStream(container).open(start)
 
@@ -52,11 +71,11 @@ class _AudioStream:
                 raise MediaError("damaged or truncated: its audio stream can't be decoded")
             kinds = " and ".join(sorted({stream.type for stream in container.streams}))
             held = f"{kinds} only" if kinds else "the container is empty"
-            raise MediaError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
+            raise NoStreamError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
         select(container, self._stream)
 
-    def open(self, start: float) -> tuple[int, TimedBlocks]:
-        stream = self._stream
+    def open(self, start: float) -> AudioBlocks:
+        stream, header = self._stream, Header.of(self._container, self._stream)
         exact = self._format in SEEK_EXACTLY and stream.time_base * stream.rate == 1
         seeks = exact and PREROLL_SECONDS < start < (stated_end(self._container, stream) or 0)
         if seeks:
@@ -66,9 +85,9 @@ class _AudioStream:
         first = next(frames, None)
         if first is None:
             self.check_end(0.0)
-            return self._stream.rate, iter(())
+            return AudioBlocks(stream.rate, iter(()), header)
         rate = first.sample_rate  # not the stream's, which may be half of it (HE-AAC)
-        return rate, self._timed(first, frames, from_zero=not seeks)
+        return AudioBlocks(rate, self._timed(first, frames, from_zero=not seeks), header)
 
     def _timed(self, first: AudioFrame, others: Iterator[AudioFrame], from_zero: bool) -> TimedBlocks:
         """Blocks of a second in their places, with silence where the stream starts late or has a hole."""
