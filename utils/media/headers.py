@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from torch_zoo.utils.media.lengths import stated_end
-from torch_zoo.utils.media.streams import COVER_IMAGES, play_start
+from torch_zoo.utils.media.streams import COVER_IMAGES, format_name, play_start
 from torch_zoo.utils.types import MediaError, Source
 
 
@@ -33,12 +33,12 @@ class Header:
     streams: str  # of the file
     begin: float  # where its first frame is, s since playback starts; sound is preceded by silence
     end: float | None  # where the stream probably ends, s since playback starts
-    exact: bool  # whether the container states that end
+    exact: bool  # whether that is certain: the header counts the samples or frames
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> Header:
         end = stated_end(container, stream)
-        exact = end is not None
+        exact = stream.type == "video" and format_name(container) == "mov" and stream.frames > 0
         if end is None and container.duration:
             end = Fraction(container.duration, av.time_base)
         late = stream.type == "video" and stream.start_time
