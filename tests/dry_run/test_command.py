@@ -70,8 +70,8 @@ def test_what_was_found(looked: tuple[Result, Path], media: Path) -> None:
     assert result.stdout.splitlines()[:9] == [
         "finding           sources  example",
         f"to extract              2  {media}/a.wav: pcm_16 16000 Hz; 10.00 s; vggish (10, 128)",
-        f"too short               1  {media}/short.wav: shorter than one window of 0.96 s; last_window=pad pads it with "
-        "silence; pcm_16 16000 Hz; 0.50 s; vggish (0, 128)",
+        f"too short               1  {media}/short.wav: shorter than one window of 0.96 s; last_window=pad pads it "
+        "with silence; pcm_16 16000 Hz; 0.50 s; vggish (0, 128)",
         f"missing                 1  {media}/gone.wav: no such file",
         f"unreadable              1  {media}/text.mp3: not a media file, or damaged at its start (Invalid data found "
         "when processing input)",
