@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.terminal.colors import styled
+from torch_zoo.utils.terminal.exit_codes import command, explained
+
+if TYPE_CHECKING:
+    from torch_zoo.utils.dry_run.run import DryRun
+    from torch_zoo.utils.runs.recording import RunRecord
+    from torch_zoo.utils.sources import Inputs
+    from torch_zoo.utils.terminal.progress import Reporting
+    from torch_zoo.utils.types import Engine, Extractor, Sink
 
 HELP, VERSION, MULTIRUN = ("-h", "--help"), ("--version",), ("-m", "--multirun")
 LAUNCHER = "hydra/launcher="  # who runs the runs of --multirun
@@ -29,22 +37,43 @@ class Extraction:
     config: Any  # an omegaconf.DictConfig
     feature_type: str
     given: Mapping[str, Any]  # options that the user set, by name
+    title: str = ""  # what sets it apart from the other runs of the command line
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What does it."""
+
+    extractor: Extractor
+    sink: Sink
+    engine: Engine | DryRun
+    inputs: Inputs
+    reporting: Reporting
+    record: RunRecord
+    overwrite: bool
 
 
 @command(interrupted="finished outputs are complete, and the same command continues from there")
 def main(arguments: Sequence[str]) -> int:
-    failed = sum(run(extraction) for extraction in compose(arguments))
-    return 1 if failed else 0
+    return max((exit_code_of(extraction) for extraction in compose(arguments)), default=0)
+
+
+def exit_code_of(extraction: Extraction) -> int:
+    """Run it; what goes wrong is said, and keeps no other run from its work."""
+    if extraction.title:
+        print(styled(extraction.title, "bold", stream=sys.stderr), file=sys.stderr)
+    return explained(lambda: 1 if run(extraction) else 0)
 
 
 def compose(arguments: Sequence[str]) -> list[Extraction]:
-    """What is to be run here: one extraction, or several with --multirun. Raises UsageError.
+    """What is to be run here: an extraction for each feature_type or, with --multirun, combination. Raises UsageError.
 
     None where the user only asked for information, or chose a launcher of Hydra's: that has then run all of them.
     """
     import torch_zoo
     from torch_zoo.utils.terminal import checks, flags, grammar, help
-    from torch_zoo.utils.terminal.catalogue import Catalogue
+    from torch_zoo.utils.terminal.catalogue import SWEPT, Catalogue
+    from torch_zoo.utils.terminal.known import shared_out
 
     catalogue = Catalogue(flags.config_folders(arguments))
     typed = flags.translate(arguments, catalogue)
@@ -54,18 +83,22 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
     if typed.has(*HELP):
         print(help.text(catalogue, typed.overrides))
         return []
-    lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
-    lines = [flags.with_layout(line, catalogue) for line in lines]
-    if not typed.has(*UNCHECKED):
-        for line in lines:
-            checks.check(line, catalogue)
-    composed: list[Extraction] = []
-    if typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides):
-        launch([*typed.flags, *flags.with_layout(typed.overrides, catalogue)])
-        return composed
+    checked = not typed.has(*UNCHECKED)
+    if checked:
+        checks.check_words(typed.overrides, catalogue)
+    launched = typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides)
+    lines = grammar.combinations(typed.overrides, over=None if typed.has(*MULTIRUN) else [SWEPT])
+    lines = [flags.for_one_run(line, catalogue) for line in (lines if launched else shared_out(lines, catalogue))]
+    for line in lines if checked else ():
+        checks.check(line, catalogue)
+    if launched:
+        launch([*typed.flags, *flags.for_one_run(typed.overrides, catalogue)])
+        return []
     hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
+    composed: list[Extraction] = []
     for line in lines:
-        call_hydra([*hydra_flags, *line], lambda config: composed.append(extraction_of(config)))
+        title = " ".join(word for word in line if not all(word in other for other in lines))
+        call_hydra([*hydra_flags, *line], lambda config, title=title: composed.append(extraction_of(config, title)))
     return composed
 
 
@@ -86,7 +119,8 @@ def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(str(error)) from error
+        said = str(error).partition("Config search path")[0]
+        raise UsageError(" ".join(said.split())) from error
 
 
 def launch(arguments: Sequence[str]) -> None:
@@ -101,7 +135,7 @@ def launch(arguments: Sequence[str]) -> None:
     call_hydra(arguments, job)
 
 
-def extraction_of(config: Any) -> Extraction:
+def extraction_of(config: Any, title: str = "") -> Extraction:
     """What Hydra has just composed."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -114,6 +148,7 @@ def extraction_of(config: Any) -> Extraction:
         config,
         composed.runtime.choices["feature_type"],
         {name: value for name, value in given.items() if name not in GROUPS},
+        title,
     )
 
 
@@ -126,68 +161,53 @@ def job(config: Any) -> None:
 
 
 def run(extraction: Extraction) -> int:
-    """Extract; returns the number of sources that failed."""
-    from torch_zoo.utils import storage
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
-    from torch_zoo.utils.runs.recording import Recording, RunRecord
-    from torch_zoo.utils.sinks.folder import FolderSink
+    """Extract; returns the number of sources that failed or, in a dry run, would fail."""
+    from torch_zoo.utils.dry_run.run import DryRun
+    from torch_zoo.utils.sinks.present import settled
     from torch_zoo.utils.sinks.settings import settings_of
-    from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.known import CLASSES
-    from torch_zoo.utils.terminal.progress import Progress, Reporting
-    from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
+    from torch_zoo.utils.terminal.about import About, settings
+    from torch_zoo.utils.terminal.progress import Progress
+    from torch_zoo.utils.types import Outcome
 
-    config, feature_type = extraction.config, extraction.feature_type
-    settled = build(Run, config)
-    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
-    options = with_predictions(config, targets, feature_type)
-    options = {**options, "folder": storage.join(settled.output_path, feature_type)}
-    if settled.dry_run:
-        return looked(options, targets, settled)
-    extractor: Extractor
-    sink: Sink
-    engine: Engine
-    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
-    reporting, overwrite = build(Reporting, options), settled.overwrite
-
-    inputs = build(Inputs, options)
-    selection = inputs.select()
-    sources = selection.sources
-    commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
-    kept = isinstance(sink, FolderSink)
-    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
-    with (
-        record,
-        Progress(
-            len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing, record.say
-        ) as progress,
-    ):
+    parts = assemble(extraction)
+    extractor, sink = parts.extractor, parts.sink
+    if isinstance(parts.engine, DryRun):
+        return parts.engine.look(extractor, sink, parts.inputs)
+    selection = parts.inputs.select()
+    commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
+    about = About(
+        feature_type=extraction.feature_type,
+        settings=settings(extraction.given, extractor),
+        notes=selection.notes,
+        shard=selection.shard,
+        timing=extractor.timing,
+        destination=sink.destination,
+    )
+    with parts.record as record, Progress(parts.reporting, about, record.say) as progress:
 
         def add(outcome: Outcome) -> None:
             progress.add(outcome)
             record.add(outcome)
 
+        def tell(worker: str, news: object) -> None:
+            progress.tell(worker, news)
+            record.tell(worker, news)
+
         todo, missing = [], []
-        for source in sources:
-            try:
-                done = not overwrite and sink.has(source, extractor.arrays)
-            except OutputConflictError as conflict:
-                add(Outcome(source, "failed", str(conflict)))
-                continue
-            if done:
-                add(Outcome(source, "skipped"))
+        for source in selection.sources:
+            if outcome := settled(source, sink, extractor.arrays, parts.overwrite):
+                add(outcome)
             elif reason := selection.missing.get(source.name):
-                missing.append(Outcome(source, inputs.status_of_missing, reason))
+                missing.append(Outcome(source, parts.inputs.status_of_missing, reason))
             else:
                 todo.append(source)
         progress.add_missing(missing)
         record.add_missing(missing)
-        if not todo and not overwrite:
+        progress.begin(todo)
+        if not todo and not parts.overwrite:
             commit()  # no worker will: record the settings of what has been adopted
-        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit, record.tell)
         try:
-            with closing(outcomes):
+            with closing(parts.engine.run(todo, extractor, sink, commit, tell)) as outcomes:
                 for outcome in outcomes:
                     add(outcome)
         finally:
@@ -195,19 +215,31 @@ def run(extraction: Extraction) -> int:
     return progress.failed
 
 
-def looked(options: Mapping[str, Any], targets: Mapping[str, type], settled: Any) -> int:
-    """Say what `run` would do; returns the number of sources that would fail."""
-    from torch_zoo.utils.dry_run.run import dry_run
-    from torch_zoo.utils.engines.worker_options import WorkerOptions
-    from torch_zoo.utils.options import build
+def assemble(extraction: Extraction) -> Parts:
+    """Build what the options describe. Raises UsageError."""
+    from torch_zoo.utils import storage
+    from torch_zoo.utils.dry_run.run import DryRun
+    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
+    from torch_zoo.utils.runs.recording import Recording, RunRecord
+    from torch_zoo.utils.sinks.folder import FolderSink
     from torch_zoo.utils.sources import Inputs
+    from torch_zoo.utils.terminal.known import CLASSES
     from torch_zoo.utils.terminal.progress import Reporting
 
-    extractor, sink, workers = (
-        build(target, {**options, "keep_tmp_files": False, **options[group]})
-        for group, target in {**targets, "engine": WorkerOptions}.items()  # the engine may ask for GPUs
+    config, feature_type = extraction.config, extraction.feature_type
+    run_options = build(Run, config)
+    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
+    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
+    options = with_predictions(config, targets, feature_type)
+    options = {**options, "folder": storage.join(run_options.output_path, feature_type)}
+    if run_options.dry_run:  # which needs no GPU, and leaves the files of keep_tmp_files alone
+        targets, options = {**targets, "engine": DryRun}, {**options, "keep_tmp_files": False}
+    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
+    kept = isinstance(sink, FolderSink)
+    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
+    return Parts(
+        extractor, sink, engine, build(Inputs, options), build(Reporting, options), record, run_options.overwrite
     )
-    return dry_run(extractor, sink, build(Inputs, options), workers, settled, build(Reporting, options))
 
 
 if __name__ == "__main__":

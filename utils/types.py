@@ -168,7 +168,7 @@ class Extractor(Protocol):
 
 
 Commit = Callable[[], None]  # does what cannot be undone; raises UsageError
-Tell = Callable[[str, object], None]  # which worker, and what it says of itself (utils/engines/news.py)
+Tell = Callable[[str, object], None]  # a worker, or "" for the engine, and what it tells (utils/engines/news.py)
 
 
 def no_op(*_: object) -> None:

@@ -74,6 +74,25 @@ def test_a_sink_has_options_of_its_own_and_may_not_share_those_of_the_extractor(
     assert "feature_type=loudness and on_extraction=clash both define the option window_seconds" in refused.stderr
 
 
+def test_several_extractors_run_one_after_the_other_and_the_worst_counts(outside: Path) -> None:
+    """The default of one is wrong."""
+    folder = outside / "configs/feature_type"
+    yaml = (folder / "loudness.yaml").read_text()
+    (folder / "wrong.yaml").write_text(yaml.replace("window_seconds: 1.0", "window_seconds: 0"))
+    (folder / "finer.yaml").write_text(yaml.replace("window_seconds: 1.0", "window_seconds: 0.5"))
+    options = (f"video_paths={outside / 'wave.wav'}", "device=cpu", "on_extraction=save_numpy")
+    both = extract(outside, "feature_type=loudness,finer", *options, f"output_path={outside / 'both'}")
+    assert both.code == 0, both.stderr
+    titles = [line for line in both.stderr.splitlines() if line.startswith("feature_type=")]
+    assert titles == ["feature_type=loudness", "feature_type=finer"]
+    lengths = [len(np.load(outside / "both" / name / "wave_rms.npy")) for name in ("loudness", "finer")]
+    assert lengths == [3, 7]
+    worst = extract(outside, "feature_type=wrong,finer", *options, f"output_path={outside / 'worst'}")
+    assert worst.code == 2
+    assert "error: window_seconds=0: must be above 0" in worst.stderr
+    assert (outside / "worst/finer/wave_rms.npy").exists()
+
+
 def test_a_sweep_is_several_runs_and_leaves_nothing_behind(outside: Path) -> None:
     before = {path.name for path in ROOT.iterdir()}
     arguments = ("feature_type=loudness", f"video_paths={outside / 'wave.wav'}", "device=cpu")

@@ -18,7 +18,7 @@ from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.terminal.catalogue import Catalogue
 
 PAGE = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"```python\n((?!import tensorflow).*?)```", PAGE, re.DOTALL)  # that one: tests/with_tensorflow
 LIBRARIES = ("duckdb", "h5py", "webdataset")
 
 

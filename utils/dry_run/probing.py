@@ -1,4 +1,4 @@
-"""What becomes of each source: one that is not done already is opened in a decoder process, up to its first frame."""
+"""What would become of sources: they are opened in decoder processes, up to their first frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions
 from torch_zoo.utils.media.headers import Probe
 from torch_zoo.utils.media.streams import NoStreamError
-from torch_zoo.utils.types import Extractor, OutputConflictError, Sink, Source, Windows
+from torch_zoo.utils.types import Extractor, Source, Windows
 
 Kind = Literal["to extract", "done", "too short", "missing", "no such stream", "name clash", "unreadable"]
 NO_STREAM = "no_stream"  # metadata key: why
@@ -51,20 +51,10 @@ class _Prober:
         yield Windows(np.zeros((0, 0)), np.zeros((0, 2)), metadata)
 
 
-def settled(sources: Sequence[Source], sink: Sink, extractor: Extractor, overwrite: bool) -> Iterator[Finding]:
-    """Those of which the outputs that are there tell all."""
-    for source in sources:
-        try:
-            if not overwrite and sink.has(source, extractor.arrays):
-                yield Finding(source, "done")
-        except OutputConflictError as conflict:
-            yield Finding(source, "name clash", str(conflict), fails=True)
-
-
 def probed(
     sources: Sequence[Source], extractor: Probing, server: DecoderServer, options: DecoderOptions
 ) -> Iterator[Finding]:
-    """The others, as they come. Raises WorkerError if decoders keep ending."""
+    """What becomes of sources that are opened, as they come. Raises WorkerError if decoders keep ending."""
     for source, metadata, error in found(sources, _Prober(extractor), server, replace(options, headers_only=True)):
         if error:
             yield Finding(source, "unreadable", error, fails=True)

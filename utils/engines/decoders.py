@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch_zoo.utils.engines.channel import Channel
-from torch_zoo.utils.engines.decoder import Decoded, Return
+from torch_zoo.utils.engines.decoder import Decoded, Doing, Return
 from torch_zoo.utils.engines.decoder_server import Exited, Fork
 from torch_zoo.utils.engines.pipeline import Ended, Event, Retried
 from torch_zoo.utils.engines.scheduler import Abort, Action, Fail, Give, Restart, Scheduler
@@ -50,6 +50,7 @@ class Decoders:
         self._channels: dict[int, Channel] = {}
         self._slabs: dict[int, SlabReader] = {}
         self._ahead = AHEAD
+        self.doing = ""  # what a decoder has told last that it does
         for number in range(options.number):
             self._fork(number)
 
@@ -121,6 +122,8 @@ class Decoders:
             slabs.add(*message)
         elif isinstance(message, DroppedSlab):
             slabs.drop(message)
+        elif isinstance(message, Doing):
+            self.doing = message.what
         elif isinstance(message, Decoded):
             source = self._scheduler.leases(number)[0]
             if message.trace:

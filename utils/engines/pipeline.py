@@ -9,17 +9,19 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from torch_zoo.utils.engines.batching import Batch, Batcher, Outputs, Rows
-from torch_zoo.utils.engines.decoder import describe
+from torch_zoo.utils.engines.decoder import Duration, describe
+from torch_zoo.utils.engines.news import Reached
 from torch_zoo.utils.runs.statistics import statistics
 from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows
 
 log = logging.getLogger(__name__)
 
+NOWHERE = Reached()
 BATCHES_IN_FLIGHT = 2
 LONG_SECONDS = 0.5  # in flight, after which a batch is waited for although more windows are to come
 
@@ -36,7 +38,7 @@ class Retried:
     """The decoder of a source crashed: the windows that came so far are void, and they may come again."""
 
 
-Event = Windows | Ended | Retried
+Event = Windows | Duration | Ended | Retried
 
 
 @dataclass(eq=False, slots=True)
@@ -49,6 +51,7 @@ class Job:
     metadata: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: list[Outputs] = field(default_factory=list)  # of the last stage, in order
     times: list[np.ndarray] = field(default_factory=list)
+    reached: Reached = NOWHERE
     over: bool = False  # finished, failed or dropped
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -107,6 +110,9 @@ class Pipeline:
             self._batch(job, 0, event)
             self._advance()
             return
+        if isinstance(event, Duration):
+            job.reached = replace(job.reached, duration=event.seconds)
+            return
         del self._sources[source.name]
         if isinstance(event, Ended) and not event.error:
             job.rows[0].ended = True
@@ -116,6 +122,11 @@ class Pipeline:
         self._forget(job)
         if isinstance(event, Ended):
             self._emit(Outcome(source, "failed", event.error))
+
+    @property
+    def reached(self) -> dict[str, Reached]:
+        """How far each source is, by name; those of which nothing is known are left out."""
+        return {job.source.name: job.reached for job in self._jobs.values() if job.reached != NOWHERE}
 
     @property
     def busy(self) -> bool:
@@ -184,6 +195,8 @@ class Pipeline:
             if job is None:  # failed or dropped meanwhile
                 continue
             for ready, times in part.rows.in_order(part, rows):
+                if stage == 0:
+                    job.reached = replace(job.reached, seconds=float(times.max()) - job.source.start)
                 if stage == len(self._stages) - 1:
                     job.outputs.append(ready)
                     job.times.append(times[:, :2])

@@ -23,6 +23,7 @@ from torch_zoo.utils.media.ffmpeg_cli import open_program
 from torch_zoo.utils.media.files import check_readable
 from torch_zoo.utils.media.headers import Header, Probe
 from torch_zoo.utils.media.kept_files import MARK, keep_file
+from torch_zoo.utils.media.lengths import announce
 from torch_zoo.utils.media.opening import Media, open_media
 from torch_zoo.utils.types import MediaError, Source
 
@@ -60,6 +61,7 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
         rate = read.rate
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise MediaError(f"its sampling rate is {rate} Hz; it must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+        announce(source, read.header.end)
         yield Audio(rate, _assemble(_cut(read.blocks, rate, source), rate * BLOCK_SECONDS), read.header)
 
 

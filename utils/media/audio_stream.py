@@ -143,7 +143,7 @@ class _AudioStream:
         seconds = 0.0
         try:
             for frame in self._container.decode(self._stream):
-                beat()
+                beat("decoding")
                 seconds = frame.time or seconds
                 yield frame
         except FFmpegError as error:

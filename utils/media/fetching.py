@@ -69,7 +69,7 @@ class Fetch:
         while not wait_for([self.held], LOOK_SECONDS).done:
             if self.received != seen:
                 seen = self.received
-                beat()
+                beat("fetching")
         return self.held.result()
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-import av
-
-from torch_zoo.utils.media.lengths import stated_end
+from torch_zoo.utils.media.lengths import likely_end
 from torch_zoo.utils.media.streams import COVER_IMAGES, format_name, play_start
 from torch_zoo.utils.types import MediaError, Source
 
@@ -37,13 +34,10 @@ class Header:
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> Header:
-        end = stated_end(container, stream)
         exact = stream.type == "video" and format_name(container) == "mov" and stream.frames > 0
-        if end is None and container.duration:
-            end = Fraction(container.duration, av.time_base)
         late = stream.type == "video" and stream.start_time
         begin = float(stream.start_time * stream.time_base - play_start(container)) if late else 0.0
-        return cls(_streams(container), begin, None if end is None else float(end), exact)
+        return cls(_streams(container), begin, likely_end(container, stream), exact)
 
     def probe(
         self,

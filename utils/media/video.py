@@ -16,6 +16,7 @@ from typing import Literal
 
 from torch_zoo.utils.media.files import check_readable
 from torch_zoo.utils.media.headers import Header, Probe
+from torch_zoo.utils.media.lengths import announce
 from torch_zoo.utils.media.opening import Media, open_media
 from torch_zoo.utils.media.streams import open_file
 from torch_zoo.utils.media.video_reencoding import reencoded
@@ -71,10 +72,12 @@ def open_video(
         open_media(source, as_file=reencodes) as media,
         _opened(media, source, rate if reencodes else None, threads, keep) as stream,
     ):
+        header = stream.header
+        announce(source, header.end)
         frames = stream.frames(source.start, color_matrix, transform)
         if rate is not None and fps_method == "select":
             frames = resample_frames(frames, rate)
-        yield Video(stream.fps if rate is None else float(rate), _trim(frames, source), stream.header)
+        yield Video(stream.fps if rate is None else float(rate), _trim(frames, source), header)
 
 
 def check_fps(option: str, fps: float | None) -> None:

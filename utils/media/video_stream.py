@@ -159,7 +159,7 @@ class VideoStream:
                     if self._format == "mpegts" and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
                         ahead += time - due
                         time = due
-                    beat()
+                    beat("decoding")
                     yield time, frame
                     due, last = time + self._duration(frame), time
         except FFmpegError as error:

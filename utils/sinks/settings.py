@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from torch_zoo.utils.types import AddedSetting, Commit, Extractor, UsageError
 FILE_NAME = "extraction.yaml"
 HEADER = "# The settings that all features in this folder were made with.\n"
 SUFFIXES = frozenset({".npy", ".npz", ".pkl", ".tfrecord", ".parquet", ".h5", ".tar", ".journal"})  # of features
-CSV = "predictions.csv"  # other tables may be lists of the user
+CSV = re.compile(r"predictions(-\d+)?\.csv")  # other tables may be lists of the user
 
 # Names and values that older records have.
 RENAMED = {"colours": "color_matrix", "fps_filter": "fps_method", "layout": "record_fields"}
@@ -155,4 +156,4 @@ def _plain(settings: Mapping[str, object]) -> dict[str, object]:
 
 
 def _outputs(folder: str) -> set[str]:
-    return {name for name in storage.listing(folder) if PurePath(name).suffix in SUFFIXES or name == CSV}
+    return {name for name in storage.listing(folder) if PurePath(name).suffix in SUFFIXES or CSV.fullmatch(name)}

@@ -27,23 +27,32 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
     def decorate(main: Main) -> Callable[..., int]:
         @wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
-            try:
+            def work() -> int:
                 signal.signal(signal.SIGTERM, _interrupt)
                 _check_streams()
                 code = _code(main, sys.argv[1:] if arguments is None else arguments)
                 sys.stdout.flush()
                 return code
+
+            try:
+                return explained(work)
             except KeyboardInterrupt:
                 _say("interrupted;", "yellow", interrupted)
                 return 130
-            except Exception as error:
-                return _explain(error)
             finally:
                 _silence_stdout_if_broken()
 
         return run
 
     return decorate
+
+
+def explained(work: Callable[[], int]) -> int:
+    """The exit code of `work`; what goes wrong in it is said in a line. Raises what is nobody's intention."""
+    try:
+        return work()
+    except Exception as error:
+        return _explain(error)
 
 
 def _code(main: Main, arguments: Sequence[str]) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
-from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue, nearest
+from torch_zoo.utils.terminal.catalogue import GROUPS, SWEPT, Catalogue, nearest
 from torch_zoo.utils.types import UsageError
 
 CLASSES = ("feature_type", "on_extraction", "engine")  # groups whose options go to classes that know nothing of others
@@ -21,8 +23,8 @@ def check_given(given: Mapping[str, str], catalogue: Catalogue, added: Collectio
     offered |= {option.name for group, choice in chosen.items() for option in catalogue.of_choice(group, choice)}
     for name in given:
         if name not in offered and name not in added and not name.startswith("hydra"):
-            hint = _elsewhere(name, catalogue) or nearest(name, offered)
-            raise UsageError(f"{name}: there is no such option{hint}")
+            reason = _elsewhere(name, chosen, catalogue) or f"there is no such option{nearest(name, offered)}"
+            raise UsageError(f"{name}: {reason}")
     if "feature_type" not in chosen:
         raise UsageError(f"feature_type is required; there are: {', '.join(catalogue.choices('feature_type'))}")
 
@@ -30,9 +32,30 @@ def check_given(given: Mapping[str, str], catalogue: Catalogue, added: Collectio
 def check_choice(group: str, choice: str, catalogue: Catalogue) -> None:
     """Raise UsageError for a choice that does not exist."""
     choices = catalogue.choices(group)
-    if choice not in choices:
-        listed = ", ".join(choices)
-        raise UsageError(f"{group}={choice}: there is no such choice{nearest(choice, choices)} (there are: {listed})")
+    if choice in choices:
+        return
+    several = re.findall(r"\w+", choice)
+    if len(several) > 1 and choices.keys() >= set(several):
+        runs = f"{group}={','.join(several)}" + " --multirun" * (group != SWEPT)
+        raise UsageError(f"{group}={choice}: one {group} per run; for a run with each, {runs}")
+    listed = ", ".join(choices)
+    raise UsageError(f"{group}={choice}: there is no such choice{nearest(choice, choices)} (there are: {listed})")
+
+
+def shared_out(lines: Sequence[Sequence[str]], catalogue: Catalogue) -> list[list[str]]:
+    """Command lines for several extractors, each without the options that belong only to others of them."""
+    own = {
+        word: {option.name for option in catalogue.of_choice(SWEPT, word.removeprefix(f"{SWEPT}="))}
+        for word in chain.from_iterable(lines)
+        if word.removeprefix(f"{SWEPT}=") in catalogue.choices(SWEPT)
+    }
+
+    def fits(word: str, line: Sequence[str]) -> bool:
+        takers = [choice for choice, names in own.items() if word.partition("=")[0] in names]
+        return not takers or any(choice in line for choice in takers)
+
+    kept = [[word for word in line if fits(word, line)] for line in lines]
+    return [line for number, line in enumerate(kept) if line not in kept[:number]]
 
 
 def _check_clash(chosen: Mapping[str, str], catalogue: Catalogue) -> None:
@@ -50,9 +73,12 @@ def _check_clash(chosen: Mapping[str, str], catalogue: Catalogue) -> None:
                 )
 
 
-def _elsewhere(name: str, catalogue: Catalogue) -> str:
+def _elsewhere(name: str, chosen: Mapping[str, str], catalogue: Catalogue) -> str:
+    """Whose option it is, if not of what is chosen."""
     for group in GROUPS:
-        for choice in catalogue.choices(group):
-            if name in {option.name for option in catalogue.of_choice(group, choice)}:
-                return f" here; it belongs to {group}={choice}"
+        choices = catalogue.choices(group)
+        owners = [each for each in choices if name in {option.name for option in catalogue.of_choice(group, each)}]
+        if owners:
+            here = f"not an option of {group}={chosen[group]}" if group in chosen else "there is no such option here"
+            return f"{here}; it belongs to {group}={', '.join(owners)}"
     return ""

@@ -55,7 +55,7 @@ class Waiting(Protocol):
 
 
 class Journals:
-    """In `<stem>.*.journal`, which are not hidden, since they hold features."""
+    """In `<stem><suffix>.*.journal`, which are not hidden, since they hold features."""
 
     buffered = False
 
@@ -64,7 +64,7 @@ class Journals:
         self._provenance = provenance
         self._limit = limit
         self._folder = Path(storage.local(stored.folder))
-        self._pattern = f"{stored.stem}.*.journal"
+        self._pattern = f"{stored.one}.*.journal"  # other formats may have the same stem
         self.journal: Journal | None = None
 
     @cached_property
@@ -103,7 +103,7 @@ class Journals:
                 for shard, entries in zip(self._stored.free(), divided(latest, self._limit), strict=False):
                     self._stored.write(shard, entries)
             elif (one := self._stored.one) in self._stored.sources:
-                self._stored.write(one, latest, one, latest.names)
+                self._stored.write(one, latest, latest.names)
             elif any(True for _ in latest):
                 self._stored.write(one, latest)
             latest.remove()
