@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from command import ROOT, Result, run, run_each
+from documentation import blocks, execute, page, prepare
 from media_maker import write_mono
 
 from torch_zoo.utils import storage
@@ -153,3 +155,16 @@ def test_wrong_options(media: Path, tmp_path: Path) -> None:
         assert message in result.stderr
     [lonely] = run_each([["feature_type=vggish", f"video_paths={media}", "dry_run_table=plan.csv"]])
     assert (lonely.code, "without dry_run=true" in lonely.stderr) == (2, True)
+
+
+def test_the_page_about_it_shows_what_is_printed(tmp_path: Path) -> None:
+    """But for times."""
+    text = page("docs/dry_run.md")
+    [(_, command)] = blocks(text)
+    [shown] = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    result = execute(command.strip(), prepare(tmp_path, text))
+    assert result.returncode == 0, result.stderr
+    for printed, line in zip(result.stdout.splitlines(), shown.splitlines(), strict=True):
+        assert printed == line or (printed.startswith("decoding alone: ") and line.startswith("decoding alone: "))
+    assert (tmp_path / "plan.csv").exists()
+    assert not (tmp_path / "output").exists()
