@@ -228,7 +228,7 @@ def assemble(extraction: Extraction) -> Parts:
 
     config, feature_type = extraction.config, extraction.feature_type
     run_options = build(Run, config)
-    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
+    targets: dict[str, Any] = {group: import_target(config[group]._target_, group) for group in CLASSES}
     reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
     options = with_predictions(config, targets, feature_type)
     options = {**options, "folder": storage.join(run_options.output_path, feature_type)}

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -16,24 +17,31 @@ from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders
 from torch_zoo.utils.engines.pipeline import Ended
 from torch_zoo.utils.types import Extractor, Source, Windows
 
-Found = tuple[Source, Mapping[str, np.ndarray], str]  # the metadata of its windows, and what is wrong with it
+Found = tuple[Source, Mapping[str, np.ndarray], str]  # metadata, and what is wrong with the source
+
+
+class Looker(Protocol):
+    """All that a decoder asks of an extractor."""
+
+    def windows(self, source: Source) -> Iterator[Windows]:
+        """As `Extractor.windows`; what is found is metadata."""
 
 
 def found(
     sources: Sequence[Source],
-    extractor: Extractor,
+    looker: Looker,
     server: DecoderServer,
     options: DecoderOptions,
     seconds: float = float("inf"),
 ) -> Iterator[Found]:
-    """What `windows` of an extractor yields for each source, as they come; those that take longer are left out.
+    """What is found of each source, as they come; those that take longer are left out.
 
     Raises WorkerError if decoders keep ending.
     """
     end = time.monotonic() + seconds
     waiting, metadata = deque(sources), dict[str, Mapping[str, np.ndarray]]()
     options = replace(options, number=max(1, min(len(sources), options.number)))
-    with closing(Decoders(server.connect(), extractor, options)) as decoders:
+    with closing(Decoders(server.connect(), cast(Extractor, looker), options)) as decoders:
         while waiting or decoders.unfinished:
             while waiting and decoders.num_sources < decoders.capacity:
                 list(decoders.add(waiting.popleft()))

@@ -39,7 +39,7 @@ class Probing(Extractor, Protocol):
 
 @dataclass(frozen=True)
 class _Prober:
-    """In the place of an extractor in a decoder."""
+    """Decodes no more than a frame."""
 
     extractor: Probing
 

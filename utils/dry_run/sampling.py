@@ -24,13 +24,13 @@ SECONDS_EACH, SECONDS = 2.0, 10.0  # after which a source, and all of it, ends
 
 @dataclass(frozen=True)
 class _Sampler:
-    """In the place of an extractor in a decoder: decodes for a while."""
+    """Decodes for a while."""
 
     extractor: Extractor
 
     def windows(self, source: Source) -> Iterator[Windows]:
-        began = time.monotonic()
-        end = source.end
+        assert source.end is not None
+        began, end = time.monotonic(), source.end
         for windows in self.extractor.windows(source):
             if len(windows.times) and time.monotonic() - began > SECONDS_EACH:
                 end = float(windows.times[-1, -1])
