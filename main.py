@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +19,9 @@ from torch_zoo.utils.terminal.colors import styled
 from torch_zoo.utils.terminal.exit_codes import command, explained
 
 if TYPE_CHECKING:
-    from torch_zoo.utils.dry_run.run import DryRun
-    from torch_zoo.utils.runs.recording import RunRecord
-    from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.progress import Reporting
-    from torch_zoo.utils.types import Engine, Extractor, Sink
+    from torch_zoo.utils.assembly import Parts
 
-HELP, VERSION, MULTIRUN = ("-h", "--help"), ("--version",), ("-m", "--multirun")
-LAUNCHER = "hydra/launcher="  # who runs the runs of --multirun
-UNCHECKED = "-sc --shell-completion --hydra-help -i --info -cn --config-name -cp --config-path".split()
+HELP, VERSION = ("-h", "--help"), ("--version",)
 
 
 @dataclass(frozen=True)
@@ -39,23 +33,19 @@ class Extraction:
     given: Mapping[str, Any]  # options that the user set, by name
     title: str = ""  # what sets it apart from the other runs of the command line
 
+    def assemble(self) -> Parts:
+        """Raises UsageError."""
+        from torch_zoo.utils.assembly import assemble
 
-@dataclass(frozen=True)
-class Parts:
-    """What does it."""
-
-    extractor: Extractor
-    sink: Sink
-    engine: Engine | DryRun
-    inputs: Inputs
-    reporting: Reporting
-    record: RunRecord
-    overwrite: bool
+        return assemble(self.feature_type, self.config, self.given)
 
 
 @command(interrupted="finished outputs are complete, and the same command continues from there")
 def main(arguments: Sequence[str]) -> int:
-    return max((exit_code_of(extraction) for extraction in compose(arguments)), default=0)
+    extractions = compose(arguments)
+    for later in extractions[1:]:
+        later.assemble()  # wrong options end the command before any work
+    return max(map(exit_code_of, extractions), default=0)
 
 
 def exit_code_of(extraction: Extraction) -> int:
@@ -71,9 +61,8 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
     None where the user only asked for information, or chose a launcher of Hydra's: that has then run all of them.
     """
     import torch_zoo
-    from torch_zoo.utils.terminal import checks, flags, grammar, help
-    from torch_zoo.utils.terminal.catalogue import SWEPT, Catalogue
-    from torch_zoo.utils.terminal.known import shared_out
+    from torch_zoo.utils.terminal import command_lines, flags, help
+    from torch_zoo.utils.terminal.catalogue import Catalogue
 
     catalogue = Catalogue(flags.config_folders(arguments))
     typed = flags.translate(arguments, catalogue)
@@ -83,23 +72,16 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
     if typed.has(*HELP):
         print(help.text(catalogue, typed.overrides))
         return []
-    checked = not typed.has(*UNCHECKED)
-    if checked:
-        checks.check_words(typed.overrides, catalogue)
-    launched = typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides)
-    lines = grammar.combinations(typed.overrides, over=None if typed.has(*MULTIRUN) else [SWEPT])
-    lines = [flags.for_one_run(line, catalogue) for line in (lines if launched else shared_out(lines, catalogue))]
-    for line in lines if checked else ():
-        checks.check(line, catalogue)
-    if launched:
-        launch([*typed.flags, *flags.for_one_run(typed.overrides, catalogue)])
+    lines = command_lines.of_each_run(typed, catalogue)
+    if command_lines.are_launched(typed):
+        launch([*typed.flags, *command_lines.of_one_run(typed.overrides, catalogue)])
         return []
-    hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
+    hydra_flags = [flag for flag in typed.flags if flag not in command_lines.MULTIRUN]
     composed: list[Extraction] = []
     for line in lines:
-        title = " ".join(word for word in line if not all(word in other for other in lines))
-        call_hydra([*hydra_flags, *line], lambda config, title=title: composed.append(extraction_of(config, title)))
-    return composed
+        call_hydra([*hydra_flags, *line], lambda config: composed.append(extraction_of(config)))
+    titles = [" ".join(word for word in line if not all(word in other for other in lines)) for line in lines]
+    return [replace(extraction, title=title) for extraction, title in zip(composed, titles, strict=bool(composed))]
 
 
 def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
@@ -126,6 +108,7 @@ def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
 def launch(arguments: Sequence[str]) -> None:
     """Let a launcher of Hydra's run every combination as a job, and wait for all of them. Raises UsageError."""
     import torch_zoo
+    from torch_zoo.utils.terminal.command_lines import LAUNCHER
     from torch_zoo.utils.types import UsageError
 
     if find_spec("submitit") is None and any(word.startswith(f"{LAUNCHER}submitit") for word in arguments):
@@ -135,7 +118,7 @@ def launch(arguments: Sequence[str]) -> None:
     call_hydra(arguments, job)
 
 
-def extraction_of(config: Any, title: str = "") -> Extraction:
+def extraction_of(config: Any) -> Extraction:
     """What Hydra has just composed."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -148,7 +131,6 @@ def extraction_of(config: Any, title: str = "") -> Extraction:
         config,
         composed.runtime.choices["feature_type"],
         {name: value for name, value in given.items() if name not in GROUPS},
-        title,
     )
 
 
@@ -163,18 +145,18 @@ def job(config: Any) -> None:
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed or, in a dry run, would fail."""
     from torch_zoo.utils.dry_run.run import DryRun
-    from torch_zoo.utils.sinks.present import settled
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.terminal.about import About, settings
     from torch_zoo.utils.terminal.progress import Progress
     from torch_zoo.utils.types import Outcome
 
-    parts = assemble(extraction)
+    parts = extraction.assemble()
     extractor, sink = parts.extractor, parts.sink
     if isinstance(parts.engine, DryRun):
-        return parts.engine.look(extractor, sink, parts.inputs)
-    selection = parts.inputs.select()
+        return parts.engine.look(parts)
+    selection = parts.retry.select(parts.inputs)
     commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
+    given_up = parts.retry.given_up(selection.sources, extractor) if sink.destination else {}
     about = About(
         feature_type=extraction.feature_type,
         settings=settings(extraction.given, extractor),
@@ -193,16 +175,19 @@ def run(extraction: Extraction) -> int:
             progress.tell(worker, news)
             record.tell(worker, news)
 
-        todo, missing = [], []
+        todo, missing, known = [], [], []
         for source in selection.sources:
-            if outcome := settled(source, sink, extractor.arrays, parts.overwrite):
+            if outcome := parts.settled(source):
                 add(outcome)
             elif reason := selection.missing.get(source.name):
                 missing.append(Outcome(source, parts.inputs.status_of_missing, reason))
+            elif source.name in given_up:
+                known.append(given_up[source.name])
             else:
                 todo.append(source)
         progress.add_missing(missing)
-        record.add_missing(missing)
+        progress.add_known(known)
+        record.add_untried([*missing, *known])
         progress.begin(todo)
         if not todo and not parts.overwrite:
             commit()  # no worker will: record the settings of what has been adopted
@@ -213,33 +198,6 @@ def run(extraction: Extraction) -> int:
         finally:
             sink.finish()
     return progress.failed
-
-
-def assemble(extraction: Extraction) -> Parts:
-    """Build what the options describe. Raises UsageError."""
-    from torch_zoo.utils import storage
-    from torch_zoo.utils.dry_run.run import DryRun
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
-    from torch_zoo.utils.runs.recording import Recording, RunRecord
-    from torch_zoo.utils.sinks.folder import FolderSink
-    from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.known import CLASSES
-    from torch_zoo.utils.terminal.progress import Reporting
-
-    config, feature_type = extraction.config, extraction.feature_type
-    run_options = build(Run, config)
-    targets: dict[str, Any] = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
-    options = with_predictions(config, targets, feature_type)
-    options = {**options, "folder": storage.join(run_options.output_path, feature_type)}
-    if run_options.dry_run:  # which needs no GPU, and leaves the files of keep_tmp_files alone
-        targets, options = {**targets, "engine": DryRun}, {**options, "keep_tmp_files": False}
-    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
-    kept = isinstance(sink, FolderSink)
-    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
-    return Parts(
-        extractor, sink, engine, build(Inputs, options), build(Reporting, options), record, run_options.overwrite
-    )
 
 
 if __name__ == "__main__":

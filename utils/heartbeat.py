@@ -9,7 +9,7 @@ class Listener(Protocol):
     """Whoever wants to know; threads may call it."""
 
     def beat(self, doing: str) -> None:
-        """The work goes on, if `doing` is empty with what it was."""
+        """The work goes on: with `doing` or, where that is empty, with the same as before."""
 
     def announce(self, seconds: float) -> None:
         """How much media there is to decode, as its container says."""
@@ -19,7 +19,7 @@ _listeners: list[Listener] = []
 
 
 def beat(doing: str = "") -> None:
-    """Report progress, e.g. a decoded frame or the flow of a pair of frames, and what it is made in."""
+    """Report progress in `doing`, e.g. a decoded frame or the flow of a pair of frames."""
     for listener in _listeners:
         listener.beat(doing)
 

@@ -103,13 +103,13 @@ def reject_unused_options(
             raise UsageError(f"{name}={_written(value)}: not an option of {who}")
 
 
-def with_predictions(options: Mapping[str, Any], targets: Mapping[str, type], feature_type: str) -> Mapping[str, Any]:
-    """The options, with show_pred=true where the sink stores predictions. Raises UsageError if nothing predicts."""
+def with_predictions(targets: Mapping[str, type], feature_type: str) -> Mapping[str, Any]:
+    """What the extractor needs where the sink stores predictions. Raises UsageError if it predicts nothing."""
     if not getattr(targets["on_extraction"], "stores_predictions", False):
-        return options
+        return {}
     if "show_pred" not in fields(targets["feature_type"]):
         raise UsageError(f"feature_type={feature_type} has no classifier whose predictions could be stored")
-    return {**options, "show_pred": True}
+    return {"show_pred": True}
 
 
 def choices(hint: Any) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import torch_zoo
 from torch_zoo.utils import options
+from torch_zoo.utils.retry import Retry
 from torch_zoo.utils.runs.recording import Recording
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal import help
@@ -50,7 +51,7 @@ def test_every_choice_is_instantiated(group: str, choice: str) -> None:
 @pytest.mark.parametrize(("group", "choice"), [pair for pair in PAIRS if pair[0] not in PRESETS])
 def test_defaults_in_the_config_are_those_of_the_class(group: str, choice: str) -> None:
     config, target = composed(group, choice)
-    for each in (target, Inputs, Recording, Reporting, options.Run):
+    for each in (target, Inputs, Recording, Reporting, Retry, options.Run):
         for field in dataclass_fields(each):
             if field.name in config:
                 assert config[field.name] == field.default, field.name
@@ -66,7 +67,7 @@ def test_own_options_are_taken_and_what_is_taken_is_an_option(choice: str) -> No
 
 def test_common_options_are_taken_by_someone() -> None:
     classes = [composed(*pair)[1] for pair in PAIRS]
-    takers = (*classes, Inputs, Recording, Reporting, options.Run)
+    takers = (*classes, Inputs, Recording, Reporting, Retry, options.Run)
     taken = {name for target in takers for name in options.fields(target)}
     assert {option.name for option in CATALOGUE.common()} - set(GROUPS) <= taken
 

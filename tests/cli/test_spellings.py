@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from torch_zoo.utils.terminal import checks, flags, grammar, known
+from torch_zoo.utils.terminal import checks, command_lines, flags, grammar
 from torch_zoo.utils.terminal.catalogue import CONFIGS, Catalogue
 from torch_zoo.utils.types import UsageError
 
@@ -20,7 +20,7 @@ def understood(*arguments: str) -> dict[str, object]:
     """What the words on a command line come to, all of Hydra and OmegaConf included."""
     overrides = flags.translate(("feature_type=vggish", *arguments), Catalogue()).overrides
     checks.check_words(overrides, Catalogue())
-    line = flags.for_one_run(overrides, Catalogue())
+    line = command_lines.of_one_run(overrides, Catalogue())
     checks.check(line, Catalogue())
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = compose("config", line)
@@ -152,15 +152,16 @@ def test_patterns_and_keys_need_no_quotes_but_the_shells(words: Sequence[str], e
     assert understood("on_extraction=save_npz", *words).items() >= expected.items()
 
 
+def each_run(*arguments: str) -> list[list[str]]:
+    return command_lines.of_each_run(flags.translate(arguments, Catalogue()), Catalogue())
+
+
 def test_several_extractors_are_their_command_lines_with_their_own_options() -> None:
-    overrides = flags.translate(["--feature_type", "i3d", "vggish", "--stack_size", "16"], Catalogue()).overrides
-    lines = grammar.combinations([*overrides, "pooling=mean", "seed=1,2"], over=["feature_type"])
-    assert known.shared_out(lines, Catalogue()) == [
-        ["feature_type=i3d", "stack_size=16", "seed=1,2"],
-        ["feature_type=vggish", "pooling=mean", "seed=1,2"],
+    assert each_run("--feature_type", "i3d", "vggish", "--stack_size", "16", "pooling=mean", "seed=1") == [
+        ["feature_type=i3d", "stack_size=16", "seed=1"],
+        ["feature_type=vggish", "pooling=mean", "seed=1"],
     ]
-    lines = grammar.combinations(["feature_type=i3d,vggish", "hop_seconds=0.48,0.96"])
-    assert known.shared_out(lines, Catalogue()) == [
+    assert each_run("-m", "feature_type=i3d,vggish", "hop_seconds=0.48,0.96") == [
         ["feature_type=i3d"],
         ["feature_type=vggish", "hop_seconds=0.48"],
         ["feature_type=vggish", "hop_seconds=0.96"],
@@ -168,16 +169,15 @@ def test_several_extractors_are_their_command_lines_with_their_own_options() -> 
 
 
 def test_a_sweep_over_devices() -> None:
-    lines = grammar.combinations(["device=cuda:0,cuda:1"])
-    assert [flags.for_one_run(line, Catalogue()) for line in lines] == [
-        ["device=cuda", "device_ids=[0]"],
-        ["device=cuda", "device_ids=[1]"],
+    assert each_run("-m", "feature_type=vggish", "device=cuda:0,cuda:1") == [
+        ["feature_type=vggish", "device=cuda", "device_ids=[0]"],
+        ["feature_type=vggish", "device=cuda", "device_ids=[1]"],
     ]
 
 
 def test_a_layout_is_that_of_the_extractor() -> None:
     def chosen(*words: str) -> list[str]:
-        return flags.for_one_run(words, Catalogue())
+        return command_lines.of_one_run(words, Catalogue())
 
     assert chosen("feature_type=i3d", "layout=bmt") == ["feature_type=i3d", "layout=bmt/i3d"]
     assert chosen("layout=bmt", "feature_type=vggish") == ["layout=bmt/vggish", "feature_type=vggish"]
@@ -189,7 +189,7 @@ def test_a_layout_is_that_of_the_extractor() -> None:
 
 
 def test_a_layout_brings_the_options_of_its_sink() -> None:
-    words = flags.for_one_run(["feature_type=vggish", "layout=opentad", "keys=[vggish]"], Catalogue())
+    words = command_lines.of_one_run(["feature_type=vggish", "layout=opentad", "keys=[vggish]"], Catalogue())
     checks.check(words, Catalogue())
     with pytest.raises(UsageError, match="keys: not an option of on_extraction=print; it belongs to on"):
         checks.check(["feature_type=vggish", "keys=[vggish]"], Catalogue())

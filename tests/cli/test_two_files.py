@@ -80,11 +80,9 @@ def test_a_sink_has_options_of_its_own_and_may_not_share_those_of_the_extractor(
 
 
 def test_several_extractors_run_one_after_the_other_and_the_worst_counts(outside: Path) -> None:
-    """The default of one is wrong."""
-    folder = outside / "configs/feature_type"
-    yaml = (folder / "loudness.yaml").read_text()
-    (folder / "wrong.yaml").write_text(yaml.replace("window_seconds: 1.0", "window_seconds: 0"))
-    (folder / "finer.yaml").write_text(yaml.replace("window_seconds: 1.0", "window_seconds: 0.5"))
+    yaml = outside / "configs/feature_type/loudness.yaml"
+    yaml.with_stem("finer").write_text(yaml.read_text().replace("window_seconds: 1.0", "window_seconds: 0.5"))
+    yaml.with_stem("wrong").write_text(yaml.read_text().replace("window_seconds: 1.0", "window_seconds: 0"))
     options = (f"video_paths={outside / 'wave.wav'}", "device=cpu", "on_extraction=save_numpy")
     both = extract(outside, "feature_type=loudness,finer", *options, f"output_path={outside / 'both'}")
     assert both.code == 0, both.stderr
@@ -92,10 +90,18 @@ def test_several_extractors_run_one_after_the_other_and_the_worst_counts(outside
     assert titles == ["feature_type=loudness", "feature_type=finer"]
     lengths = [len(np.load(outside / "both" / name / "wave_rms.npy")) for name in ("loudness", "finer")]
     assert lengths == [3, 7]
-    worst = extract(outside, "feature_type=wrong,finer", *options, f"output_path={outside / 'worst'}")
+
+    (outside / "both/finer/wave_rms.npy").unlink()
+    yaml.with_stem("changed").write_text(yaml.read_text().replace("window_seconds: 1.0", "window_seconds: 2"))
+    (outside / "both/changed").symlink_to(outside / "both/loudness")
+    worst = extract(outside, "feature_type=changed,finer", *options, f"output_path={outside / 'both'}")
     assert worst.code == 2
-    assert "error: window_seconds=0: must be above 0" in worst.stderr
-    assert (outside / "worst/finer/wave_rms.npy").exists()
+    assert "holds features made with window_seconds=1" in worst.stderr
+    assert (outside / "both/finer/wave_rms.npy").exists()
+
+    none = extract(outside, "feature_type=loudness,wrong", *options, f"output_path={outside / 'none'}")
+    assert (none.code, none.stderr) == (2, "error: window_seconds=0: must be above 0\n")
+    assert not (outside / "none").exists()
 
 
 def test_a_sweep_is_several_runs_and_leaves_nothing_behind(outside: Path) -> None:

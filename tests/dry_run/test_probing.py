@@ -9,21 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from actors import CRASHES, Doubler, Tell
+from actors import CRASHES
 from faulty_server import Web
 from media_maker import noise_and_tone, write_kind, write_media
 
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.dry_run import sampling
 from torch_zoo.utils.dry_run.probing import Finding, Probing, probed
-from torch_zoo.utils.dry_run.run import DryRun
 from torch_zoo.utils.dry_run.sampling import decoding_seconds
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions
 from torch_zoo.utils.media.headers import Probe
 from torch_zoo.utils.media.streams import NoStreamError
-from torch_zoo.utils.sources import Inputs
-from torch_zoo.utils.types import MediaError, Source, UsageError, Windows
+from torch_zoo.utils.types import MediaError, Source, Windows
 
 OPTIONS = DecoderOptions(2, timeout=2, memory=None)
 PROBE = Probe("one", 10.0, 2.0, 20, exact=True)
@@ -107,8 +105,3 @@ def test_of_urls_only_headers_are_fetched(server: DecoderServer, web: Web, tmp_p
     fetched = [int(span[2]) - int(span[1]) + 1 for span in spans if span]
     assert len(fetched) == sum(path == "/long.wav" and method == "GET" for method, path, _ in web.asked)
     assert sum(fetched) < 2.2e6 < path.stat().st_size
-
-
-def test_an_extractor_that_cannot_be_probed_is_named() -> None:
-    with pytest.raises(UsageError, match="dry_run=true: Doubler has no method probe"):
-        DryRun().look(Doubler(markers=""), Tell(), Inputs(video_paths=__file__))

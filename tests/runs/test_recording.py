@@ -54,7 +54,7 @@ def test_what_a_run_leaves(folder: str) -> None:
     with record(folder, clock, video_paths=["a.mp4"]) as run:
         run.say("a note\nof two lines")
         run.add(Outcome(Source("b.mp4", "b"), "skipped"))
-        run.add_missing([Outcome(Source("c.mp4", "c"), "missing", "no such file")])
+        run.add_untried([Outcome(Source("c.mp4", "c"), "missing", "no such file")])
         run.tell("cuda:0", LogLine("out of memory"))
         clock.now += 20
         run.tell("cuda:0", LOAD)

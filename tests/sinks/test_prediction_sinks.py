@@ -12,11 +12,12 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.special
-from sink_runs import done, run
+from sink_runs import begun, done, end, run
 from table_maker import FLOATS, SETTINGS, features, source
 
 from torch_zoo.models.vggsound.scores import probabilities, read_predictions
 from torch_zoo.utils.options import with_predictions
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.files import SaveNumpy
 from torch_zoo.utils.sinks.predictions import SavePredictions, SaveSoftmax
 from torch_zoo.utils.types import Features, Predictions, UsageError
@@ -230,15 +231,24 @@ def test_the_evaluation_of_vggsound_reads_what_is_stored(kind: str, tmp_path: Pa
     np.testing.assert_allclose(found["b"], PROBABILITIES.mean(axis=0), rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("kind", [SavePredictions, SaveSoftmax])
+def test_predictions_are_printed_as_well_on_request(kind: type[SavePredictions | SaveSoftmax], tmp_path: Path) -> None:
+    silent, loud = (kind(folder=str(tmp_path / str(show_pred)), show_pred=show_pred) for show_pred in (False, True))
+    for sink, printed in ((silent, ""), (loud, report(predicted("a")))):
+        sink.prepare(SETTINGS, [source("a")], FLOATS, False)()
+        worker = begun(sink)
+        assert worker.write(predicted("a")) == printed
+        end(worker)
+
+
 def test_an_extractor_without_a_classifier_is_refused() -> None:
     from torch_zoo.models.i3d.extractor import I3DExtractor
     from torch_zoo.models.vggish.extractor import VGGishExtractor
 
-    options = {"show_pred": False, "seed": 0}
     for sink in (SavePredictions, SaveSoftmax):
         targets = {"feature_type": I3DExtractor, "on_extraction": sink}
-        assert with_predictions(options, targets, "i3d") == {"show_pred": True, "seed": 0}
+        assert with_predictions(targets, "i3d") == {"show_pred": True}
         targets["feature_type"] = VGGishExtractor
         with pytest.raises(UsageError, match="feature_type=vggish has no classifier whose predictions could be stored"):
-            with_predictions(options, targets, "vggish")
-    assert with_predictions(options, targets | {"on_extraction": SaveNumpy}, "vggish") == options
+            with_predictions(targets, "vggish")
+    assert with_predictions(targets | {"on_extraction": SaveNumpy}, "vggish") == {}

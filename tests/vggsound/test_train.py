@@ -99,7 +99,7 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(two_classes, undisturbed
 
     options = ("--window_seconds", 0.1, "--epochs", 3)
     with monkeypatch.context() as patched:
-        patched.setattr(training, "_say", interrupt)
+        patched.setattr(training, "say", interrupt)
         assert train(two_classes, tmp_path, *options) == 130
     assert "--resume continues after the last complete epoch" in capsys.readouterr().err
     assert len(log_of(tmp_path)) == 1

@@ -15,7 +15,9 @@ from torch_zoo.utils.media.headers import Probe
 from torch_zoo.utils.media.streams import NoStreamError
 from torch_zoo.utils.types import Extractor, Source, Windows
 
-Kind = Literal["to extract", "done", "too short", "missing", "no such stream", "name clash", "unreadable"]
+Kind = Literal[
+    "to extract", "done", "too short", "missing", "no such stream", "name clash", "unreadable", "failed before"
+]
 NO_STREAM = "no_stream"  # metadata key: why
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Literal, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tqdm import tqdm
 
@@ -21,31 +21,33 @@ from torch_zoo.utils.engines.decoders import DecoderOptions
 from torch_zoo.utils.engines.worker_options import WorkerOptions
 from torch_zoo.utils.engines.worker_process import interrupt_blocked
 from torch_zoo.utils.sinks.folder import FolderSink
-from torch_zoo.utils.sinks.present import settled
 from torch_zoo.utils.sinks.settings import settings_of
-from torch_zoo.utils.sources import Inputs, Selection
+from torch_zoo.utils.sources import Selection
 from torch_zoo.utils.types import Extractor, Sink, Source, UsageError
+
+if TYPE_CHECKING:
+    from torch_zoo.utils.assembly import Parts
 
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun(WorkerOptions):
     """In the place of an engine: it has decoders, and no devices. Options as in configs/config.yaml."""
 
-    overwrite: bool = False
     dry_run_table: str | None = None
     progress: Literal["auto", "bar", "log", "off"] = "auto"
 
-    def look(self, extractor: Extractor, sink: Sink, inputs: Inputs) -> int:
+    def look(self, parts: Parts) -> int:
         """Say what a run would do; returns the number of sources that would fail. Raises what a run would raise.
 
         Nothing is written but the table that is asked for, and no weights are needed. Decoders take all cores.
         """
+        extractor, sink = parts.extractor, parts.sink
         if not hasattr(extractor, "probe"):
             raise UsageError(f"dry_run=true: {type(extractor).__name__} has no method probe (CONTRIBUTING.md)")
-        selection = inputs.select()
+        selection = parts.retry.select(parts.inputs)
         with postponed():
-            sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, self.overwrite)
-        known = {each.source.name: each for each in self._known(extractor, sink, inputs, selection)}
+            sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
+        known = {each.source.name: each for each in _known(parts, selection)}
         todo = [source for source in selection.sources if source.name not in known]
         options = self.decoders("", cpu_cores())
         with interrupt_blocked():
@@ -58,18 +60,13 @@ class DryRun(WorkerOptions):
             to_extract = [each for each in findings if each.kind == "to extract"]
             print("\n".join([*overview(findings, extractor.arrays), amount(to_extract)]))
             if to_extract:
-                print(_decoding(decoding_seconds(to_extract, extractor, server, options), options.number))
+                print(
+                    _decoding(
+                        decoding_seconds(to_extract, _keeping_nothing(extractor), server, options), options.number
+                    )
+                )
                 print(_output(to_extract, sink, extractor))
         return sum(each.fails for each in findings)
-
-    def _known(self, extractor: Extractor, sink: Sink, inputs: Inputs, selection: Selection) -> Iterator[Finding]:
-        """What is found without opening a source."""
-        for source in selection.sources:
-            if outcome := settled(source, sink, extractor.arrays, self.overwrite):
-                fails = outcome.status == "failed"
-                yield Finding(source, "name clash" if fails else "done", outcome.message, fails)
-            elif reason := selection.missing.get(source.name):
-                yield Finding(source, "missing", reason, fails=inputs.status_of_missing == "failed")
 
     def _probed(
         self, sources: Sequence[Source], extractor: Extractor, server: DecoderServer, options: DecoderOptions
@@ -79,6 +76,25 @@ class DryRun(WorkerOptions):
             for finding in probed(sources, cast(Probing, extractor), server, options):
                 yield finding
                 progress.update()
+
+
+def _known(parts: Parts, selection: Selection) -> Iterator[Finding]:
+    """What is found without opening a source."""
+    given_up = parts.retry.given_up(selection.sources, parts.extractor) if parts.sink.destination else {}
+    for source in selection.sources:
+        if outcome := parts.settled(source):
+            fails = outcome.status == "failed"
+            yield Finding(source, "name clash" if fails else "done", outcome.message, fails)
+        elif reason := selection.missing.get(source.name):
+            yield Finding(source, "missing", reason, fails=parts.inputs.status_of_missing == "failed")
+        elif source.name in given_up:
+            yield Finding(source, "failed before", given_up[source.name].message, fails=True)
+
+
+def _keeping_nothing(extractor: Extractor) -> Extractor:
+    """Without the files of keep_tmp_files."""
+    known: Any = extractor
+    return replace(known, keep_tmp_files=False) if hasattr(known, "keep_tmp_files") else extractor
 
 
 def _decoding(seconds: float | None, number: int) -> str:

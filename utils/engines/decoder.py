@@ -15,10 +15,11 @@ import sys
 import time
 import traceback
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from torch_zoo.utils import heartbeat
+from torch_zoo.utils.attempts import Attempt, is_lasting
 from torch_zoo.utils.engines.channel import Channel
 from torch_zoo.utils.engines.slabs import SlabWriter
 from torch_zoo.utils.media.opening import fetch_ahead
@@ -42,6 +43,7 @@ class Decoded:
 
     error: str = ""
     trace: str = ""  # of an error that nobody expected
+    attempt: str = ""  # as in Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class _Decoder:
 
     def _decode(self, source: Source) -> Decoded:
         self._listed = source.end is not None
+        attempt = Attempt.of(source, self._extractor)
         try:
             for windows in self._extractor.windows(source):
                 heartbeat.beat()
@@ -138,7 +141,7 @@ class _Decoder:
             os._exit(OUT_OF_MEMORY)
         except Exception as error:
             self._slabs.discard()
-            return describe(error)
+            return replace(describe(error), attempt=attempt.digest if is_lasting(error) else "")
         return Decoded()
 
     def _look_ahead(self) -> None:

@@ -128,7 +128,7 @@ class Decoders:
             source = self._scheduler.leases(number)[0]
             if message.trace:
                 log.error("%s: unexpected\n%s", source.path, message.trace)
-            yield source, Ended(message.error)
+            yield source, Ended(message.error, message.attempt)
             yield from self._act(self._scheduler.outcome(number, source))
             yield from self._act(self._scheduler.ready(number))
         elif isinstance(message, SharedWindows):

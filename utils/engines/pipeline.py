@@ -17,7 +17,7 @@ from torch_zoo.utils.engines.batching import Batch, Batcher, Outputs, Rows
 from torch_zoo.utils.engines.decoder import Duration, describe
 from torch_zoo.utils.engines.news import Reached
 from torch_zoo.utils.runs.statistics import statistics
-from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows
+from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows, no_op
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class Ended:
     """All windows of a source have come, or what is wrong with it."""
 
     error: str = ""
+    attempt: str = ""  # as in Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class _InFlight:
 
 
 class Pipeline:
-    """Runs the stages of an extractor. Outcomes of sources are passed to `emit` as they come.
+    """Runs the stages of an extractor. Outcomes of sources are passed to `emit` as they come; `progressed` is called
+    when a batch has been started or computed.
 
     What a network raises is not caught: after it, this device can't be trusted.
     """
@@ -87,6 +89,7 @@ class Pipeline:
         batch_size: int | None,
         write: Callable[[Features], str],
         emit: Callable[[Outcome], None],
+        progressed: Callable[[], None] = no_op,
     ) -> None:
         self._extractor = extractor
         self._stages = stages
@@ -95,6 +98,7 @@ class Pipeline:
         self._batchers = [Batcher(size, stage.allocate) for size, stage in zip(sizes, stages, strict=True)]
         self._write = write
         self._emit = emit
+        self._progressed = progressed
         self._sources: dict[str, Job] = {}  # whose windows are still coming, by name
         self._jobs: dict[Rows, Job] = {}  # whose rows
         self._in_flight: deque[_InFlight] = deque()
@@ -121,7 +125,7 @@ class Pipeline:
             return
         self._forget(job)
         if isinstance(event, Ended):
-            self._emit(Outcome(source, "failed", event.error))
+            self._emit(Outcome(source, "failed", event.error, attempt=event.attempt))
 
     @property
     def reached(self) -> dict[str, Reached]:
@@ -184,6 +188,7 @@ class Pipeline:
         while len(self._in_flight) >= BATCHES_IN_FLIGHT:
             self._collect()
         self._in_flight.append(_InFlight(stage, batch, self._stages[stage].forward(batch.data), time.monotonic()))
+        self._progressed()
 
     def _collect(self) -> None:
         """Wait for the oldest batch and scatter its outputs."""
@@ -203,6 +208,7 @@ class Pipeline:
                 else:
                     self._assemble(job, stage, job.assemblers[stage].add(ready, times))
             self._close(job, stage)
+        self._progressed()
 
     def _assemble(self, job: Job, stage: int, windows: Iterator[Windows]) -> None:
         self._assembled.extend((job, stage + 1, each) for each in windows)

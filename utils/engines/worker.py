@@ -115,14 +115,19 @@ class DeviceWorker:
         self._last = False  # the driver has no more sources
         self._told = Position("", {})
         self._tell_due = 0.0  # s of the monotonic clock
-        self._computing = False  # has the first batch been started?
+        self._computing = False  # has the first batch been told of?
 
     def run(self) -> None:
         self._driver.send(Loading(type(self._config.extractor).__name__.removesuffix("Extractor")))
         self._request(self._decoders.capacity)
         stages, early = self._load()
         self._pipeline = Pipeline(
-            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._add
+            self._config.extractor,
+            stages,
+            self._config.batch_size,
+            self._config.sink.write,
+            self._add,
+            self._tell_position,
         )
         self._meter = Meter(stages)
         self._driver.send(Loaded())
@@ -207,9 +212,6 @@ class DeviceWorker:
 
     def _take(self, source: Source, event: Event) -> None:
         self._pipeline.take(source, event)
-        if self._pipeline.busy and not self._computing:  # it may take long
-            self._computing, self._tell_due = True, 0.0
-            self._tell_position()
         if isinstance(event, Ended):
             self._request(1)
 
@@ -225,8 +227,11 @@ class DeviceWorker:
         return Position(doing, self._pipeline.reached)
 
     def _tell_position(self) -> None:
-        if time.monotonic() >= self._tell_due and (position := self._position) != self._told:
+        """If it is time; the first batch, which may take long, is told of at once."""
+        first = self._pipeline.busy and not self._computing
+        if (first or time.monotonic() >= self._tell_due) and (position := self._position) != self._told:
             self._driver.send(position)
+            self._computing = self._pipeline.busy or self._computing
             self._told, self._tell_due = position, time.monotonic() + POSITION_SECONDS
 
     def _tell_load(self, ready: int) -> None:

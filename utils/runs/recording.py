@@ -93,8 +93,8 @@ class RunRecord:
     def add(self, outcome: Outcome) -> None:
         self._tally.add(outcome, self._seconds)
 
-    def add_missing(self, outcomes: Sequence[Outcome]) -> None:
-        """Of sources whose files are not there."""
+    def add_untried(self, outcomes: Sequence[Outcome]) -> None:
+        """Of sources whose files are not there, or that failed before."""
         for outcome in outcomes:
             self._tally.count(outcome)
 

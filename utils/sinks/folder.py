@@ -41,7 +41,7 @@ class FolderSink(Sink):
 
     def discard(self, token: str) -> None:
         if not storage.is_url(self.folder):  # an object is there as a whole, or not at all
-            remove_partial(Path(storage.local(self.folder)), token)
+            remove_partial(Path(storage.local(self.folder)), [token])
 
     def finish(self) -> None:
         """Merge the records of what the outputs were made from."""
@@ -52,7 +52,7 @@ class FolderSink(Sink):
             self.provenance.close()
             self.provenance.merge()
         except OSError as error:
-            raise UsageError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error
+            raise WorkerError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error
         if deleted:
             raise WorkerError(f"{self.folder} was deleted during the run, and what it held is lost")
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.files import remove_partial
 from torch_zoo.utils.sinks.journal import Journal, exited, running
 from torch_zoo.utils.sinks.origins import REQUESTS, entries, line
 from torch_zoo.utils.storage import Stamp
@@ -102,8 +103,11 @@ class FileRecord:
         if not any(self._folder.glob(JOURNALS)):
             return
         with locked(self._folder) as file, exited(self._folder, JOURNALS) as journals:
-            file.write(_joined(journal.read_bytes() for journal in journals))
+            contents = [journal.read_bytes() for journal in journals]
+            file.write(_joined(contents))
             file.flush()
+            if cut := [_writer(journal) for journal, content in zip(journals, contents, strict=True) if _cut(content)]:
+                remove_partial(self._folder, cut)
             for journal in journals:
                 journal.unlink()
 
@@ -223,6 +227,16 @@ def locked(folder: Path) -> Iterator[BinaryIO]:
 def _in_order(found: Mapping[str, bytes]) -> bytes:
     """The lines of objects, by their names."""
     return b"".join(found[name] for name in sorted(found))
+
+
+def _writer(journal: Path) -> str:
+    """The token of the process whose journal this is; a token may have dots."""
+    return journal.name.removeprefix(JOURNALS.partition("*")[0]).rsplit(".", 2)[0]
+
+
+def _cut(content: bytes) -> bool:
+    """Did the writing of a source's outputs begin and not end?"""
+    return None in dict(entries(content)).values()
 
 
 def _joined(contents: Iterable[bytes]) -> bytes:

@@ -19,12 +19,12 @@ NOTE_SECONDS = 0.5  # between two notes of a bar
 def progress(
     items: Iterable[Item],
     description: str,
-    total: int,
+    total: int | None,
     unit: str,
     note: Callable[[], str] = str,
     shown: bool = True,
 ) -> Iterator[Item]:
-    """The items, of which there are `total`; an item counts once the next one is asked for.
+    """The items, of which there are `total` (None = unknown); an item counts once the next one is asked for.
 
     `note` is asked for something to add whenever progress is shown, so it may be slow. Nothing is left of a bar.
     """
@@ -36,7 +36,9 @@ def progress(
         yield from _lines(items, description, total, unit, note)
 
 
-def _bar(items: Iterable[Item], description: str, total: int, unit: str, note: Callable[[], str]) -> Iterator[Item]:
+def _bar(
+    items: Iterable[Item], description: str, total: int | None, unit: str, note: Callable[[], str]
+) -> Iterator[Item]:
     due = time.monotonic() + NOTE_SECONDS
     with tqdm(desc=description, total=total, unit=unit, leave=False, dynamic_ncols=True) as bar:
         for item in items:
@@ -47,13 +49,18 @@ def _bar(items: Iterable[Item], description: str, total: int, unit: str, note: C
             bar.update()
 
 
-def _lines(items: Iterable[Item], description: str, total: int, unit: str, note: Callable[[], str]) -> Iterator[Item]:
+def _lines(
+    items: Iterable[Item], description: str, total: int | None, unit: str, note: Callable[[], str]
+) -> Iterator[Item]:
     started = time.monotonic()
     due = started + FIRST_SECONDS
     for number, item in enumerate(items, 1):
         yield item
-        if (now := time.monotonic()) >= due and number < total:
-            left = tqdm.format_interval((now - started) / number * (total - number))
-            line = f"{description}: {number:,} of {total:,} {unit}s, {left} left"
-            print(", ".join([line, *filter(None, [note()])]), file=sys.stderr, flush=True)
+        if (now := time.monotonic()) >= due and number != total:
+            plural = f"{unit}{'es' if unit.endswith('ch') else 's'}"
+            parts = [f"{description}: {number:,} {plural}"]
+            if total:
+                left = tqdm.format_interval((now - started) / number * (total - number))
+                parts = [f"{description}: {number:,} of {total:,} {plural}", f"{left} left"]
+            print(", ".join([*parts, *filter(None, [note()])]), file=sys.stderr, flush=True)
             due = now + max(NEXT_SECONDS, SHARE * (now - started))

@@ -1,4 +1,4 @@
-"""The command line as Hydra wants it: argparse spellings, old names, layouts and `device=cuda:0` are translated."""
+"""The command line as Hydra wants it: argparse spellings and old names are translated."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from torch_zoo.utils.devices import gpu_index
 from torch_zoo.utils.options import Run, fields, import_target
+from torch_zoo.utils.retry import Retry
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal.catalogue import CONFIGS, GROUPS, SWEPT, Catalogue, nearest
 from torch_zoo.utils.terminal.grammar import quote, readable
@@ -28,7 +28,6 @@ _FLAGS_WITH_VALUE = frozenset(
 _CONFIG_DIR = ("--config-dir", "-cd")
 _CFG, _CFG_CHOICES = ("--cfg", "-c"), ("job", "hydra", "all")
 _OFTEN_MEANT = ("--help", "--version", "--multirun", "--cfg", "--config-dir", "--hydra-help")
-_LIKE_A_GPU = re.compile(r"(?:cuda|gpu)?[:_]?(\d*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,17 +89,9 @@ def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
     return CommandLine(tuple(flags), tuple(overrides))
 
 
-def for_one_run(words: Sequence[str], catalogue: Catalogue) -> list[str]:
-    """`feature_type=i3d layout=bmt device=cuda:1` -> `... layout=bmt/i3d device=cuda device_ids=[1]`.
-
-    Raises UsageError where the extractor has no such layout, or a GPU is named in two ways.
-    """
-    return _with_device_ids(_with_layout(words, catalogue))
-
-
 def option_types(catalogue: Catalogue, given: Mapping[str, str]) -> dict[str, Any]:
     """Types of the options that the chosen classes take, by their names on the command line."""
-    hints = {name: hint for target in (Inputs, Reporting, Run) for name, hint in fields(target).items()}
+    hints = {name: hint for target in (Inputs, Reporting, Retry, Run) for name, hint in fields(target).items()}
     for group, choice in catalogue.chosen(given).items():
         if path := catalogue.target(group, choice):
             for name, hint in fields(import_target(path, f"{group}={choice}")).items():
@@ -142,22 +133,6 @@ def _refuse_repeated(overrides: Sequence[str], hints: Mapping[str, Any]) -> None
             raise UsageError(f'{name} is given twice; a list is written {name}="[a,b]" or --{name} a b')
 
 
-def _with_layout(words: Sequence[str], catalogue: Catalogue) -> list[str]:
-    """Each extractor has a file of its own for a layout. Raises UsageError if this one has none."""
-    given = dict(map(_choice, words))
-    layout, extractor = given.get("layout", "null"), given.get("feature_type")
-    choices, suffix = catalogue.choices("layout"), f"/{extractor}"
-    names = [choice.removesuffix(suffix) for choice in choices if choice.endswith(suffix)]
-    if extractor in catalogue.choices("feature_type") and layout not in ("null", *names, *choices):
-        listed = ", ".join(names) or "none"
-        raise UsageError(
-            f"layout={layout}: there is no such layout for feature_type={extractor}{nearest(layout, names)} "
-            f"(there are: {listed})"
-        )
-    named = [f"layout={layout}{suffix}" if layout in names and word.startswith("layout=") else word for word in words]
-    return [word for word in named if word != "layout=null"]  # as in the defaults; Hydra knows no group without choice
-
-
 def _begins_option(word: str, names: set[str]) -> bool:
     return word.startswith("--") or word in _FLAGS or word.partition("=")[0] in names
 
@@ -194,27 +169,3 @@ def _typed(given: _Given, hints: Mapping[str, Any]) -> str:
     if len(values) > 1:
         raise UsageError(f"{given.flag} takes one value, not {len(values)}: {' '.join(values)}")
     return f"{name}={written[0] if written else 'true'}"
-
-
-def _with_device_ids(words: Sequence[str]) -> list[str]:
-    """`device=cuda:1` -> `device=cuda`, `device_ids=[1]`. Raises UsageError for what is like it, and what says it."""
-    result: list[str] = []
-    for word in words:
-        name, _, value = word.partition("=")
-        value = value.strip("'\"").replace("\\", "")  # a sweep escapes the colon
-        if name != "device" or value == "cuda":
-            result.append(word)
-        elif (index := gpu_index(value)) is not None:
-            if any(each.startswith("device_ids=") for each in words):
-                raise UsageError(f"{word} is device_ids=[{index}]; give one of device=cuda:N and device_ids, not both")
-            result += ["device=cuda", f"device_ids=[{index}]"]
-        elif re.search(r"[,\[]", value):
-            ids = ",".join(re.findall(r"\d+", value)) or "0,1"
-            raise UsageError(f'{word}: several devices are written device=cuda device_ids="[{ids}]"')
-        elif like := _LIKE_A_GPU.fullmatch(value):
-            raise UsageError(
-                f"{word}: there is no such device; did you mean device=cuda{f':{like[1]}' * bool(like[1])}?"
-            )
-        else:
-            result.append(word)
-    return result

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Mapping
 
 from torch_zoo.utils.terminal.catalogue import GROUPS, SWEPT, Catalogue, nearest
 from torch_zoo.utils.types import UsageError
@@ -40,22 +39,6 @@ def check_choice(group: str, choice: str, catalogue: Catalogue) -> None:
         raise UsageError(f"{group}={choice}: one {group} per run; for a run with each, {runs}")
     listed = ", ".join(choices)
     raise UsageError(f"{group}={choice}: there is no such choice{nearest(choice, choices)} (there are: {listed})")
-
-
-def shared_out(lines: Sequence[Sequence[str]], catalogue: Catalogue) -> list[list[str]]:
-    """Command lines for several extractors, each without the options that belong only to others of them."""
-    own = {
-        word: {option.name for option in catalogue.of_choice(SWEPT, word.removeprefix(f"{SWEPT}="))}
-        for word in chain.from_iterable(lines)
-        if word.removeprefix(f"{SWEPT}=") in catalogue.choices(SWEPT)
-    }
-
-    def fits(word: str, line: Sequence[str]) -> bool:
-        takers = [choice for choice, names in own.items() if word.partition("=")[0] in names]
-        return not takers or any(choice in line for choice in takers)
-
-    kept = [[word for word in line if fits(word, line)] for line in lines]
-    return [line for number, line in enumerate(kept) if line not in kept[:number]]
 
 
 def _check_clash(chosen: Mapping[str, str], catalogue: Catalogue) -> None:

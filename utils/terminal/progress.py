@@ -124,9 +124,19 @@ class Progress:
         """Of sources whose files are not there: one line for all of them."""
         with tqdm.get_lock():
             self._summary.add_missing(outcomes)
+        self._say_untried(outcomes, "missing")
+
+    def add_known(self, outcomes: Sequence[Outcome]) -> None:
+        """Of sources that failed before and are not tried again: one line for all of them."""
+        with tqdm.get_lock():
+            self._summary.add_known(outcomes)
+        self._say_untried(outcomes, "known to fail and not tried", "; retry=all tries all that failed")
+
+    def _say_untried(self, outcomes: Sequence[Outcome], what: str, hint: str = "") -> None:
         if outcomes and not self._quiet:
+            self._line_of[outcomes[0].source.name] = self._num_lines
             count = "1 source is" if len(outcomes) == 1 else f"{len(outcomes)} sources are"
-            self.say(f"{count} missing, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}")
+            self.say(f"{count} {what}, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}{hint}")
 
     def say(self, text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
@@ -175,4 +185,4 @@ class Progress:
             self.say(f"{file} can't be written: {storage.reason(cause)}")
         else:
             if self.failed:
-                self.say(f"what failed is listed in {file}; file_with_video_paths takes it")
+                self.say(f"what failed is listed in {file}; retry=failed tries it again")

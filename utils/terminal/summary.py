@@ -23,6 +23,7 @@ class Summary:
         self._media_seconds = 0.0
         self._failed: list[Outcome] = []
         self._missing: list[Outcome] = []
+        self._known: list[Outcome] = []
         self._tried: set[str] = set()
 
     def add(self, outcome: Outcome) -> None:
@@ -36,6 +37,12 @@ class Summary:
         for outcome in outcomes:
             self._count(outcome)
         self._missing += outcomes
+
+    def add_known(self, outcomes: Sequence[Outcome]) -> None:
+        """Of sources that failed before and are not tried again."""
+        for outcome in outcomes:
+            self._count(outcome)
+        self._known += outcomes
 
     def text(self, seconds: float, shown: Collection[str]) -> str:
         """After a run of so many seconds; `shown` are the names of failures that can still be seen above."""
@@ -55,8 +62,8 @@ class Summary:
 
     @property
     def _all_failed(self) -> list[Outcome]:
-        """Those that are missing last."""
-        return [*self._failed, *(outcome for outcome in self._missing if outcome.status == "failed")]
+        """Those that failed before and those that are missing last."""
+        return [*self._failed, *self._known, *(outcome for outcome in self._missing if outcome.status == "failed")]
 
     def _count(self, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
@@ -66,10 +73,9 @@ class Summary:
     @property
     def _counted(self) -> str:
         text = ", ".join(f"{self.counts[status]} {status}" for status in ("done", "skipped", "empty", "failed"))
-        if not self._missing:
-            return text
-        number = len(self._missing)
-        return f"{text}, {number} missing" if self.counts["missing"] else f"{text} ({number} missing)"
+        if number := len(self._missing):
+            text += f", {number} missing" if self.counts["missing"] else f" ({number} missing)"
+        return f"{text} ({len(self._known)} known)" if self._known else text
 
     def _speed(self, seconds: float) -> str:
         if not self._media_seconds:

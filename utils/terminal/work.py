@@ -28,8 +28,8 @@ class Work:
         self._typical = sum(segments) / len(segments) if segments else 1.0  # until a file has been opened
         self._ended = 0.0  # lengths of sources that have ended, as far as they are known
         self._ended_unknown = 0  # how many have ended whose length is not
-        self._files_ended = 0.0  # lengths of files that have ended, as far as they are known
-        self._files_ended_known = 0  # how many these are
+        self._files_known = 0  # that have ended and had features
+        self._files_seconds = 0.0  # lengths of these
         self._media_ended = 0.0  # what has been computed of sources that have ended
         self._stored_later: set[str] = set()  # names of sources that have ended and have no outcome yet
         self._reached: dict[str, Reached] = {}  # how far sources in progress are, by name
@@ -100,13 +100,13 @@ class Work:
         else:
             self._files -= 1
             length = reached.duration or media_seconds or None
-            if length is not None:
-                self._files_ended += length
-                self._files_ended_known += 1
         if length is None:
             self._ended_unknown += 1
         else:
             self._ended += length
+        if source.end is None and media_seconds:
+            self._files_known += 1
+            self._files_seconds += media_seconds
         self._take_down(now)
 
     @property
@@ -117,8 +117,8 @@ class Work:
     @property
     def _mean(self) -> float:
         """Length of the files that have been opened."""
-        known = self._files_ended_known + len(self._opened)
-        return (self._files_ended + sum(self._opened)) / known if known else self._typical
+        known = self._files_known + len(self._opened)
+        return (self._files_seconds + sum(self._opened)) / known if known else self._typical
 
     def _done_and_left(self) -> tuple[float, float]:
         opened, mean = self._opened, self._mean

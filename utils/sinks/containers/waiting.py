@@ -96,7 +96,7 @@ class Journals:
         if not any(self._folder.glob(self._pattern)):
             return
         with locked(self._folder), exited(self._folder, self._pattern) as journals:
-            remove_partial(self._folder, self._stored.stem)  # of a driver that was killed here
+            remove_partial(self._folder, [self._stored.stem])  # of a driver that was killed here
             latest = Journaled(journals)
             self._stored.drop(latest.names, spared="" if self._limit else self._stored.one)
             if self._limit:
