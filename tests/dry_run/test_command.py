@@ -7,14 +7,19 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from actors import Doubler, Tell
 from command import ROOT, Result, run, run_each
 from documentation import blocks, execute, page, prepare
 from media_maker import write_mono
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.dry_run.run import DryRun
+from torch_zoo.utils.types import UsageError
 
 SPEECH, MUSIC = ROOT / "sample/speech.mp4", ROOT / "sample/music.mp4"
 
@@ -119,27 +124,33 @@ def test_the_table_as_csv_is_a_list(media: Path, tmp_path: Path) -> None:
     assert "nothing is stored" in result.stdout
 
 
-def test_done_and_clashing_outputs_are_seen_and_stay_as_they_are(media: Path, tmp_path: Path) -> None:
+def test_what_a_folder_says_is_seen_and_stays_as_it_is(media: Path, tmp_path: Path) -> None:
     sources = tmp_path / "media"
     sources.mkdir()
-    for name in ("a.wav", "b.mp4"):
+    for name in ("a.wav", "b.mp4", "text.mp3"):
         shutil.copy(media / name, sources)
     command = ["feature_type=vggish", f"video_paths={sources}", "on_extraction=save_numpy", "device=cpu"]
     command += [f"output_path={tmp_path / 'output'}", "checkpoint=random"]
-    assert run(*command).code == 0
+    assert run(*command).code == 1
     write_mono(sources / "a.wav", 5.0)
     shutil.copy(MUSIC, sources / "c.mp4")
     before = content(tmp_path)
 
-    result = run(*command, "dry_run=true")
+    asked = ([], ["hop_seconds=0.48"], ["overwrite=true"])
+    result, refused, again = run_each([[*command, "dry_run=true", *more] for more in asked])
     assert result.code == 1
-    found = [line[:25].split("  ")[0] for line in result.stdout.splitlines()[1:4]]
-    assert found == ["to extract", "done", "name clash"]
+    found = [line[:25].split("  ")[0] for line in result.stdout.splitlines()[1:5]]
+    assert found == ["to extract", "done", "name clash", "failed before"]
     assert f"  {sources}/a.wav: it has changed since {tmp_path}/output/vggish got a from it" in result.stdout
-    assert run(*command, "dry_run=true", "overwrite=true").code == 0
-    refused = run(*command, "dry_run=true", "hop_seconds=0.48")
     assert (refused.code, "hop_seconds=0.96 (now 0.48)" in refused.stderr) == (2, True)
+    assert [line.split("  ")[0] for line in again.stdout.splitlines()[1:3]] == ["to extract", "unreadable"]
     assert content(tmp_path) == before
+
+
+def test_an_extractor_that_cannot_be_probed_is_named() -> None:
+    parts: Any = SimpleNamespace(extractor=Doubler(markers=""), sink=Tell())
+    with pytest.raises(UsageError, match="dry_run=true: Doubler has no method probe"):
+        DryRun().look(parts)
 
 
 def test_wrong_options(media: Path, tmp_path: Path) -> None:
