@@ -122,6 +122,8 @@ def test_the_table_as_csv_is_a_list(media: Path, tmp_path: Path) -> None:
     result = run("feature_type=vggish", f"file_with_video_paths={good}", "dry_run=true", "missing=refuse")
     assert result.code == 0
     assert "nothing is stored" in result.stdout
+    [part] = run_each([["feature_type=vggish", f"file_with_video_paths={good}", "dry_run=true", "shard=1/2"]])
+    assert re.fullmatch(r"shard 1 of 2: \d of 3 sources\n", part.stderr)
 
 
 def test_what_a_folder_says_is_seen_and_stays_as_it_is(media: Path, tmp_path: Path) -> None:

@@ -94,7 +94,8 @@ def test_a_segment_behind_the_end_fails_as_in_a_run(name: str, media: dict[str, 
             fails()
 
 
-def test_a_file_that_states_no_length() -> None:
-    header = headers.Header("aac 44100 Hz", 0.0, None, exact=False)
-    probe = header.probe(Source("x", "x"), 44100, round, lambda samples: 1 / 0)
+@pytest.mark.parametrize(("end", "rate"), [(None, 25.0), (2.0, 0.0)])
+def test_a_file_that_states_no_length_or_no_frame_rate(end: float | None, rate: float) -> None:
+    header = headers.Header("h264 64x48 0 fps", 0.0, end, exact=False)
+    probe = header.probe(Source("x", "x"), rate, round, lambda frames: frames)
     assert (probe.seconds, probe.rows) == (None, None)

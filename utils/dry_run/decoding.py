@@ -32,22 +32,21 @@ def found(
     looker: Looker,
     server: DecoderServer,
     options: DecoderOptions,
-    seconds: float = float("inf"),
+    seconds: float | None = None,
 ) -> Iterator[Found]:
     """What is found of each source, as they come; those that take longer are left out.
 
     Raises WorkerError if decoders keep ending.
     """
-    end = time.monotonic() + seconds
+    began = time.monotonic()
     waiting, metadata = deque(sources), dict[str, Mapping[str, np.ndarray]]()
     options = replace(options, number=max(1, min(len(sources), options.number)))
     with closing(Decoders(server.connect(), cast(Extractor, looker), options)) as decoders:
         while waiting or decoders.unfinished:
             while waiting and decoders.num_sources < decoders.capacity:
                 list(decoders.add(waiting.popleft()))
-            channels = readable(
-                decoders.channels, None if seconds == float("inf") else max(0.0, end - time.monotonic())
-            )
+            left = None if seconds is None else max(0.0, began + seconds - time.monotonic())
+            channels = readable(decoders.channels, left)
             if not channels:
                 return
             for channel in channels:

@@ -48,11 +48,9 @@ def _stored(sources: Sequence[Source], sink: FolderSink, arrays: Mapping[str, np
 
 def _random(generator: np.random.Generator, rows: int, row: np.dtype) -> np.ndarray:
     """Values that can't be compressed, (rows, *row.shape)."""
-    return (
-        generator.integers(0, 256, (rows, *row.shape)).astype(row.base)
-        if row.base.kind != "f"
-        else generator.normal(size=(rows, *row.shape)).astype(row.base)
-    )
+    shape = (rows, *row.shape)
+    values = generator.normal(size=shape) if row.base.kind == "f" else generator.integers(0, 256, shape)
+    return values.astype(row.base)
 
 
 def _size(folder: str) -> int:

@@ -31,7 +31,7 @@ def overview(findings: Sequence[Finding], arrays: Mapping[str, np.dtype]) -> Ite
 
 def amount(findings: Sequence[Finding]) -> str:
     """How much there is to extract."""
-    todo = [each.probe for each in findings if each.kind == "to extract" and each.probe]
+    todo = [each.probe for each in findings if each.probe]
     known = [(each.seconds, each.rows) for each in todo if each.seconds is not None and each.rows is not None]
     seconds, rows = sum(seconds for seconds, _ in known), sum(rows for _, rows in known)
     about = "" if all(each.exact for each in todo) else "about "
@@ -59,9 +59,8 @@ def about_seconds(number: float) -> str:
 def _example(finding: Finding, arrays: Mapping[str, np.dtype]) -> str:
     found = [finding.message]
     if probe := finding.probe:
-        seconds = (
-            "unknown length" if probe.seconds is None else f"{'' if probe.exact else 'about '}{probe.seconds:.2f} s"
-        )
-        found += [probe.streams, seconds, shapes(finding, arrays)]
+        about = "" if probe.exact else "about "
+        length = "unknown length" if probe.seconds is None else f"{about}{probe.seconds:.2f} s"
+        found += [probe.streams, length, shapes(finding, arrays)]
     described = "; ".join(filter(None, found))
     return f"{naming.label(finding.source)}: {described}" if described else naming.label(finding.source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -45,26 +46,25 @@ class DryRun(WorkerOptions):
         if not hasattr(extractor, "probe"):
             raise UsageError(f"dry_run=true: {type(extractor).__name__} has no method probe (CONTRIBUTING.md)")
         selection = parts.retry.select(parts.inputs)
+        for note in (*selection.notes, *filter(None, [selection.shard])):
+            print(note, file=sys.stderr)
         with postponed():
             sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
         known = {each.source.name: each for each in _known(parts, selection)}
         todo = [source for source in selection.sources if source.name not in known]
-        options = self.decoders("", cpu_cores())
+        options = self.decoders("no device", cpu_cores())
         with interrupt_blocked():
             server = DecoderServer()
         with closing(server):
             known |= {each.source.name: each for each in self._probed(todo, extractor, server, options)}
             findings = [known[source.name] for source in selection.sources]
+            print("\n".join(overview(findings, extractor.arrays)))
             if self.dry_run_table:
                 write_table(self.dry_run_table, findings, extractor.arrays)
-            to_extract = [each for each in findings if each.kind == "to extract"]
-            print("\n".join([*overview(findings, extractor.arrays), amount(to_extract)]))
-            if to_extract:
-                print(
-                    _decoding(
-                        decoding_seconds(to_extract, _keeping_nothing(extractor), server, options), options.number
-                    )
-                )
+            if to_extract := [each for each in findings if each.kind == "to extract"]:
+                print(amount(to_extract))
+                seconds = decoding_seconds(to_extract, _keeping_nothing(extractor), server, options)
+                print(_decoding(seconds, options.number))
                 print(_output(to_extract, sink, extractor))
         return sum(each.fails for each in findings)
 

@@ -53,7 +53,7 @@ class Header:
         Raises MediaError if the source starts after the end.
         """
         exact = exact and self.exact
-        if self.end is None:
+        if self.end is None or not rate:
             return Probe(self.streams, rate, None, None, exact)
         if 0 < source.start >= self.end:
             raise MediaError(f"the segment starts at {source.start:g} s, but the media end at {self.end:.2f} s")
