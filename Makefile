@@ -3,12 +3,15 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TESTABLE := .venv/.testable
 TYPED := .mypy_cache/as_installed
+DOCS := .venv-docs/.installed
 TENSORFLOW := .venv-tensorflow/.installed
 RAY := .venv-ray/.installed
 EXTRAS := $(addprefix --extra ,atlas dev evaluation hdf5 map s3 tensorboard umap webdataset)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test fuzz test-cpus test-tensorflow test-ray smoke-test lint lock bench clean
+SIZE = on Linux some 6 GB, most of it CUDA's libraries; without a GPU 1.7 GB: UV_TORCH_BACKEND=cpu make $(MAKECMDGOALS)
+
+.PHONY: run test fuzz test-cpus test-tensorflow test-ray docs smoke-test lint as-installed lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
@@ -32,12 +35,18 @@ test-ray: $(RAY)  ## on a cluster of three nodes on this machine, in an environm
 smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
 	$(BIN)/python -m torch_zoo.models.vggish.smoke_test
 
-lint: $(TESTABLE)
+docs: $(DOCS) as-installed  ## the site, in site/, by an environment of its own
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict
+	.venv-docs/bin/python -m pytest --confcutdir tests/with_mkdocs tests/with_mkdocs
+
+lint: $(TESTABLE) as-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	MYPYPATH=$(TYPED) $(BIN)/mypy -p torch_zoo -p sample -p benchmarks -m hubconf
+
+as-installed:  # the package as a wheel has it, for tools that read code without running it
 	mkdir -p $(TYPED)/torch_zoo
 	for name in main.py configs models utils torch_zoo/__init__.py; do ln -sfn $(CURDIR)/$$name $(TYPED)/torch_zoo; done
-	MYPYPATH=$(TYPED) $(BIN)/mypy -p torch_zoo -p sample -p benchmarks -m hubconf
 
 bench: $(TESTABLE)  ## against the plain loop; PARTS="clips network startup workers resume hour"
 	$(BIN)/python -m benchmarks.bench $(PARTS)
@@ -45,21 +54,25 @@ bench: $(TESTABLE)  ## against the plain loop; PARTS="clips network startup work
 lock: $(INSTALLED)  ## pin what pyproject.toml asks for, for all supported Pythons
 	$(COMPILE) $(EXTRAS) pyproject.toml --output-file tests/requirements.lock
 	$(COMPILE) --constraint tests/requirements.lock pyproject.toml --output-file requirements.lock
-	set -e; for name in tensorflow ray; do $(COMPILE) --constraint requirements.lock tests/with_$$name/requirements.in \
+	set -e; for name in tensorflow ray mkdocs; do $(COMPILE) --constraint requirements.lock tests/with_$$name/requirements.in \
 		--output-file tests/with_$$name/requirements.lock; done
 
 $(TENSORFLOW): tests/with_tensorflow/requirements.lock
 $(RAY): tests/with_ray/requirements.lock
+$(DOCS): tests/with_mkdocs/requirements.lock
 $(INSTALLED) $(TENSORFLOW) $(RAY): requirements.lock
-	@echo "installing the packages of $^ into $(@D): some 6 GB on Linux, most of it CUDA's libraries"
+$(INSTALLED) $(TENSORFLOW) $(RAY) $(DOCS):
+	@echo "installing packages into $(@D), as pinned in $^"
+	@$(if $(filter requirements.lock,$^),echo "$(SIZE)")
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet uv
-	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(^:%=-r %)
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python $(if $(filter requirements.lock,$^),-r pyproject.toml) \
+		$(patsubst %.lock,-r %.in,$(filter tests/%,$^)) $(^:%=--constraint %)
 	touch $@
 
 $(TESTABLE): tests/requirements.lock $(INSTALLED)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r $<
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r pyproject.toml $(EXTRAS) --constraint $<
 	touch $@
 
 clean:
-	rm -rf .venv .venv-tensorflow .venv-ray output tmp .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tensorflow .venv-ray .venv-docs site output tmp .mypy_cache .pytest_cache .ruff_cache .hypothesis

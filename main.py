@@ -1,4 +1,4 @@
-"""Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help shows every option.
+"""Features of media files: python main.py feature_type=vggish video_paths="[clip.mp4]"; --help lists what there is.
 
 Exit codes: 0 all sources done, skipped or empty; 1 some failed; 2 the options are wrong; 130 interrupted.
 Nothing heavy is imported before it is needed.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.terminal.colors import styled
+from torch_zoo.utils.terminal.exit_codes import command, explained
 
-HELP, VERSION, MULTIRUN = ("-h", "--help"), ("--version",), ("-m", "--multirun")
-LAUNCHER = "hydra/launcher="  # who runs the runs of --multirun
-UNCHECKED = "-sc --shell-completion --hydra-help -i --info -cn --config-name -cp --config-path".split()
+if TYPE_CHECKING:
+    from torch_zoo.utils.assembly import Parts
+
+HELP, VERSION = ("-h", "--help"), ("--version",)
 
 
 @dataclass(frozen=True)
@@ -27,23 +29,40 @@ class Extraction:
     """What is to be done in one run."""
 
     config: Any  # an omegaconf.DictConfig
-    feature_type: str
+    choices: Mapping[str, str]  # of each config group
     given: Mapping[str, Any]  # options that the user set, by name
+    presets: Mapping[str, str]  # what the user chose that sets other options: preset, layout
+    title: str = ""  # what sets it apart from the other runs of the command line
+
+    def assemble(self) -> Parts:
+        """Raises UsageError."""
+        from torch_zoo.utils.assembly import assemble
+
+        return assemble(self.choices, self.config, self.given)
 
 
 @command(interrupted="finished outputs are complete, and the same command continues from there")
 def main(arguments: Sequence[str]) -> int:
-    failed = sum(run(extraction) for extraction in compose(arguments))
-    return 1 if failed else 0
+    extractions = compose(arguments)
+    for later in extractions[1:]:
+        later.assemble()  # wrong options end the command before any work
+    return max(map(exit_code_of, extractions), default=0)
+
+
+def exit_code_of(extraction: Extraction) -> int:
+    """Run it; what goes wrong is said, and keeps no other run from its work."""
+    if extraction.title:
+        print(styled(extraction.title, "bold", stream=sys.stderr), file=sys.stderr)
+    return explained(lambda: 1 if run(extraction) else 0)
 
 
 def compose(arguments: Sequence[str]) -> list[Extraction]:
-    """What is to be run here: one extraction, or several with --multirun. Raises UsageError.
+    """What is to be run here: an extraction for each feature_type or, with --multirun, combination. Raises UsageError.
 
     None where the user only asked for information, or chose a launcher of Hydra's: that has then run all of them.
     """
     import torch_zoo
-    from torch_zoo.utils.terminal import checks, flags, grammar, help
+    from torch_zoo.utils.terminal import command_lines, flags, help
     from torch_zoo.utils.terminal.catalogue import Catalogue
 
     catalogue = Catalogue(flags.config_folders(arguments))
@@ -52,21 +71,18 @@ def compose(arguments: Sequence[str]) -> list[Extraction]:
         print(f"torch-zoo {torch_zoo.__version__}")
         return []
     if typed.has(*HELP):
-        print(help.text(catalogue, grammar.values(typed.overrides)))
+        print(help.text(catalogue, typed.overrides))
         return []
-    lines = grammar.combinations(typed.overrides) if typed.has(*MULTIRUN) else [list(typed.overrides)]
-    lines = [flags.with_layout(line, catalogue) for line in lines]
-    if not typed.has(*UNCHECKED):
-        for line in lines:
-            checks.check(line, catalogue)
+    lines = command_lines.of_each_run(typed, catalogue)
+    if command_lines.are_launched(typed):
+        launch([*typed.flags, *command_lines.of_one_run(typed.overrides, catalogue)])
+        return []
+    hydra_flags = [flag for flag in typed.flags if flag not in command_lines.MULTIRUN]
     composed: list[Extraction] = []
-    if typed.has(*MULTIRUN) and any(word.startswith(LAUNCHER) for word in typed.overrides):
-        launch([*typed.flags, *flags.with_layout(typed.overrides, catalogue)])
-        return composed
-    hydra_flags = [flag for flag in typed.flags if flag not in MULTIRUN]
     for line in lines:
         call_hydra([*hydra_flags, *line], lambda config: composed.append(extraction_of(config)))
-    return composed
+    titles = [" ".join(word for word in line if not all(word in other for other in lines)) for line in lines]
+    return [replace(extraction, title=title) for extraction, title in zip(composed, titles, strict=bool(composed))]
 
 
 def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
@@ -86,12 +102,14 @@ def call_hydra(arguments: Sequence[str], task: Callable[[Any], None]) -> None:
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(str(error)) from error
+        said = str(error).partition("Config search path")[0]
+        raise UsageError(" ".join(said.split())) from error
 
 
 def launch(arguments: Sequence[str]) -> None:
     """Let a launcher of Hydra's run every combination as a job, and wait for all of them. Raises UsageError."""
     import torch_zoo
+    from torch_zoo.utils.terminal.command_lines import LAUNCHER
     from torch_zoo.utils.types import UsageError
 
     if find_spec("submitit") is None and any(word.startswith(f"{LAUNCHER}submitit") for word in arguments):
@@ -107,13 +125,15 @@ def extraction_of(config: Any) -> Extraction:
 
     from torch_zoo.utils.terminal import grammar
     from torch_zoo.utils.terminal.catalogue import GROUPS
+    from torch_zoo.utils.terminal.known import CLASSES
 
     composed = HydraConfig.get()
     given = grammar.values(composed.overrides.task)
     return Extraction(
         config,
-        composed.runtime.choices["feature_type"],
+        composed.runtime.choices,
         {name: value for name, value in given.items() if name not in GROUPS},
+        {name: str(value) for name, value in given.items() if name in GROUPS and name not in CLASSES},
     )
 
 
@@ -126,66 +146,56 @@ def job(config: Any) -> None:
 
 
 def run(extraction: Extraction) -> int:
-    """Extract; returns the number of sources that failed."""
-    from torch_zoo.utils import storage
-    from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
-    from torch_zoo.utils.runs.recording import Recording, RunRecord
-    from torch_zoo.utils.sinks.folder import FolderSink
+    """Extract; returns the number of sources that failed or, in a dry run, would fail."""
+    from torch_zoo.utils.dry_run.run import DryRun
     from torch_zoo.utils.sinks.settings import settings_of
-    from torch_zoo.utils.sources import Inputs
-    from torch_zoo.utils.terminal.known import CLASSES
-    from torch_zoo.utils.terminal.progress import Progress, Reporting
-    from torch_zoo.utils.types import Commit, Engine, Extractor, Outcome, OutputConflictError, Sink
+    from torch_zoo.utils.terminal.about import About, settings
+    from torch_zoo.utils.terminal.progress import Progress
+    from torch_zoo.utils.types import Outcome
 
-    config, feature_type = extraction.config, extraction.feature_type
-    settled = build(Run, config)
-    targets = {group: import_target(config[group]._target_, group) for group in CLASSES}
-    reject_unused_options(extraction.given, targets, [Inputs, Recording, Reporting, Run], feature_type)
-    options = with_predictions(config, targets, feature_type)
-    options = {**options, "folder": storage.join(settled.output_path, feature_type)}
-    extractor: Extractor
-    sink: Sink
-    engine: Engine
-    extractor, sink, engine = (build(target, {**options, **config[group]}) for group, target in targets.items())
-    reporting, overwrite = build(Reporting, options), settled.overwrite
-
-    inputs = build(Inputs, options)
-    selection = inputs.select()
-    sources = selection.sources
-    commit: Commit = sink.prepare(settings_of(extractor), sources, extractor.arrays, overwrite)
-    kept = isinstance(sink, FolderSink)
-    record = RunRecord(build(Recording, options), kept, feature_type, extraction.given, options)
-    with (
-        record,
-        Progress(
-            len(sources), reporting, sink.destination, selection.notes, selection.shard, extractor.timing, record.say
-        ) as progress,
-    ):
+    parts = extraction.assemble()
+    extractor, sink = parts.extractor, parts.sink
+    if isinstance(parts.engine, DryRun):
+        return parts.engine.look(parts)
+    selection = parts.retry.select(parts.inputs)
+    commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
+    given_up = parts.retry.given_up(selection.sources, extractor) if sink.destination else {}
+    about = About(
+        feature_type=extraction.choices["feature_type"],
+        settings=settings(extraction.presets, extraction.given, extractor),
+        notes=selection.notes,
+        shard=selection.shard,
+        timing=extractor.timing,
+        destination=sink.destination,
+    )
+    with parts.record as record, Progress(parts.reporting, about, record.say) as progress:
 
         def add(outcome: Outcome) -> None:
             progress.add(outcome)
             record.add(outcome)
 
-        todo, missing = [], []
-        for source in sources:
-            try:
-                done = not overwrite and sink.has(source, extractor.arrays)
-            except OutputConflictError as conflict:
-                add(Outcome(source, "failed", str(conflict)))
-                continue
-            if done:
-                add(Outcome(source, "skipped"))
+        def tell(worker: str, news: object) -> None:
+            progress.tell(worker, news)
+            record.tell(worker, news)
+
+        todo, missing, known = [], [], []
+        for source in selection.sources:
+            if outcome := parts.settled(source):
+                add(outcome)
             elif reason := selection.missing.get(source.name):
-                missing.append(Outcome(source, inputs.status_of_missing, reason))
+                missing.append(Outcome(source, parts.inputs.status_of_missing, reason))
+            elif source.name in given_up:
+                known.append(given_up[source.name])
             else:
                 todo.append(source)
         progress.add_missing(missing)
-        record.add_missing(missing)
-        if not todo and not overwrite:
+        progress.add_known(known)
+        record.add_untried([*missing, *known])
+        progress.begin(todo)
+        if not todo and not parts.overwrite:
             commit()  # no worker will: record the settings of what has been adopted
-        outcomes: Generator[Outcome, None, None] = engine.run(todo, extractor, sink, commit, record.tell)
         try:
-            with closing(outcomes):
+            with closing(parts.engine.run(todo, extractor, sink, commit, tell)) as outcomes:
                 for outcome in outcomes:
                     add(outcome)
         finally:

@@ -40,8 +40,10 @@ class Result:
     torch: bool | None = None  # imported in the process; None = not looked for
 
 
-def start(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """The command, running in a process group of its own."""
+def start(
+    *arguments: object, environment: dict[str, str] | None = None, prepare: Callable[[], object] | None = None
+) -> subprocess.Popen[str]:
+    """The command, running in a process group of its own; `prepare` is called in its process before it begins."""
     return subprocess.Popen(
         [sys.executable, "main.py", *map(str, arguments)],
         cwd=ROOT,
@@ -51,6 +53,7 @@ def start(*arguments: object, environment: dict[str, str] | None = None) -> subp
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=prepare,
     )
 
 
@@ -74,15 +77,15 @@ def run_each(command_lines: Sequence[Sequence[str]]) -> list[Result]:
     return [Result(*json.loads(line)) for line in ran.stdout.splitlines()]
 
 
-def group_members(group: int) -> list[int]:
-    """Ids of the live processes in a process group (Linux)."""
+def group_members(group: int, states: str = "RSDTtI") -> list[int]:
+    """Ids of the processes in a process group that are in one of these states (Linux); by default, the live ones."""
     members = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, process_group, *_ = status.read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it ended meanwhile
-        if int(process_group) == group and state != "Z":
+        if int(process_group) == group and state in states:
             members.append(int(status.parent.name))
     return members
 

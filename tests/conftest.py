@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,21 @@ ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 SHARED = ROOT.parent / "shared"
 
+os.environ.pop("FORCE_COLOR", None)  # tests compare what commands print
+
 
 # In parallel, workers take whole files, in the order collected: these first, lest one of them is all that is left.
-LONGEST = ("test_readme.py", "cli", "i3d", "test_package.py", "test_notebook.py", "flow", "vggish", "engines")
+LONGEST = (
+    "test_readme.py",
+    "test_guides.py",
+    "cli",
+    "i3d",
+    "test_package.py",
+    "test_notebook.py",
+    "flow",
+    "vggish",
+    "engines",
+)
 MOST_WORKERS = 8  # each holds networks of its own: 1 to 4 GB
 
 

@@ -16,7 +16,7 @@ from video_maker import write_video
 from torch_zoo.utils import options
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.terminal.catalogue import CONFIGS, Catalogue
-from torch_zoo.utils.terminal.flags import with_layout
+from torch_zoo.utils.terminal.command_lines import of_one_run
 from torch_zoo.utils.types import Extractor, Features, Source
 
 LAYOUTS = [tuple(choice.split("/")) for choice in Catalogue().choices("layout")]
@@ -25,7 +25,7 @@ SECONDS = 7
 
 
 def composed(layout: str, feature_type: str, folder: Path, *overrides: str) -> tuple[Extractor, FolderSink]:
-    line = with_layout([f"feature_type={feature_type}", f"layout={layout}", *overrides], Catalogue())
+    line = of_one_run([f"feature_type={feature_type}", f"layout={layout}", *overrides], Catalogue())
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config: dict[str, Any] = dict(compose("config", line))
     given = {**config, "folder": str(folder), "checkpoint": "random"}

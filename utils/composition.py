@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch_zoo.utils import types
-from torch_zoo.utils.devices import devices
+from torch_zoo.utils.devices import devices, gpu_index
 from torch_zoo.utils.engines.local import Local
 from torch_zoo.utils.options import build, import_target, reject_unused_options
 from torch_zoo.utils.terminal.catalogue import Catalogue
 from torch_zoo.utils.terminal.known import check_given
 from torch_zoo.utils.types import UsageError
-
-_GPU = re.compile(r"cuda:(\d+)")
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,9 @@ def device_name(device: str) -> str:
 
 
 def _device(name: str, ids: Any) -> dict[str, Any]:
-    """`cuda:1` -> device=cuda, device_ids=[1]."""
-    found = _GPU.fullmatch(name)
-    return {"device": "cuda", "device_ids": [int(found[1])]} if found else {"device": name, "device_ids": ids}
+    """`cuda:1` -> device=cuda, device_ids=[1]. Raises UsageError where both are given."""
+    if (index := gpu_index(name)) is None:
+        return {"device": name, "device_ids": ids}
+    if ids is not None:
+        raise UsageError(f"device={name} is device_ids=[{index}]; give one of device=cuda:N and device_ids, not both")
+    return {"device": "cuda", "device_ids": [index]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,12 @@ def devices(kind: DeviceKind, ids: list[int] | None) -> list[str]:
         there = ", ".join(map(str, range(gpus)))
         raise UsageError(f"device_ids: there is no CUDA device {unknown[0]}; there are {there}")
     return [f"cuda:{index}" for index in chosen]
+
+
+def gpu_index(device: str) -> int | None:
+    """1 for `cuda:1`, the short form of device=cuda device_ids=[1]; None for anything else."""
+    found = re.fullmatch(r"cuda:(\d+)", device)
+    return int(found[1]) if found else None
 
 
 def visible_gpus() -> int:

@@ -110,7 +110,8 @@ def extract(
     Args:
         media: a path or URL, or a Source, which may be a segment of a file; or several: a list of these, a folder
             (the media at any depth, sorted) or a pattern such as `clips/*.mp4`.
-        feature_type, device, config_dir, **options: as for `Extractor`. The networks of the last calls stay loaded.
+        feature_type: as for `Extractor`, and so are `device`, `config_dir` and `options`. The networks of the last
+            calls stay loaded.
         progress: show a progress bar for several media.
 
     Returns:

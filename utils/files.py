@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +24,10 @@ def atomic_write(path: Path, token: str | None = None) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def remove_partial(folder: Path, token: str) -> None:
-    """Remove what a writer that was killed left half-written."""
-    for partial in folder.glob(f".{glob.escape(token)}.*.part"):
-        partial.unlink(missing_ok=True)
+def remove_partial(folder: Path, tokens: Collection[str]) -> None:
+    """Remove what these writers, which were killed, left half-written in a folder or below."""
+    prefixes = tuple(f".{token}." for token in tokens)
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(prefixes) and name.endswith(".part"):
+                Path(place, name).unlink(missing_ok=True)

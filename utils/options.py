@@ -39,10 +39,17 @@ class Run:
 
     output_path: str = "./output"
     overwrite: bool = False
+    dry_run: bool = False
+    dry_run_table: str | None = None
 
     def __post_init__(self) -> None:
         if not self.output_path.strip():
             raise UsageError("output_path: no folder is given")
+        if (table := self.dry_run_table) is not None:
+            if not self.dry_run:
+                raise UsageError(f"dry_run_table={table}: there is no table without dry_run=true")
+            if not table.endswith((".csv", ".parquet")):
+                raise UsageError(f"dry_run_table={table}: must end in .csv or .parquet")
 
 
 def build(target: type[T], options: Mapping[str, Any]) -> T:
@@ -96,13 +103,13 @@ def reject_unused_options(
             raise UsageError(f"{name}={_written(value)}: not an option of {who}")
 
 
-def with_predictions(options: Mapping[str, Any], targets: Mapping[str, type], feature_type: str) -> Mapping[str, Any]:
-    """The options, with show_pred=true where the sink stores predictions. Raises UsageError if nothing predicts."""
+def with_predictions(targets: Mapping[str, type], feature_type: str) -> Mapping[str, Any]:
+    """What the extractor needs where the sink stores predictions. Raises UsageError if it predicts nothing."""
     if not getattr(targets["on_extraction"], "stores_predictions", False):
-        return options
+        return {}
     if "show_pred" not in fields(targets["feature_type"]):
         raise UsageError(f"feature_type={feature_type} has no classifier whose predictions could be stored")
-    return {**options, "show_pred": True}
+    return {"show_pred": True}
 
 
 def choices(hint: Any) -> tuple[str, ...]:

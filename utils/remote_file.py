@@ -70,7 +70,7 @@ class RemoteObject:
         if end <= start:
             return b""
         content: bytes = remote.attempt(self.url, lambda system, name: system.cat_file(name, start=start, end=end))
-        beat()
+        beat("fetching")
         if len(content) > end - start:  # the server ignored the range
             self._whole = content if len(content) == self.size else _whole(self.url)
             return self._whole[start:end]
@@ -82,7 +82,7 @@ class RemoteObject:
 
 def _whole(url: str) -> bytes:
     content: bytes = remote.attempt(url, lambda system, name: system.cat_file(name))
-    beat()
+    beat("fetching")
     return content
 
 

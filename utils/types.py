@@ -29,7 +29,7 @@ class OutputConflictError(TorchZooError):
 
 
 class WorkerError(TorchZooError):
-    """A worker could not be started; ends the run."""
+    """A worker could not be started, or what the workers wrote not be completed; ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class Outcome:
     printed: str = ""  # what the sink has for stdout
     media_seconds: float = 0.0  # covered by its windows
     statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # of its arrays, by name (utils/runs)
+    attempt: str = ""  # a digest of what it was tried with (utils/attempts.py), where its content is why it failed
 
 
 # Starts the computing of a batch (n, *window_shape); what it returns waits for the outputs, each (n, ...).
@@ -168,7 +169,7 @@ class Extractor(Protocol):
 
 
 Commit = Callable[[], None]  # does what cannot be undone; raises UsageError
-Tell = Callable[[str, object], None]  # which worker, and what it says of itself (utils/engines/news.py)
+Tell = Callable[[str, object], None]  # a worker, or "" for the engine, and what it tells (utils/engines/news.py)
 
 
 def no_op(*_: object) -> None:
@@ -233,7 +234,7 @@ class Sink(ABC):
         """Remove what the worker of this token, which crashed, left half-written."""
 
     def finish(self) -> None:
-        """After the run, also an interrupted one: merge what workers wrote. May raise UsageError or WorkerError."""
+        """After the run, also an interrupted one: merge what workers wrote. May raise WorkerError."""
 
 
 class Engine(Protocol):

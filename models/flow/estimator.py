@@ -14,6 +14,7 @@ import numpy as np
 from torch_zoo.models.flow.weights import PWC, RAFT_SINTEL, with_torchvision_keys
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import DeviceModel, cpu_cores
+from torch_zoo.utils.heartbeat import beat
 
 if TYPE_CHECKING:
     from torch_zoo.models.flow.network import FlowNetwork
@@ -100,8 +101,9 @@ class PairwiseFlow:
         pairs = {(id(first), id(second)): (first, second) for first, second in pairwise(frames)}
         new = [key for key in pairs if key not in self._known]
         computed = self._pool.map(lambda key: tvl1(np.stack(pairs[key]))[0], new)
-        self._known = {key: self._known[key] for key in pairs if key in self._known} | dict(
-            zip(new, computed, strict=True)
-        )
+        self._known = {key: self._known[key] for key in pairs if key in self._known}
+        for number, (key, flow) in enumerate(zip(new, computed, strict=True), 1):
+            self._known[key] = flow
+            beat(f"computing flow, {number} of {len(new)} pairs")
         self._frames = frames
         return [self._known[id(first), id(second)] for first, second in pairwise(frames)]

@@ -11,11 +11,13 @@ import numpy as np
 from torch_zoo.models.vggish import logmel
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.media.resampling import resample
+from torch_zoo.utils.terminal.loops import progress
 from torch_zoo.utils.training.folder import HELD_OUT
 from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled
 from torch_zoo.utils.types import MediaError, Source
 
 BATCH_SIZE = 15  # Google's
+BATCHES, VALIDATION_SIGNALS = 100, 20  # in an epoch; of each class
 SIGNAL_RATE = 44_100  # Hz
 SIGNAL_SECONDS = 5.0
 
@@ -23,7 +25,7 @@ SIGNAL_SECONDS = 5.0
 class Synthetic:
     """Google's three classes, with new signals for every batch; an epoch is 100 batches.
 
-    The validation set is 20 batches from a separate random generator.
+    The validation set is 20 signals of each class from a separate random generator.
     """
 
     classes = ("sine", "ramp", "noise")
@@ -31,19 +33,31 @@ class Synthetic:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
+    def __str__(self) -> str:
+        signals, batches = VALIDATION_SIGNALS * len(self.classes), BATCHES * BATCH_SIZE
+        return f"sine, ramp and noise, synthesized: {batches:,} windows for training, {signals} signals for validation"
+
     @cached_property
     def validation(self) -> Labeled:
         random = np.random.default_rng([self._seed, HELD_OUT])
-        return concatenated(self._batch(random) for _ in range(20))
+        numbers = progress(range(VALIDATION_SIGNALS), "synthesizing for validation", VALIDATION_SIGNALS, "batch")
+        return concatenated(self._labeled(random) for _ in numbers)
+
+    @property
+    def validation_clips(self) -> list[str]:
+        windows = BATCH_SIZE // len(self.classes)
+        names = (f"{name} {number + 1}" for number in range(VALIDATION_SIGNALS) for name in self.classes)
+        return [name for name in names for _ in range(windows)]
 
     def epoch(self, random: np.random.Generator) -> Iterator[Labeled]:
-        return (self._batch(random) for _ in range(100))
+        for _ in range(BATCHES):
+            yield from shuffled(self._labeled(random), random, BATCH_SIZE)
 
-    def _batch(self, random: np.random.Generator) -> Labeled:
+    def _labeled(self, random: np.random.Generator) -> Labeled:
+        """The windows of a new signal of each class, in their order."""
         examples = [front_end(signal, SIGNAL_RATE) for signal in signals(random)]
         labels = np.repeat(np.arange(len(examples)), [len(each) for each in examples])
-        (batch,) = shuffled(Labeled(np.concatenate(examples), labels), random, BATCH_SIZE)
-        return batch
+        return Labeled(np.concatenate(examples), labels)
 
 
 def signals(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,13 +11,13 @@ from itertools import chain, repeat
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from torch_zoo.models.vggish.classifier import Classifier
 from torch_zoo.models.vggish.extractor import KEY, VGGishExtractor
 from torch_zoo.models.vggish.tasks import BATCH_SIZE
 from torch_zoo.utils.training.labeled import Labeled, Task, concatenated, shuffled
 from torch_zoo.utils.training.learner import Learner, sigmoid_loss
+from torch_zoo.utils.training.progress import progress
 
 
 def all_layers(model: Classifier, learning_rate: float) -> Learner:
@@ -42,10 +42,11 @@ def endless_embeddings(embeddings: Labeled, random: np.random.Generator) -> Iter
     return chain.from_iterable(shuffled(embeddings, random, BATCH_SIZE) for _ in repeat(None))
 
 
-def embed(epoch: Iterable[Labeled], extractor: VGGishExtractor, device: str, threads: int) -> Labeled:
-    """The embeddings (n, 128) of all examples of an epoch, with progress bars on a terminal."""
-    examples, labels = concatenated(tqdm(epoch, desc="collecting windows", unit="batch", disable=None))
+def embed(epoch: Iterable[Labeled], what: str, extractor: VGGishExtractor, device: str, threads: int) -> Labeled:
+    """The embeddings (n, 128) of all examples of an epoch; `what` they are for is shown with the progress."""
+    examples, labels = concatenated(progress(epoch, f"collecting windows for {what}", None, "batch"))
     [stage] = extractor.load(device, threads)
-    parts = tqdm(range(0, len(examples), stage.batch_size), desc="embedding windows", unit="batch", disable=None)
+    firsts = range(0, len(examples), stage.batch_size)
+    parts = progress(firsts, f"embedding windows for {what}", len(firsts), "batch")
     embeddings = np.concatenate([stage.forward(examples[first : first + stage.batch_size])()[KEY] for first in parts])
     return Labeled(embeddings, labels)

@@ -6,31 +6,31 @@ Exit codes are those of main.py: 0 success; 1 a clip could not be read; 2 wrong 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.models.vggish.learning_curve import Row, sparkline, summarized, write_rows
 from torch_zoo.models.vggish.tasks import BATCH_SIZE, Synthetic, examples_of
 from torch_zoo.models.vggish.weights import VARIABLES, WEIGHTS
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import cpu_cores, devices
-from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.terminal.arguments import Parser, number
+from torch_zoo.utils.terminal.arguments import Parser, number, spelled_as_flags
 from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.training import summary
 from torch_zoo.utils.training.folder import Folder
 from torch_zoo.utils.training.labeled import Labeled, Task, batches
 from torch_zoo.utils.types import MediaError, UsageError
 
 if TYPE_CHECKING:
-    from torch_zoo.utils.training.learner import Learner
+    from torch_zoo.utils.training.learner import Learner, Validation
 
 MODEL, CURVE = "model.pt", "loss.csv"
 STEPS_FROZEN, STEPS_TRAINING_VGGISH = 10_000, 60
@@ -40,8 +40,7 @@ STEPS_HELP = (
 )
 REPORTS = 10  # progress lines per run, each with the validation accuracy
 VALIDATION_BATCH = 64
-BARS = "▁▂▃▄▅▆▇█"
-CURVE_WIDTH = 60  # characters
+COUNTED = "The curves count windows, the rest clips, each by the mean score of its windows."
 
 EXAMPLES = """examples:
   train on the classes of Google's demo, from random weights, in less than a minute:
@@ -53,60 +52,64 @@ EXAMPLES = """examples:
 """
 
 
-class Row(NamedTuple):
-    """A step in the learning curve."""
-
-    loss: float
-    accuracy: float
-    validation_accuracy: float | None = None
-
-
 @command(interrupted="no model was saved")
 def main(arguments: Sequence[str]) -> int:
     given = _parser().parse(arguments)
-    failed = train(given) if given.command == "train" else predict(given)
+    with spelled_as_flags(given):
+        failed = train(given) if given.command == "train" else predict(given)
     return 1 if failed else 0
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train, then save the model and its learning curve; returns 0. Raises UsageError."""
+    """Train, then save the model, its learning curve and a summary; returns 0. Raises UsageError."""
     (device, *_), threads = devices(options.device, None), cpu_cores()
     path = Path(options.output_path) / "warm_start" / MODEL
     if path.exists() and not options.overwrite:
         raise UsageError(f"{path} already exists; replace it with --overwrite, or choose another --output-path")
     extractor = VGGishExtractor(checkpoint=options.checkpoint, seed=options.seed)
     task = _task(options.task, extractor)
+    about = f"{options.task}: {task}"
+    _say(f"{about}\nloading PyTorch and VGGish")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        summary.forget(str(path.parent))
     except OSError as error:
         raise UsageError(f"--output-path {options.output_path}: {error.strerror}") from error
-    weights = checkpoints.resolve(options.checkpoint, WEIGHTS, options.seed, VARIABLES, option="--checkpoint")
+    weights = checkpoints.resolve(options.checkpoint, WEIGHTS, options.seed, VARIABLES)
 
     import torch
 
     from torch_zoo.models.vggish import training
     from torch_zoo.models.vggish.classifier import Classifier
+    from torch_zoo.utils.training.opening import described
 
     model = Classifier.start(weights, task.classes, options.seed).to(device)
     random, started = np.random.default_rng(options.seed), time.monotonic()
     torch.set_num_threads(threads)
     if options.train_vggish:
+        model.requires_grad_(True)
+    network = described("VGGish", model, options.checkpoint, options.seed, device)
+    _say(network)
+    if options.train_vggish:
         total, held_out = options.steps or STEPS_TRAINING_VGGISH, task.validation
         learner = training.all_layers(model, options.learning_rate)
         stream = training.endless_examples(task, random)
     else:
-        _say("VGGish is frozen: its embeddings are computed once, and only the head is trained")
-        embeddings = training.embed(task.epoch(random), extractor, device, threads)
-        held_out = training.embed([task.validation], extractor, device, threads)
+        _say("its embeddings are computed once")
+        embeddings = training.embed(task.epoch(random), "training", extractor, device, threads)
+        held_out = training.embed([task.validation], "validation", extractor, device, threads)
         total = options.steps or STEPS_FROZEN
         learner = training.head_only(model, options.learning_rate)
         stream = training.endless_embeddings(embeddings, random)
         _say(f"{len(embeddings.labels)} embeddings for training, {len(held_out.labels)} for validation")
-    history = list(_trained(learner, stream, total, held_out))
+    rows, validation = _trained(learner, stream, total, held_out)
 
     model.save(path)
-    _write(history, path.with_name(CURVE))
-    _say(f"loss {curve([row.loss for row in history])} (log scale)")
+    write_rows(rows, path.with_name(CURVE))
+    _say(f"loss {sparkline([row.loss for row in rows])} (log scale)")
+    found = summarized([about, network, COUNTED], rows, task, validation)
+    _say(found.text())
+    _say(summary.write(found, str(path.parent)))
     _say(f"model: {path}; loss of each step: {path.with_name(CURVE)}; {time.monotonic() - started:.0f} s")
     return 0
 
@@ -136,35 +139,28 @@ def predict(options: argparse.Namespace) -> int:
     return failed
 
 
-def curve(losses: Sequence[float]) -> str:
-    """A sparkline of the loss, from first step to last, on a log scale."""
-    parts = np.array_split(losses, min(CURVE_WIDTH, len(losses)))
-    means = np.array([part.mean() for part in parts])
-    logs = np.log(np.maximum(means, 1e-12))
-    heights = np.rint((logs - logs.min()) / (np.ptp(logs) or 1.0) * (len(BARS) - 1)).astype(int)
-    return f"{means[0]:.2g} {''.join(BARS[height] for height in heights)} {means[-1]:.2g}"
-
-
-def _trained(learner: Learner, stream: Iterator[Labeled], total: int, held_out: Labeled) -> Iterator[Row]:
+def _trained(
+    learner: Learner, stream: Iterator[Labeled], total: int, held_out: Labeled
+) -> tuple[list[Row], Validation]:
     """Train in tenths of the run; after each, validate and report. Raises UsageError if training diverges."""
     from torch_zoo.utils.training.epoch import train_epoch
+    from torch_zoo.utils.training.progress import progress
 
-    done = 0
+    rows: list[Row] = []
     for last in sorted({max(1, total * part // REPORTS) for part in range(1, REPORTS + 1)}):
-        steps = train_epoch(learner, islice(stream, last - done), last - done, f"steps {done + 1} to {last}")
-        rows = [Row(step.loss, step.accuracy) for step in steps]
-        done, validated = last, learner.validate(batches(held_out, VALIDATION_BATCH)).accuracy
-        rows[-1] = rows[-1]._replace(validation_accuracy=validated)
-        loss, accuracy = np.mean([row[:2] for row in rows], axis=0)
-        _say(f"step {done} of {total}: loss {loss:.4f}, accuracy {accuracy:.1%}, validation accuracy {validated:.1%}")
-        yield from rows
-
-
-def _write(history: Sequence[Row], path: Path) -> None:
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("step", *Row._fields))
-        table.writerows((number, *row) for number, row in enumerate(history, 1))
+        first, number = len(rows), last - len(rows)
+        steps = train_epoch(learner, islice(stream, number), number, f"steps {first + 1} to {last}")
+        rows += [Row(step.loss, step.accuracy) for step in steps]
+        parts = batches(held_out, VALIDATION_BATCH)
+        number = -(-len(held_out.labels) // VALIDATION_BATCH)
+        validation = learner.validate(progress(parts, f"step {last} of {total}, validation", number, "batch"))
+        rows[-1] = rows[-1]._replace(validation_loss=validation.loss, validation_accuracy=validation.accuracy)
+        loss, accuracy = np.mean([row[:2] for row in rows[first:]], axis=0)
+        _say(
+            f"step {last} of {total}: loss {loss:.4f}, accuracy {accuracy:.1%}; "
+            f"validation: loss {validation.loss:.4f}, accuracy {validation.accuracy:.1%}"
+        )
+    return rows, validation
 
 
 def _say(text: str) -> None:

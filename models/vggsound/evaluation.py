@@ -9,6 +9,7 @@ import numpy as np
 
 from torch_zoo.utils.evaluation.bootstrap import Intervals, bootstrap
 from torch_zoo.utils.evaluation.calibration import Calibration, calibration
+from torch_zoo.utils.evaluation.confusion import confusion_matrix, confusions
 from torch_zoo.utils.evaluation.metrics import Metrics, d_prime, evaluate, hits
 from torch_zoo.utils.types import UsageError
 
@@ -44,10 +45,8 @@ class Evaluation:
 
     def confusions(self) -> list[tuple[str, str, int]]:
         """Class, another class that its clips were taken for, and how many; the most frequent first."""
-        pairs = np.stack([self.target, self.metrics.top[:, 0]], axis=1)
-        pairs, number = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0, return_counts=True)
-        order = np.argsort(-number, kind="stable")
-        return [(*(self.classes[index] for index in pairs[one]), int(number[one])) for one in order]
+        matrix = confusion_matrix(self.target, self.metrics.top[:, 0], len(self.classes))
+        return confusions(matrix, self.classes)
 
 
 def evaluated(scores: np.ndarray, target: np.ndarray, classes: Sequence[str], resamples: int, seed: int) -> Evaluation:

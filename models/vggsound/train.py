@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from torch_zoo.models.vggsound.labels import read_labels
 from torch_zoo.models.vggsound.trainable import Trainable
 from torch_zoo.utils.extras import require
-from torch_zoo.utils.terminal.arguments import Parser, number
+from torch_zoo.utils.terminal.arguments import Parser, number, spelled_as_flags
 from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.training.dataset import Listed, of_folder, of_lists
 from torch_zoo.utils.types import UsageError
 
 GRACE_SECONDS = 10.0  # for the first process to tell
@@ -47,6 +49,12 @@ def said_once() -> Iterator[None]:
 @said_once()
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse(arguments)
+    with spelled_as_flags(options):
+        _train(options)
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
     trainable = Trainable(
         model=options.model,
         pooling=options.pooling,
@@ -56,10 +64,24 @@ def main(arguments: Sequence[str]) -> int:
     )
     if options.tensorboard:
         require("tensorboard", "tensorboard")
+    listed = _listed(options)
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes, the first one tells
+        print(f"{options.data}: {listed}\nloading PyTorch", file=sys.stderr, flush=True)
+
     from torch_zoo.models.vggsound.training import train
 
-    train(trainable, options)
-    return 0
+    train(trainable, options, listed)
+
+
+def _listed(options: argparse.Namespace) -> Listed:
+    """The clips that the options name, and their classes."""
+    classes = read_labels(options.labels) if options.labels else None
+    if options.data.lower().endswith((".csv", ".tsv")):
+        return of_lists(options.data, options.validation, options.data_path, classes)
+    for option in ("validation", "data_path"):
+        if getattr(options, option) is not None:
+            raise UsageError(f"--{option.replace('_', '-')} belongs to a list of clips, and {options.data} is a folder")
+    return of_folder(options.data, classes)
 
 
 def _parser() -> Parser:

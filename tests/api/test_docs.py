@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import ROOT
+from documentation import use_random_weights_if_there_are_no_others
 
 from torch_zoo import MediaError
-from torch_zoo.models.vggish.weights import PCA_PARAMS, WEIGHTS
-from torch_zoo.utils import checkpoints, extraction
+from torch_zoo.models.vggish.weights import PCA_PARAMS
 
 
 def code(page: str) -> str:
@@ -26,10 +25,7 @@ def code(page: str) -> str:
 def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "sample").symlink_to(ROOT / "sample")
     monkeypatch.chdir(tmp_path)
-    if not WEIGHTS.cached.exists():
-        resolve = checkpoints.resolve
-        monkeypatch.setattr(checkpoints, "resolve", lambda _, *others: resolve("random", *others))
-        monkeypatch.setattr(extraction, "_loaded", OrderedDict())  # they are not what they are called
+    use_random_weights_if_there_are_no_others(monkeypatch)
     return {}
 
 

@@ -106,7 +106,7 @@ MISTAKES = {
     "no flow weights": (["flow_type=raft", "flow_checkpoint=no.pth"], "flow_checkpoint=no.pth: no such file"),
     "one file for two": (["checkpoint=no.pth"], "each stream has a file of its own"),
     "no such weights": (["checkpoint=no_{stream}.pth"], "checkpoint=no_rgb.pth: no such file"),
-    "option of vggish": (["hop_seconds=0.48"], "hop_seconds: there is no such option here; it belongs to feature_type"),
+    "option of vggish": (["hop_seconds=0.48"], "hop_seconds: not an option of feature_type=i3d; it belongs to"),
     "misspelt": (["flowtype=raft"], "did you mean flow_type?"),
 }
 

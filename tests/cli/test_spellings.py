@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from torch_zoo.utils.terminal import checks, flags, grammar
+from torch_zoo.utils.terminal import checks, command_lines, flags, grammar
 from torch_zoo.utils.terminal.catalogue import CONFIGS, Catalogue
 from torch_zoo.utils.types import UsageError
 
@@ -19,9 +19,11 @@ from torch_zoo.utils.types import UsageError
 def understood(*arguments: str) -> dict[str, object]:
     """What the words on a command line come to, all of Hydra and OmegaConf included."""
     overrides = flags.translate(("feature_type=vggish", *arguments), Catalogue()).overrides
-    checks.check(overrides, Catalogue())
+    checks.check_words(overrides, Catalogue())
+    line = command_lines.of_one_run(overrides, Catalogue())
+    checks.check(line, Catalogue())
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose("config", list(overrides))
+        config = compose("config", line)
     return dict(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
 
 
@@ -58,6 +60,8 @@ def test_argparse_style() -> None:
         (['device="cuda:0"'], {"device": "cuda", "device_ids": [0]}),
         (["--device", "cuda:12"], {"device": "cuda", "device_ids": [12]}),
         (["device=cuda"], {"device": "cuda", "device_ids": None}),
+        (["--device_ids", "0,2"], {"device_ids": [0, 2]}),
+        (["--device_ids", "[0,2]"], {"device_ids": [0, 2]}),
         (["--pca_params", "1e3", "--pooling", "null"], {"pca_params": "1e3", "pooling": None}),
     ],
 )
@@ -72,7 +76,11 @@ def test_unquoted_path_is_one_path(path: str) -> None:
 
 def test_options_of_hydra_pass() -> None:
     words = ["--config-dir", "my conf", "--cfg", "job", "-cd=other", "hydra.verbose=true"]
-    assert flags.translate(words, Catalogue()) == flags.CommandLine(tuple(words[:-1]), ("hydra.verbose=true",))
+    passed = ("--config-dir", "my conf", "--cfg", "job", "-cd", "other")
+    assert flags.translate(words, Catalogue()) == flags.CommandLine(passed, ("hydra.verbose=true",))
+    words = ["--video_paths", "a.mp4", "-cd", "conf"]
+    assert flags.translate(words, Catalogue()) == flags.CommandLine(("-cd", "conf"), ("video_paths=['a.mp4']",))
+    assert flags.translate(["--help=vggish"], Catalogue()) == flags.CommandLine(("--help",), ("vggish",))
     typed = flags.translate(["--feature_type", "vggish", "-h"], Catalogue())
     assert typed == flags.CommandLine(("-h",), ("feature_type=vggish",))
     assert typed.has("--help", "-h")
@@ -80,7 +88,7 @@ def test_options_of_hydra_pass() -> None:
 
 
 def test_flag_with_nearest_spelling() -> None:
-    with pytest.raises(UsageError, match="--device_id: there is no such option; did you mean device_ids"):
+    with pytest.raises(UsageError, match="--device_id: there is no such option; did you mean --device_ids"):
         flags.translate(["--device_id", "0"], Catalogue())
 
 
@@ -148,9 +156,32 @@ def test_patterns_and_keys_need_no_quotes_but_the_shells(words: Sequence[str], e
     assert understood("on_extraction=save_npz", *words).items() >= expected.items()
 
 
+def each_run(*arguments: str) -> list[list[str]]:
+    return command_lines.of_each_run(flags.translate(arguments, Catalogue()), Catalogue())
+
+
+def test_several_extractors_are_their_command_lines_with_their_own_options() -> None:
+    assert each_run("--feature_type", "i3d", "vggish", "--stack_size", "16", "pooling=mean", "seed=1") == [
+        ["feature_type=i3d", "stack_size=16", "seed=1"],
+        ["feature_type=vggish", "pooling=mean", "seed=1"],
+    ]
+    assert each_run("-m", "feature_type=i3d,vggish", "hop_seconds=0.48,0.96") == [
+        ["feature_type=i3d"],
+        ["feature_type=vggish", "hop_seconds=0.48"],
+        ["feature_type=vggish", "hop_seconds=0.96"],
+    ]
+
+
+def test_a_sweep_over_devices() -> None:
+    assert each_run("-m", "feature_type=vggish", "device=cuda:0,cuda:1") == [
+        ["feature_type=vggish", "device=cuda", "device_ids=[0]"],
+        ["feature_type=vggish", "device=cuda", "device_ids=[1]"],
+    ]
+
+
 def test_a_layout_is_that_of_the_extractor() -> None:
     def chosen(*words: str) -> list[str]:
-        return flags.with_layout(words, Catalogue())
+        return command_lines.of_one_run(words, Catalogue())
 
     assert chosen("feature_type=i3d", "layout=bmt") == ["feature_type=i3d", "layout=bmt/i3d"]
     assert chosen("layout=bmt", "feature_type=vggish") == ["layout=bmt/vggish", "feature_type=vggish"]
@@ -162,7 +193,7 @@ def test_a_layout_is_that_of_the_extractor() -> None:
 
 
 def test_a_layout_brings_the_options_of_its_sink() -> None:
-    words = flags.with_layout(["feature_type=vggish", "layout=opentad", "keys=[vggish]"], Catalogue())
+    words = command_lines.of_one_run(["feature_type=vggish", "layout=opentad", "keys=[vggish]"], Catalogue())
     checks.check(words, Catalogue())
-    with pytest.raises(UsageError, match="keys: there is no such option here; it belongs to on_extraction=save"):
+    with pytest.raises(UsageError, match="keys: not an option of on_extraction=print; it belongs to on"):
         checks.check(["feature_type=vggish", "keys=[vggish]"], Catalogue())

@@ -23,6 +23,11 @@ def test_it_runs_and_saves(outside: Path) -> None:
     assert "0 done, 1 skipped" in again.stderr
 
 
+def test_it_can_be_probed(outside: Path) -> None:
+    result = extract(outside, "feature_type=loudness", f"video_paths={outside / 'wave.wav'}", "dry_run=true")
+    assert (result.code, "to extract: 0:00:04 of media, 3 rows" in result.stdout) == (0, True)
+
+
 def test_its_options_are_checked_and_shown(outside: Path) -> None:
     def said(*arguments: str) -> str:
         result = extract(outside, "feature_type=loudness", *arguments)
@@ -34,7 +39,7 @@ def test_its_options_are_checked_and_shown(outside: Path) -> None:
     assert "did you mean window_seconds?" in said(source, "windo_seconds=2")
     assert "window_seconds=two: must be a number" in said(source, "window_seconds=two")
     assert "window_seconds=0: must be above 0" in said(source, "--window_seconds", "0")
-    assert "precision=bf16: not an option of loudness" in said(source, "precision=bf16")
+    assert "precision=bf16: not an option of feature_type=loudness" in said(source, "precision=bf16")
     assert "--window_seconds: no value is given" in said(source, "--window_seconds")
     shown = extract(outside, "--help", "feature_type=loudness").stdout
     assert "  window_seconds        length of a window, s [1.0]" in shown
@@ -72,6 +77,31 @@ def test_a_sink_has_options_of_its_own_and_may_not_share_those_of_the_extractor(
     refused = extract(outside, *arguments, "on_extraction=clash")
     assert refused.code == 2
     assert "feature_type=loudness and on_extraction=clash both define the option window_seconds" in refused.stderr
+
+
+def test_several_extractors_run_one_after_the_other_and_the_worst_counts(outside: Path) -> None:
+    yaml = outside / "configs/feature_type/loudness.yaml"
+    yaml.with_stem("finer").write_text(yaml.read_text().replace("window_seconds: 1.0", "window_seconds: 0.5"))
+    yaml.with_stem("wrong").write_text(yaml.read_text().replace("window_seconds: 1.0", "window_seconds: 0"))
+    options = (f"video_paths={outside / 'wave.wav'}", "device=cpu", "on_extraction=save_numpy")
+    both = extract(outside, "feature_type=loudness,finer", *options, f"output_path={outside / 'both'}")
+    assert both.code == 0, both.stderr
+    titles = [line for line in both.stderr.splitlines() if line.startswith("feature_type=")]
+    assert titles == ["feature_type=loudness", "feature_type=finer"]
+    lengths = [len(np.load(outside / "both" / name / "wave_rms.npy")) for name in ("loudness", "finer")]
+    assert lengths == [3, 7]
+
+    (outside / "both/finer/wave_rms.npy").unlink()
+    yaml.with_stem("changed").write_text(yaml.read_text().replace("window_seconds: 1.0", "window_seconds: 2"))
+    (outside / "both/changed").symlink_to(outside / "both/loudness")
+    worst = extract(outside, "feature_type=changed,finer", *options, f"output_path={outside / 'both'}")
+    assert worst.code == 2
+    assert "holds features made with window_seconds=1" in worst.stderr
+    assert (outside / "both/finer/wave_rms.npy").exists()
+
+    none = extract(outside, "feature_type=loudness,wrong", *options, f"output_path={outside / 'none'}")
+    assert (none.code, none.stderr) == (2, "error: window_seconds=0: must be above 0\n")
+    assert not (outside / "none").exists()
 
 
 def test_a_sweep_is_several_runs_and_leaves_nothing_behind(outside: Path) -> None:

@@ -70,7 +70,7 @@ MISTAKES = {
     "unknown pooling": (["pooling=vlad"], "pooling=vlad: must be one of avgpool, netvlad"),
     "no such weights": (["checkpoint=pretrained", "model=resnet50"], "no weights of this network are published; give"),
     "no such file": (["checkpoint=no.pt"], "checkpoint=no.pt: no such file"),
-    "option of i3d": (["stack_size=16"], "stack_size: there is no such option here"),
+    "option of i3d": (["stack_size=16"], "stack_size: not an option of feature_type=vggsound"),
 }
 
 

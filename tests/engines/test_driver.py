@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from torch_zoo.utils.engines.driver import Driver
-from torch_zoo.utils.engines.outbox import Computed
+from torch_zoo.utils.engines.news import Computed
 from torch_zoo.utils.engines.worker import Committed, Loaded, SourceRequest, Store, WorkerFailed
 from torch_zoo.utils.types import Outcome, Source, UsageError, WorkerError
 
@@ -62,7 +62,7 @@ def test_outcomes_go_to_the_caller_until_there_are_no_more(driver: Driver, recor
     done = [Outcome(source, "done") for source in (A, B)]
     assert tell(driver, 0, done[0]) == done[:1]
     assert driver.unfinished
-    assert tell(driver, 0, Computed(B)) == []
+    assert tell(driver, 0, Computed(B, 0.0)) == []
     assert recorder.sent[0][-1] == Store()
     assert tell(driver, 0, done[1]) == done[1:]
     assert not driver.unfinished

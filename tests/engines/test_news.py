@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from actors import Doubler, Tell
 
+from torch_zoo.utils import heartbeat
+from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.engines.driver import Driver
 from torch_zoo.utils.engines.local import Local
-from torch_zoo.utils.engines.news import LOAD_SECONDS, Load, LogLine, Meter
-from torch_zoo.utils.types import Outcome, Source, Stage, no_op
+from torch_zoo.utils.engines.news import (
+    LOAD_SECONDS,
+    POSITION_SECONDS,
+    Devices,
+    Load,
+    Loading,
+    LogLine,
+    Meter,
+    Position,
+)
+from torch_zoo.utils.types import Outcome, Source, Stage, Windows, no_op
 
 BATCH_SECONDS = 0.1  # that Slow computes for each batch of four windows
 
@@ -46,7 +58,8 @@ def run(paths: list[str], extractor: Doubler) -> tuple[list[Outcome], list[tuple
 def test_a_worker_tells_its_load_and_what_it_logs(tmp_path: Path) -> None:
     paths = [f"good {number}" for number in range(8)]
     outcomes, news = run([*paths, "decode x"], Slow(markers=str(tmp_path)))
-    assert {worker for worker, _ in news} == {"cpu"}
+    assert news[0] == ("", Devices(["cpu"], cpu_cores()))
+    assert {worker for worker, _ in news[1:]} == {"cpu"}
     loads = [each for _, each in news if isinstance(each, Load)]
     assert loads[0].busy == 0
     busy = loads[-1].busy or 0.0
@@ -65,6 +78,42 @@ def test_a_worker_tells_its_load_and_what_it_logs(tmp_path: Path) -> None:
 def test_an_extractor_that_measures_nothing_is_not_taken_for_idle(tmp_path: Path) -> None:
     _, news = run(["good 0"], Doubler(markers=str(tmp_path)))
     assert {each.busy for _, each in news if isinstance(each, Load)} == {None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Long(Slow):
+    """A minute of windows per source, which decoders announce."""
+
+    def windows(self, source: Source) -> Iterator[Windows]:
+        heartbeat.announce(64.0)
+        heartbeat.beat("unpacking")
+        for second in range(int(source.start), 60):
+            yield Windows(np.full((1, 2), 1.0, np.float32), np.array([[second, second + 1.0]]))
+
+
+def test_a_worker_tells_what_it_does_and_how_far_it_is_in_its_sources(tmp_path: Path) -> None:
+    segment = Source("segment", "segment", 20.0, 60.0)
+    news: list[tuple[str, object]] = []
+    engine = Local(device="cpu", num_decoders=1)
+    began = time.monotonic()
+    outcomes = list(
+        engine.run(
+            [Source("x", "x"), segment], Long(markers=str(tmp_path)), Tell(), no_op, lambda *what: news.append(what)
+        )
+    )
+    seconds = time.monotonic() - began
+    assert {outcome.status for outcome in outcomes} == {"done"}
+    told = [each for _, each in news if isinstance(each, Loading | Position)]
+    assert told[0] == Loading("Long")
+    positions = [each for each in told if isinstance(each, Position)]
+    assert len(positions) == len(told) - 1 <= 2 + seconds / POSITION_SECONDS
+    assert {each.doing for each in positions} <= {"decoding", "unpacking", "computing"}
+    whole, part = ([each.sources[name] for each in positions if name in each.sources] for name in ("x", "segment"))
+    assert {each.duration for each in whole} == {64.0}
+    assert {each.duration for each in part} <= {None}  # its length is in the list
+    for reached, most in ((whole, 60.0), (part, 40.0)):
+        assert all(0.0 <= before.seconds <= after.seconds <= most for before, after in pairwise(reached))
+    assert len({each.seconds for each in whole}) > 1
 
 
 def test_outcomes_come_with_the_statistics_of_their_features(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from actors import WINDOWS, Doubler
 
 from torch_zoo.utils.engines.local import Local
-from torch_zoo.utils.engines.outbox import Computed, Outbox
+from torch_zoo.utils.engines.news import Computed
+from torch_zoo.utils.engines.outbox import Outbox
 from torch_zoo.utils.types import Features, Outcome, Sink, Source
 
 
@@ -62,7 +63,7 @@ def test_outcomes_wait_for_the_shard_that_holds_their_features(tmp_path: Path) -
     write(sink, outbox, "a")
     outbox.add(outcome("bad", "failed"))  # of which nothing is stored
     write(sink, outbox, "b")
-    assert sent == [Computed(Source("a", "a")), outcome("bad", "failed"), Computed(Source("b", "b"))]
+    assert sent == [Computed(Source("a", "a"), 0.0), outcome("bad", "failed"), Computed(Source("b", "b"), 0.0)]
     sent.clear()
     write(sink, outbox, "c")
     assert sent == [outcome("a"), outcome("b"), outcome("c")]
@@ -71,7 +72,7 @@ def test_outcomes_wait_for_the_shard_that_holds_their_features(tmp_path: Path) -
     write(sink, outbox, "d")
     outbox.flush()
     outbox.flush()
-    assert sent == [Computed(Source("d", "d")), outcome("d")]
+    assert sent == [Computed(Source("d", "d"), 0.0), outcome("d")]
     assert (tmp_path / "d.txt").exists()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from torch_zoo.models.flow.estimator import PairwiseFlow
 from torch_zoo.models.flow.tvl1 import tvl1
+from torch_zoo.utils import heartbeat
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +49,15 @@ def test_it_is_thread_safe(frames):
     with ThreadPoolExecutor(4) as threads:
         for ours, expected in zip(threads.map(tvl1, work * 3), alone * 3, strict=True):
             np.testing.assert_array_equal(ours, expected)
+
+
+def test_it_says_how_many_pairs_are_done(frames, monkeypatch):
+    said = []
+    monkeypatch.setattr(heartbeat, "_listeners", [SimpleNamespace(beat=said.append)])
+    flow = PairwiseFlow()
+    flow(stack := list(frames))
+    assert [each for each in said if each] == ["computing flow, 1 of 2 pairs", "computing flow, 2 of 2 pairs"]
+    assert said.count("") == 2  # as each begins
+    said.clear()
+    flow([*stack[1:], frames[0]])  # one pair is known
+    assert [each for each in said if each] == ["computing flow, 1 of 1 pairs"]

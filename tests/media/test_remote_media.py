@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,11 +201,11 @@ def test_an_endless_stream_without_a_size_is_given_up(sound: Path, web: Web, mon
 
 
 def test_bytes_that_arrive_are_progress(sound: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    beats = []
-    monkeypatch.setattr(heartbeat, "_listeners", [lambda: beats.append(1)])
+    beats: list[str] = []
+    monkeypatch.setattr(heartbeat, "_listeners", [SimpleNamespace(beat=beats.append, announce=lambda _: None)])
     url = web.put("x.wav", sound.read_bytes(), bytes_per_second=4_000_000)
     with open_audio(Source(url, "x")):
-        assert len(beats) > 5
+        assert beats.count("fetching") > 5
     beats.clear()
     monkeypatch.setattr(remote, "READ_SECONDS", 0.3)
     monkeypatch.setattr(remote, "_systems", {})

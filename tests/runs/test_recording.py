@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def test_what_a_run_leaves(folder: str) -> None:
     with record(folder, clock, video_paths=["a.mp4"]) as run:
         run.say("a note\nof two lines")
         run.add(Outcome(Source("b.mp4", "b"), "skipped"))
-        run.add_missing([Outcome(Source("c.mp4", "c"), "missing", "no such file")])
+        run.add_untried([Outcome(Source("c.mp4", "c"), "missing", "no such file")])
         run.tell("cuda:0", LogLine("out of memory"))
         clock.now += 20
         run.tell("cuda:0", LOAD)
@@ -65,6 +67,8 @@ def test_what_a_run_leaves(folder: str) -> None:
     assert found["workers"]["cuda:0"]["busy_seconds"] == 5
     assert {"torch-zoo", "torch", "numpy", "av"} <= set(found["versions"])
     assert found["machine"]["cores"] >= 1
+    if platform.machine() == "x86_64" and sys.platform == "linux":
+        assert "sse4_1" in found["machine"]["cpu_flags"]  # torch needs it
     said = ["a note", "of two lines", "cuda:0: out of memory", "the summary", "completed"]
     assert log_of(folder)[1:] == said
 

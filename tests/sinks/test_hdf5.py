@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sink_runs import done, run
+from shard_reader import members
+from sink_runs import begun, done, end, run
 from table_maker import FLOATS, SETTINGS, features, source
 
 from torch_zoo.utils.sinks.hdf5 import SaveHDF5, group_of, name_in
+from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.types import Features, UsageError
 
 h5py = pytest.importorskip("h5py")
@@ -67,6 +69,32 @@ def test_a_second_run_adds_and_replaces(tmp_path: Path) -> None:
     assert sorted(found) == [".", "a", "b", "c"]
     np.testing.assert_array_equal(found["b"], features("b", 1, 7).arrays["vggish"])
     np.testing.assert_array_equal(found["."], features(".", 1, 8).arrays["vggish"])
+
+
+def test_the_file_says_the_settings_of_the_run_that_overwrote_it(tmp_path: Path) -> None:
+    """Also where that run first made the file of what a killed one had left."""
+    for hop_seconds, overwrite in ((0.96, False), (5, True)):
+        sink = SaveHDF5(folder=str(tmp_path))
+        sink.prepare({**SETTINGS, "hop_seconds": hop_seconds}, [source("a")], FLOATS, overwrite)()
+        worker = begun(sink)
+        worker.write(features("a"))
+        for process in (worker, sink):
+            end(process)
+    sink.finish()
+    with h5py.File(tmp_path / "features.h5") as file:
+        assert "hop_seconds: 5\n" in file.attrs["extraction"]
+
+
+def test_a_run_of_another_format_in_the_folder_leaves_the_journals_alone(tmp_path: Path) -> None:
+    sink = SaveHDF5(folder=str(tmp_path))
+    sink.prepare(SETTINGS, [source("a")], FLOATS, overwrite=False)()
+    worker = begun(sink)
+    worker.write(features("a"))
+    end(worker)
+    run(SaveWebDataset(folder=str(tmp_path)), features("b"))
+    sink.finish()
+    assert list(arrays(tmp_path)) == ["a"]
+    assert [name for name, _ in members(str(tmp_path))] == ["__sources__", "b.vggish.npy", "b.json"]
 
 
 def test_killed_worker_loses_nothing_but_what_it_was_writing(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.special
-from sink_runs import done, run
+from sink_runs import begun, done, end, run
 from table_maker import FLOATS, SETTINGS, features, source
 
 from torch_zoo.models.vggsound.scores import probabilities, read_predictions
 from torch_zoo.utils.options import with_predictions
+from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.files import SaveNumpy
 from torch_zoo.utils.sinks.predictions import SavePredictions, SaveSoftmax
 from torch_zoo.utils.types import Features, Predictions, UsageError
@@ -90,6 +91,56 @@ def test_later_runs_add_and_replace(file: str, tmp_path: Path) -> None:
     assert list(frame["label"].fillna("none")) == ["none"] * 4 + ["ocean"] * 2
 
 
+@pytest.mark.parametrize("file", FORMATS)
+def test_text_of_the_list_stays_text_and_what_it_lacks_is_null(file: str, tmp_path: Path) -> None:
+    """A table is written again to add rows (a, c) and to drop some (b)."""
+
+    def sink() -> SavePredictions:
+        return SavePredictions(folder=str(tmp_path), predictions_file=file, top_k=1)
+
+    def listed(name: str, **columns: str) -> Features:
+        return replace(predicted(name), source=replace(source(name), columns=columns))
+
+    run(sink(), listed("a", label="007", date="2026-01-01"), listed("b", label="true"))
+    run(sink(), predicted("c"))
+    run(sink(), listed("b", label="1e3", note='two\r\nlines, "quoted"'), overwrite=True)
+    frame = pd.read_parquet(tmp_path / file) if file == FORMATS[0] else pd.read_csv(tmp_path / file, dtype=str)
+    rows = frame.drop_duplicates("name").set_index("name").fillna("null")
+    texts = {name: tuple(rows.loc[name, ["label", "date", "note"]]) for name in "abc"}
+    assert texts == {
+        "a": ("007", "2026-01-01", "null"),
+        "b": ("1e3", "null", 'two\r\nlines, "quoted"'),
+        "c": ("null", "null", "null"),
+    }
+
+
+def test_kept_rows_of_a_csv_are_copied_as_they_are(tmp_path: Path) -> None:
+    """Also those that a spreadsheet has written."""
+    path = tmp_path / FORMATS[1]
+
+    def sink() -> SavePredictions:
+        return SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=1)
+
+    run(sink(), predicted("a"), predicted("b"))
+    header, *rows = path.read_text().splitlines()
+    rows[0] = 'a,music/a.mp3,0.000,"9,6E-01",audio,"cat ""purring""",1'
+    path.write_bytes("\r\n".join(["\ufeff" + header, "", *rows]).encode())
+    run(sink(), replace(predicted("c"), source=replace(source("c"), columns={"label": "ocean"})))
+    written = path.read_text().splitlines()
+    assert [row for row in written if row.startswith(("a,", '"a"', '"b"'))] == [f"{row}," for row in rows]
+    assert list(table(tmp_path, FORMATS[1])["label"].fillna("none"))[-2:] == ["ocean", "ocean"]
+
+
+@pytest.mark.parametrize("row", ["a,b", 'a,"never closed', '"a"x,' + "0," * 6])
+def test_a_damaged_csv_is_named(row: str, tmp_path: Path) -> None:
+    sink = SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=1)
+    run(sink, predicted("a"))
+    with (tmp_path / FORMATS[1]).open("a") as file:
+        file.write(row)
+    with pytest.raises(UsageError, match=r"predictions\.csv: not a table of predictions .*; move it away"):
+        SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=1).prepare(SETTINGS, [], FLOATS, False)
+
+
 def test_other_readers_take_the_csv(tmp_path: Path) -> None:
     run(SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=2), predicted("a"))
     with (tmp_path / FORMATS[1]).open(newline="") as file:
@@ -98,10 +149,15 @@ def test_other_readers_take_the_csv(tmp_path: Path) -> None:
     assert pl.read_csv(tmp_path / FORMATS[1])["class_2"].to_list() == ["ocean", "NA"]
 
 
-def test_other_options_are_other_settings(tmp_path: Path) -> None:
-    run(SavePredictions(folder=str(tmp_path), top_k=1), predicted("a"))
+@pytest.mark.parametrize("file", FORMATS)
+@pytest.mark.parametrize("rows_per_file", [None, 4])
+def test_other_options_are_other_settings(file: str, rows_per_file: int | None, tmp_path: Path) -> None:
+    def sink(top_k: int | None) -> SavePredictions:
+        return SavePredictions(folder=str(tmp_path), predictions_file=file, rows_per_file=rows_per_file, top_k=top_k)
+
+    run(sink(1), predicted("a"))
     with pytest.raises(UsageError, match=r"top_k=1 \(now None\)"):
-        SavePredictions(folder=str(tmp_path), top_k=None).prepare(SETTINGS, [], FLOATS, False)
+        sink(None).prepare(SETTINGS, [], FLOATS, False)
 
 
 def test_csv_of_other_settings_and_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -175,15 +231,24 @@ def test_the_evaluation_of_vggsound_reads_what_is_stored(kind: str, tmp_path: Pa
     np.testing.assert_allclose(found["b"], PROBABILITIES.mean(axis=0), rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("kind", [SavePredictions, SaveSoftmax])
+def test_predictions_are_printed_as_well_on_request(kind: type[SavePredictions | SaveSoftmax], tmp_path: Path) -> None:
+    silent, loud = (kind(folder=str(tmp_path / str(show_pred)), show_pred=show_pred) for show_pred in (False, True))
+    for sink, printed in ((silent, ""), (loud, report(predicted("a")))):
+        sink.prepare(SETTINGS, [source("a")], FLOATS, False)()
+        worker = begun(sink)
+        assert worker.write(predicted("a")) == printed
+        end(worker)
+
+
 def test_an_extractor_without_a_classifier_is_refused() -> None:
     from torch_zoo.models.i3d.extractor import I3DExtractor
     from torch_zoo.models.vggish.extractor import VGGishExtractor
 
-    options = {"show_pred": False, "seed": 0}
     for sink in (SavePredictions, SaveSoftmax):
         targets = {"feature_type": I3DExtractor, "on_extraction": sink}
-        assert with_predictions(options, targets, "i3d") == {"show_pred": True, "seed": 0}
+        assert with_predictions(targets, "i3d") == {"show_pred": True}
         targets["feature_type"] = VGGishExtractor
         with pytest.raises(UsageError, match="feature_type=vggish has no classifier whose predictions could be stored"):
-            with_predictions(options, targets, "vggish")
-    assert with_predictions(options, targets | {"on_extraction": SaveNumpy}, "vggish") == options
+            with_predictions(targets, "vggish")
+    assert with_predictions(targets | {"on_extraction": SaveNumpy}, "vggish") == {}

@@ -104,7 +104,13 @@ def test_write_returns_the_report_and_pickles_take_no_state_along(tmp_path: Path
     assert sink.has(source("a"), FLOATS)
     copy = pickle.loads(pickle.dumps(sink))
     assert copy == sink
-    assert vars(copy) == {"folder": str(tmp_path), "adopt": False, "rows_per_file": None, "listed": ()}
+    assert vars(copy) == {
+        "folder": str(tmp_path),
+        "adopt": False,
+        "dry_run": False,
+        "rows_per_file": None,
+        "listed": (),
+    }
 
 
 def test_complete_sources_of_a_journal_cut_anywhere_are_kept(tmp_path: Path) -> None:
@@ -118,7 +124,7 @@ def test_complete_sources_of_a_journal_cut_anywhere_are_kept(tmp_path: Path) -> 
     for cut in [*range(0, ends[0], 97), *range(ends[0] - 9, len(content), 61), len(content)]:
         folder = tmp_path / str(cut)
         folder.mkdir()
-        (folder / "embeddings.1.x.journal").write_bytes(content[:cut])
+        (folder / "embeddings.parquet.1.x.journal").write_bytes(content[:cut])
         SaveTable(folder=str(folder)).finish()
         there = sorted(rows_by_name(folder)) if (folder / "embeddings.parquet").exists() else []
         surely = sum(cut >= end for end in ends)

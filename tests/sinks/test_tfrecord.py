@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from torch_zoo.utils.sinks.sequence_example import int64_feature, is_one_record, record
 from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
+from torch_zoo.utils.tfrecords.records import is_one_record, record
+from torch_zoo.utils.tfrecords.sequence_example import int64_feature
 from torch_zoo.utils.types import Features, Source, UsageError
 
 ROWS = np.stack([np.arange(128), 255 - 3 * np.arange(128)]).astype(np.uint8)  # of both golden files

@@ -80,6 +80,15 @@ def test_the_index_lists_the_shards_with_their_samples(folder: str) -> None:
     assert len(listed) > 1
 
 
+def test_the_index_goes_with_the_last_shard(bucket: str) -> None:
+    folder = f"{bucket}/features"
+    run(SaveWebDataset(folder=folder), features("a"))
+    sink = SaveWebDataset(folder=folder)
+    sink.prepare(SETTINGS, [source("a")], FLOATS, overwrite=True)()
+    sink.finish()  # the source has failed
+    assert (shards(folder), storage.exists(storage.join(folder, "features.json"))) == ([], False)
+
+
 def test_two_runs_at_once_share_a_folder(folder: str) -> None:
     runs = [SaveWebDataset(folder=folder, shard_bytes=900) for _ in range(2)]
     parts = [[features(f"{half}{number}") for number in range(4)] for half in "ab"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from itertools import islice
@@ -19,10 +20,10 @@ from media_maker import noise_and_tone, write_media
 from torch_zoo.models.vggish import training
 from torch_zoo.models.vggish.classifier import Classifier
 from torch_zoo.models.vggish.extractor import VGGishExtractor
+from torch_zoo.models.vggish.learning_curve import Row, points, sparkline, summarized
 from torch_zoo.models.vggish.tasks import Synthetic, examples_of
-from torch_zoo.models.vggish.warm_start import curve
 from torch_zoo.utils.training.labeled import Labeled, batches, concatenated
-from torch_zoo.utils.training.learner import Learner, sigmoid_loss
+from torch_zoo.utils.training.learner import Learner, Validation, sigmoid_loss
 from torch_zoo.utils.training.metrics import accuracy
 from torch_zoo.utils.types import UsageError
 
@@ -42,7 +43,7 @@ def synthetic() -> Labeled:
 def frozen(synthetic: Labeled) -> tuple[Classifier, Labeled]:
     """A model whose head was trained on the synthetic task with VGGish frozen, and its training embeddings."""
     model = Classifier.start(RANDOM.weights, CLASSES, seed=0)
-    embeddings = training.embed([synthetic], RANDOM, "cpu", threads=2)
+    embeddings = training.embed([synthetic], "training", RANDOM, "cpu", threads=2)
     learner, stream = training.head_only(model, 1e-3), training.endless_embeddings(embeddings, np.random.default_rng(0))
     for batch in islice(stream, 1500):
         learner.step(batch)
@@ -91,7 +92,7 @@ def test_the_frozen_model_classifies_new_signals(frozen):
     inputs, labels = held_out.inputs[:150], held_out.labels[:150]
     logits = frozen[0].logits(inputs, "cpu")
     assert accuracy(logits, labels) >= 0.99
-    embeddings = training.embed([Labeled(inputs, labels)], RANDOM, "cpu", threads=2)
+    embeddings = training.embed([Labeled(inputs, labels)], "validation", RANDOM, "cpu", threads=2)
     validation = Learner(frozen[0].head.requires_grad_(True), sigmoid_loss, 1e-4).validate(batches(embeddings, 64))
     assert validation.accuracy == accuracy(logits, labels)
 
@@ -148,8 +149,8 @@ def test_files_that_are_not_models_are_refused(tmp_path, formula_checkpoint):
 
 
 def test_the_sparkline_follows_the_loss():
-    assert curve([1.0, 10.0, 0.1, 0.1]) == "1 ▄█▁▁ 0.1"
-    assert curve([1.0]) == "1 ▁ 1"
+    assert sparkline([1.0, 10.0, 0.1, 0.1]) == "1 ▄█▁▁ 0.1"
+    assert sparkline([1.0]) == "1 ▁ 1"
 
 
 def test_commands_train_save_and_predict(tmp_path):
@@ -162,11 +163,19 @@ def test_commands_train_save_and_predict(tmp_path):
     result = warm_start("train", sounds, *options)
     assert result.returncode == 0, result.stderr
     assert "step 30 of 30: loss " in result.stderr
-    assert "VGGish is frozen: its embeddings are computed once" in result.stderr
-    assert result.stderr.count("validation accuracy") == 10
+    first, second, network, *_ = result.stderr.splitlines()
+    assert first == f"{sounds}: 4 files of 2 classes; a fifth of each class is for validation"
+    assert second == "loading PyTorch and VGGish"
+    assert re.fullmatch(
+        r"VGGish, random weights \(seed 0\), on cpu \(\d+ cores\); only the head is trained: 13,102 of 72,154,286 "
+        "parameters",
+        network,
+    )
+    assert result.stderr.count("; validation: loss ") == 10
     assert result.stdout == ""
     folder = tmp_path / "out" / "warm_start"
-    assert sorted(path.name for path in folder.iterdir()) == ["loss.csv", "model.pt"]
+    files = ["confusion.csv", "loss.csv", "mistakes.csv", "model.pt", "report.html", "report.png"]
+    assert sorted(path.name for path in folder.iterdir()) == files
     with (folder / "loss.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == [str(number) for number in range(1, 31)]
@@ -174,6 +183,9 @@ def test_commands_train_save_and_predict(tmp_path):
     validated = {row["step"]: float(row["validation_accuracy"]) for row in rows if row["validation_accuracy"]}
     assert list(validated) == [str(number) for number in range(3, 31, 3)]
     assert all(0 <= share <= 1 for share in validated.values())
+    assert [row["step"] for row in rows if row["validation_loss"]] == list(validated)
+    with (folder / "confusion.csv").open(newline="") as file:
+        assert sum(int(row[name]) for row in csv.DictReader(file) for name in ("cat", "dog")) == 2  # a fifth, or one
 
     clip, missing = sounds / "dog" / "video.mp4", tmp_path / "none.wav"
     predicted = warm_start("predict", folder / "model.pt", clip, missing)
@@ -196,9 +208,9 @@ def test_commands_train_save_and_predict(tmp_path):
     ("arguments", "said"),
     [
         (("train", "nowhere"), "nowhere: no such folder"),
-        (("train", "synthetic", "--checkpoint", "nowhere.pth"), "--checkpoint=nowhere.pth: no such file"),
+        (("train", "synthetic", "--checkpoint", "nowhere.pth"), "--checkpoint nowhere.pth: no such file"),
         (("train", "synthetic", "--checkpoint", "LICENSE"), "LICENSE: not a readable PyTorch file"),
-        (("train", "synthetic", "--device", "cuda", "--checkpoint", "random"), "no CUDA device is visible"),
+        (("train", "synthetic", "--device", "cuda", "--checkpoint", "random"), "--device cuda, but no CUDA device is"),
         (("train", "synthetic", "--steps", "0"), "0: must be a finite number, 1 or more"),
         (("train", "synthetic", "--learning_rate", "nan"), "nan: must be a finite number, 0 or more"),
         (("train", "synthetic", "--output_path", "LICENSE"), "--output-path LICENSE: "),
@@ -209,7 +221,8 @@ def test_wrong_options_are_reported_in_one_line(arguments, said, tmp_path):
     place = () if "--output_path" in arguments or arguments[0] == "predict" else ("--output_path", tmp_path)
     result = warm_start(*arguments, *place)
     assert result.returncode == 2
-    [line] = result.stderr.splitlines()
+    *_, line = result.stderr.splitlines()
+    assert line.startswith("error: ")
     assert said in line
 
 
@@ -217,6 +230,32 @@ def test_missing_weights_suggest_an_option_of_this_command(tmp_path):
     environment = {"TORCH_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
     result = warm_start("train", "synthetic", "--output_path", tmp_path, environment=environment)
     assert result.returncode == 2
-    [line] = result.stderr.splitlines()
-    assert "name it with --checkpoint=PATH" in line
-    assert "--checkpoint=random run without it" in line
+    *_, line = result.stderr.splitlines()
+    assert "name it with --checkpoint PATH" in line
+    assert "--checkpoint demo and --checkpoint random run without it" in line
+
+
+def test_the_curve_has_each_validation_with_the_mean_of_the_steps_before_it():
+    rows = [Row(4, 0), Row(2, 0.5, 1.5, 0.75), Row(1, 1), Row(0.5, 1), Row(0.3, 0.7, 1.25, 1)]
+    assert points(rows) == [
+        (2, 3, 0.25, 1.5, 0.75),
+        (5, pytest.approx(0.6), pytest.approx(0.9), 1.25, 1),
+    ]
+
+
+def test_a_clip_is_judged_by_the_mean_score_of_its_windows():
+    """As `predict` does; the windows of a clip need not follow each other."""
+
+    class Task:
+        classes = ("cat", "dog")
+        validation_clips = ("b.wav", "a.wav", "b.wav", "b.wav")
+
+    logits = np.array([[2.0, -1.0], [-3.0, 1.0], [-4.0, 0.5], [-4.0, 0.25]])
+    validation = Validation(np.ones(4), logits, np.array([0, 1, 0, 0]))
+    summary = summarized([], [Row(1, 1, 1, 1)], Task(), validation)
+    scores = 1 / (1 + np.exp(-logits))
+    assert [clip.path for clip in summary.clips] == ["a.wav", "b.wav"]
+    assert summary.target.tolist() == [1, 0]
+    assert summary.predicted.classes.tolist() == [1, 1]
+    assert summary.predicted.probabilities == pytest.approx([scores[1, 1], scores[[0, 2, 3], 1].mean()])
+    assert [(clip.path, true, other) for clip, true, other, _ in summary.mistakes()] == [("b.wav", "cat", "dog")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from command import ROOT, SPEECH, run
 
-from torch_zoo.utils.sinks.tfrecord import SaveTFRecord
+from torch_zoo.utils.sinks.tfrecord import SaveTFRecord, SaveTFRecordShards
+from torch_zoo.utils.tfrecords.audioset import Clip, clip
+from torch_zoo.utils.tfrecords.records import records
 from torch_zoo.utils.types import Features, Source
 
 tf = pytest.importorskip("tensorflow", reason="make test-tensorflow runs this")
@@ -98,3 +101,42 @@ def test_a_list_is_written_as_records(tmp_path: Path) -> None:
         assert back.shape == (rows, 128)
         assert (values["video_id"], values["start_time_seconds"]) == (video_id, start)
         assert (values["end_time_seconds"], list(values["labels"].values)) == (np.float32(end), labels)
+
+
+def test_what_tensorflow_writes_is_read(tmp_path: Path) -> None:
+    """Records of AudioSet's fields, some of them empty or beyond what our own files have."""
+    random = np.random.default_rng(0)
+    expected = []
+    with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
+        for number, rows in enumerate((0, 1, 10, 500)):
+            labels, start = [-1, 0, 2**63 - 1][:number], float(np.float32(0.1 + number))
+            array = random.integers(0, 256, (rows, 128), np.uint8)
+            example = tf.train.SequenceExample()
+            example.context.feature["video_id"].bytes_list.value.append(f"é{number}".encode())
+            example.context.feature["start_time_seconds"].float_list.value.append(start)
+            example.context.feature["labels"].int64_list.value.extend(labels)
+            lists = example.feature_lists.feature_list["audio_embedding"]
+            lists.feature.extend(
+                tf.train.Feature(bytes_list=tf.train.BytesList(value=[row.tobytes()])) for row in array
+            )
+            writer.write(example.SerializeToString())
+            expected.append(Clip(f"é{number}", start, tuple(labels), tuple(row.tobytes() for row in array)))
+    with (tmp_path / "theirs").open("rb") as file:
+        assert [clip(each.payload) for each in records(file)] == expected
+
+
+def test_the_code_of_the_documentation_reads_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```python\n(import tensorflow.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    sink = SaveTFRecordShards(folder="output/vggish", shard_bytes=5000)
+    sink.prepare({}, [], {"vggish": np.dtype(np.uint8)}, False)()
+    for number in range(1, 20):
+        times = np.arange(number)[:, None] + np.array([0, 0.96])
+        sink.write(Features(Source("a.mp3", f"clip{number}"), {"vggish": np.zeros((number, 128), np.uint8)}, times))
+    sink.finish()
+    assert len(list(Path("output/vggish").glob("records-*.tfrecord"))) > 2
+    exec(block, {})
+    assert capsys.readouterr().out.splitlines() == [f"clip{number} ({number}, 128)" for number in range(1, 20)]

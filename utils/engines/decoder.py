@@ -12,17 +12,20 @@ import resource
 import signal
 import struct
 import sys
+import time
 import traceback
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from torch_zoo.utils import heartbeat
+from torch_zoo.utils.attempts import Attempt, is_lasting
 from torch_zoo.utils.engines.channel import Channel
 from torch_zoo.utils.engines.slabs import SlabWriter
 from torch_zoo.utils.media.opening import fetch_ahead
 from torch_zoo.utils.types import Extractor, MediaError, Source
 
+TELL_SECONDS = 0.5  # from one Doing of a decoder to the next
 OUT_OF_MEMORY = 73  # exit code of a decoder that exceeded its limit
 COUNTER = struct.Struct("=QQ")  # is it working, and how many signs of life it has given
 
@@ -40,6 +43,21 @@ class Decoded:
 
     error: str = ""
     trace: str = ""  # of an error that nobody expected
+    attempt: str = ""  # as in Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """Decoder to worker: what takes its time."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Decoder to worker: how much media the source it holds longest has, as its container says."""
+
+    seconds: float
 
 
 class Pulse:
@@ -68,9 +86,10 @@ def main(channel: Channel, extractor: Extractor, pulse: Pulse, memory: int | Non
         limit = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
         resource.setrlimit(limit, (memory, memory))
     signal.signal(signal.SIGTERM, _stop)
-    heartbeat.listen(pulse.beat)
+    decoder = _Decoder(channel, extractor, pulse)
+    heartbeat.listen(decoder)
     try:
-        _Decoder(channel, extractor, pulse).run()
+        decoder.run()
     except (EOFError, OSError):
         return  # the worker is gone
 
@@ -86,6 +105,9 @@ class _Decoder:
         self._pulse = pulse
         self._sources: deque[Source | None] = deque()
         self._slabs = SlabWriter(channel.send, self._wait_for_free)
+        self._listed = False  # does the list of sources say how long the current one is?
+        self._doing = ""  # as the worker knows it
+        self._due = 0.0  # s of the monotonic clock; when it may be told again
 
     def run(self) -> None:
         while (source := self._next()) is not None:
@@ -94,7 +116,21 @@ class _Decoder:
             self._pulse.working(False)
             self._channel.send(outcome)
 
+    def beat(self, doing: str) -> None:
+        """As a Listener."""
+        self._pulse.beat()
+        if doing and doing != self._doing and time.monotonic() >= self._due:
+            self._doing, self._due = doing, time.monotonic() + TELL_SECONDS
+            self._channel.send(Doing(doing))
+
+    def announce(self, seconds: float) -> None:
+        """As a Listener."""
+        if not self._listed:
+            self._channel.send(Duration(seconds))
+
     def _decode(self, source: Source) -> Decoded:
+        self._listed = source.end is not None
+        attempt = Attempt.of(source, self._extractor)
         try:
             for windows in self._extractor.windows(source):
                 heartbeat.beat()
@@ -105,7 +141,7 @@ class _Decoder:
             os._exit(OUT_OF_MEMORY)
         except Exception as error:
             self._slabs.discard()
-            return describe(error)
+            return replace(describe(error), attempt=attempt.digest if is_lasting(error) else "")
         return Decoded()
 
     def _look_ahead(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch_zoo.utils.engines.channel import Channel
-from torch_zoo.utils.engines.decoder import Decoded, Return
+from torch_zoo.utils.engines.decoder import Decoded, Doing, Return
 from torch_zoo.utils.engines.decoder_server import Exited, Fork
 from torch_zoo.utils.engines.pipeline import Ended, Event, Retried
 from torch_zoo.utils.engines.scheduler import Abort, Action, Fail, Give, Restart, Scheduler
@@ -30,6 +30,7 @@ class DecoderOptions:
     timeout: float  # s without progress, 0 = never
     memory: int | None  # bytes
     protocols: tuple[str, ...] = ()  # by which media may open other files
+    headers_only: bool = False  # no more is wanted of media
 
 
 Found = tuple[Source, Event]
@@ -49,6 +50,7 @@ class Decoders:
         self._channels: dict[int, Channel] = {}
         self._slabs: dict[int, SlabReader] = {}
         self._ahead = AHEAD
+        self.doing = ""  # what a decoder has told last that it does
         for number in range(options.number):
             self._fork(number)
 
@@ -120,11 +122,13 @@ class Decoders:
             slabs.add(*message)
         elif isinstance(message, DroppedSlab):
             slabs.drop(message)
+        elif isinstance(message, Doing):
+            self.doing = message.what
         elif isinstance(message, Decoded):
             source = self._scheduler.leases(number)[0]
             if message.trace:
                 log.error("%s: unexpected\n%s", source.path, message.trace)
-            yield source, Ended(message.error)
+            yield source, Ended(message.error, message.attempt)
             yield from self._act(self._scheduler.outcome(number, source))
             yield from self._act(self._scheduler.ready(number))
         elif isinstance(message, SharedWindows):
@@ -147,7 +151,7 @@ class Decoders:
     def _fork(self, number: int) -> None:
         ours, theirs = Channel.pair()
         options = self._options
-        fork = Fork(number, self._extractor, options.timeout, options.memory, options.protocols)
+        fork = Fork(number, self._extractor, options.timeout, options.memory, options.protocols, options.headers_only)
         self._server.send(fork, [theirs.fileno()])
         theirs.close()
         self._channels[number], self._slabs[number] = ours, SlabReader()

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from torch_zoo.utils.engines.news import News
-from torch_zoo.utils.engines.outbox import Computed
+from torch_zoo.utils.engines.news import Computed, News
 from torch_zoo.utils.engines.scheduler import Action, Fail, Flush, Give, Restart, Scheduler
 from torch_zoo.utils.engines.worker import Committed, Loaded, SourceRequest, Store, WorkerFailed
 from torch_zoo.utils.types import Commit, Outcome, Source, Tell, UsageError, WorkerError, no_op
@@ -58,8 +57,6 @@ class Driver:
         if isinstance(message, Outcome):
             yield message
             yield from self._act(self._scheduler.outcome(number, message.source))
-        elif isinstance(message, Computed):
-            yield from self._act(self._scheduler.computed(number, message.source))
         elif isinstance(message, SourceRequest):
             yield from self._act(self._scheduler.ready(number, message.number))
         elif isinstance(message, Loaded):
@@ -71,6 +68,8 @@ class Driver:
             self._transport.send(number, Committed())
         elif isinstance(message, News):
             self._tell(self._label(number), message)
+            if isinstance(message, Computed):
+                yield from self._act(self._scheduler.computed(number, message.source))
         elif isinstance(message, WorkerFailed):
             if message.usage:
                 raise UsageError(message.reason)

@@ -12,6 +12,7 @@ from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
 from torch_zoo.utils.engines.channel import readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.driver import Driver
+from torch_zoo.utils.engines.news import Devices
 from torch_zoo.utils.engines.worker import WorkerConfig
 from torch_zoo.utils.engines.worker_options import WorkerOptions
 from torch_zoo.utils.engines.worker_process import WorkerProcess, interrupt_blocked
@@ -37,6 +38,7 @@ class Local(WorkerOptions):
         if not names:
             return
         share = max(1, cpu_cores() // len(names))
+        tell("", Devices(names, share))
         workers = _Workers([self.worker(extractor, sink, name, share) for name in names], sink)
         driver = Driver(workers, names, commit, tell)
         try:

@@ -1,16 +1,17 @@
-"""What a device worker tells its driver of itself, beside the outcomes of its sources."""
+"""What an engine tells of itself, and a device worker of its work, beside the outcomes of sources."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from torch_zoo.utils.types import Stage
+from torch_zoo.utils.types import Source, Stage
 
 LOAD_SECONDS = 2.0  # from one Load of a worker to the next
+POSITION_SECONDS = 1.0  # from one Position of a worker to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,46 @@ class LogLine:
     text: str
 
 
-News = Load | LogLine
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Told by an engine: the device of each worker, and how many cores a worker has."""
+
+    names: Sequence[str]
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The worker loads these networks."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a source is. Both are lengths of media in s, from the start of the source."""
+
+    seconds: float = 0.0  # the windows that the first network has computed
+    duration: float | None = None  # what the container states; None where that is unknown, or the list has an end
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a worker is, whose networks are loaded."""
+
+    doing: str  # what takes its time
+    sources: Mapping[str, Reached]  # those in progress, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """The features of this source are there, and its outcome follows when they are stored."""
+
+    source: Source
+    media_seconds: float  # covered by its windows
+
+
+News = Load | LogLine | Loading | Position | Computed
 
 
 class Meter:
@@ -59,14 +99,16 @@ class Meter:
 
 
 class Forward(logging.Handler):
-    """Passes on what is logged as text, and has it shown on stderr as if there were no handler."""
+    """Passes on what is logged as text. Whoever takes it has to be safe for threads."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
         super().__init__()
         self._take = take
 
+    def createLock(self) -> None:  # noqa: N802 - of logging
+        """None, since `take` may wait for a thread that logs."""
+        self.lock = None
+
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):  # the other end is gone, which the next message will tell
             self._take(self.format(record))
-        if logging.lastResort and record.levelno >= logging.lastResort.level:
-            logging.lastResort.handle(record)

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from torch_zoo.utils.engines.decoder import describe
-from torch_zoo.utils.types import Outcome, Sink, Source
+from torch_zoo.utils.engines.news import Computed
+from torch_zoo.utils.types import Outcome, Sink
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """Worker to driver: the features of this source are there, and its outcome follows when they are stored."""
-
-    source: Source
 
 
 class Outbox:
@@ -36,7 +29,7 @@ class Outbox:
         if not self._sink.buffered:
             self._release()
         elif outcome.status != "failed":
-            self._send(Computed(outcome.source))
+            self._send(Computed(outcome.source, outcome.media_seconds))
 
     def flush(self) -> None:
         """Have the sink store what it buffers; if it can't, the sources of all that fail."""

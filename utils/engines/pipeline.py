@@ -9,17 +9,19 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from torch_zoo.utils.engines.batching import Batch, Batcher, Outputs, Rows
-from torch_zoo.utils.engines.decoder import describe
+from torch_zoo.utils.engines.decoder import Duration, describe
+from torch_zoo.utils.engines.news import Reached
 from torch_zoo.utils.runs.statistics import statistics
-from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows
+from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows, no_op
 
 log = logging.getLogger(__name__)
 
+NOWHERE = Reached()
 BATCHES_IN_FLIGHT = 2
 LONG_SECONDS = 0.5  # in flight, after which a batch is waited for although more windows are to come
 
@@ -29,6 +31,7 @@ class Ended:
     """All windows of a source have come, or what is wrong with it."""
 
     error: str = ""
+    attempt: str = ""  # as in Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Retried:
     """The decoder of a source crashed: the windows that came so far are void, and they may come again."""
 
 
-Event = Windows | Ended | Retried
+Event = Windows | Duration | Ended | Retried
 
 
 @dataclass(eq=False, slots=True)
@@ -49,6 +52,7 @@ class Job:
     metadata: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: list[Outputs] = field(default_factory=list)  # of the last stage, in order
     times: list[np.ndarray] = field(default_factory=list)
+    reached: Reached = NOWHERE
     over: bool = False  # finished, failed or dropped
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -72,7 +76,8 @@ class _InFlight:
 
 
 class Pipeline:
-    """Runs the stages of an extractor. Outcomes of sources are passed to `emit` as they come.
+    """Runs the stages of an extractor. Outcomes of sources are passed to `emit` as they come; `progressed` is called
+    when a batch has been started or computed.
 
     What a network raises is not caught: after it, this device can't be trusted.
     """
@@ -84,6 +89,7 @@ class Pipeline:
         batch_size: int | None,
         write: Callable[[Features], str],
         emit: Callable[[Outcome], None],
+        progressed: Callable[[], None] = no_op,
     ) -> None:
         self._extractor = extractor
         self._stages = stages
@@ -92,6 +98,7 @@ class Pipeline:
         self._batchers = [Batcher(size, stage.allocate) for size, stage in zip(sizes, stages, strict=True)]
         self._write = write
         self._emit = emit
+        self._progressed = progressed
         self._sources: dict[str, Job] = {}  # whose windows are still coming, by name
         self._jobs: dict[Rows, Job] = {}  # whose rows
         self._in_flight: deque[_InFlight] = deque()
@@ -107,6 +114,9 @@ class Pipeline:
             self._batch(job, 0, event)
             self._advance()
             return
+        if isinstance(event, Duration):
+            job.reached = replace(job.reached, duration=event.seconds)
+            return
         del self._sources[source.name]
         if isinstance(event, Ended) and not event.error:
             job.rows[0].ended = True
@@ -115,7 +125,12 @@ class Pipeline:
             return
         self._forget(job)
         if isinstance(event, Ended):
-            self._emit(Outcome(source, "failed", event.error))
+            self._emit(Outcome(source, "failed", event.error, attempt=event.attempt))
+
+    @property
+    def reached(self) -> dict[str, Reached]:
+        """How far each source is, by name; those of which nothing is known are left out."""
+        return {job.source.name: job.reached for job in self._jobs.values() if job.reached != NOWHERE}
 
     @property
     def busy(self) -> bool:
@@ -173,6 +188,7 @@ class Pipeline:
         while len(self._in_flight) >= BATCHES_IN_FLIGHT:
             self._collect()
         self._in_flight.append(_InFlight(stage, batch, self._stages[stage].forward(batch.data), time.monotonic()))
+        self._progressed()
 
     def _collect(self) -> None:
         """Wait for the oldest batch and scatter its outputs."""
@@ -184,12 +200,15 @@ class Pipeline:
             if job is None:  # failed or dropped meanwhile
                 continue
             for ready, times in part.rows.in_order(part, rows):
+                if stage == 0:
+                    job.reached = replace(job.reached, seconds=float(times.max()) - job.source.start)
                 if stage == len(self._stages) - 1:
                     job.outputs.append(ready)
                     job.times.append(times[:, :2])
                 else:
                     self._assemble(job, stage, job.assemblers[stage].add(ready, times))
             self._close(job, stage)
+        self._progressed()
 
     def _assemble(self, job: Job, stage: int, windows: Iterator[Windows]) -> None:
         self._assembled.extend((job, stage + 1, each) for each in windows)

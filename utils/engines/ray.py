@@ -13,6 +13,7 @@ from typing import Any
 
 from torch_zoo.utils.devices import DeviceKind
 from torch_zoo.utils.engines.driver import Driver
+from torch_zoo.utils.engines.news import Devices
 from torch_zoo.utils.engines.ray_actor import Assignment, Ended, Placed, WorkerActor
 from torch_zoo.utils.engines.ray_cluster import (
     Share,
@@ -60,6 +61,8 @@ class Ray(WorkerOptions):
             cluster = nodes(ray)
             wanted = shares(cluster, self.device, self.num_workers, self.resources)[: len(sources)]
             share = wanted[0]
+            cores = max(1, int(share.num_cpus))
+            tell("", Devices([share.device.split(":")[0]] * len(wanted), cores))
             needed = needed_by(sources, extractor, sink)
             with probe(sink.destination) as probes:
                 hosts = [node for node in cluster if share.fitting(node)]
@@ -68,7 +71,6 @@ class Ray(WorkerOptions):
                         raise UsageError(f"node {node.address} {problem}")
 
             def assignment(token: str) -> Assignment:
-                cores = max(1, int(share.num_cpus))
                 return Assignment(self, extractor, sink, share.device, cores, token, needed, os.getcwd())
 
             actors = Actors(ray, share, assignment, sink)

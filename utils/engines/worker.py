@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines.channel import Channel, readable
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders, Found
-from torch_zoo.utils.engines.news import Forward, LogLine, Meter
+from torch_zoo.utils.engines.news import POSITION_SECONDS, Forward, Loading, LogLine, Meter, Position
 from torch_zoo.utils.engines.outbox import Outbox
 from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Event, Pipeline
 from torch_zoo.utils.processes import end_with_parent
@@ -113,23 +113,33 @@ class DeviceWorker:
         self._outbox = Outbox(config.sink, driver.send)
         self._committed = False  # outputs may be written
         self._last = False  # the driver has no more sources
+        self._told = Position("", {})
+        self._tell_due = 0.0  # s of the monotonic clock
+        self._computing = False  # has the first batch been told of?
 
     def run(self) -> None:
+        self._driver.send(Loading(type(self._config.extractor).__name__.removesuffix("Extractor")))
         self._request(self._decoders.capacity)
         stages, early = self._load()
         self._pipeline = Pipeline(
-            self._config.extractor, stages, self._config.batch_size, self._config.sink.write, self._add
+            self._config.extractor,
+            stages,
+            self._config.batch_size,
+            self._config.sink.write,
+            self._add,
+            self._tell_position,
         )
         self._meter = Meter(stages)
         self._driver.send(Loaded())
         while not self._committed:
             self._receive(self._driver)
         self._config.sink.open(self._token)
+        self._tell_position()
         for source, event in early:
             self._take(source, event)
         while not self._last or self._decoders.unfinished:
             if not self._receive_all(0.0) and not self._pipeline.settle(more_to_come=self._decoders.unfinished):
-                self._receive_all(LONG_SECONDS if self._pipeline.busy else None)
+                self._receive_all(LONG_SECONDS if self._pipeline.busy or self._position != self._told else None)
         while self._pipeline.settle(more_to_come=False):
             pass
         self._outbox.flush()
@@ -175,6 +185,7 @@ class DeviceWorker:
             self._meter.waited(time.monotonic() - began)
         if self._meter.due:
             self._tell_load(len(channels) - (self._driver in channels))
+        self._tell_position()
         for channel in channels:
             self._receive(channel)
         return bool(channels)
@@ -209,6 +220,19 @@ class DeviceWorker:
         if not self._decoders.unfinished:
             self._tell_load(0)
         self._outbox.add(outcome)
+
+    @property
+    def _position(self) -> Position:
+        doing = "computing" if self._pipeline.busy else self._decoders.doing or "decoding"
+        return Position(doing, self._pipeline.reached)
+
+    def _tell_position(self) -> None:
+        """If it is time; the first batch, which may take long, is told of at once."""
+        first = self._pipeline.busy and not self._computing
+        if (first or time.monotonic() >= self._tell_due) and (position := self._position) != self._told:
+            self._driver.send(position)
+            self._computing = self._pipeline.busy or self._computing
+            self._told, self._tell_due = position, time.monotonic() + POSITION_SECONDS
 
     def _tell_load(self, ready: int) -> None:
         load = self._meter.load(self._decoders.num_sources, self._config.decoders.number, ready)

@@ -12,7 +12,7 @@ from torch_zoo.utils.lists.times import segment
 from torch_zoo.utils.types import Source, UsageError
 from torch_zoo.utils.urls import is_url, split_url, without_secrets
 
-COLUMNS = ("path", "start", "end", "name", "error")  # of a list, and of one of failures; others go to the sink
+COLUMNS = ("path", "start", "end", "name", "error", "tried_with")  # also of a list of failures; others go to the sink
 DELIMITERS = {".csv": ",", ".tsv": "\t"}  # by suffix
 MISTAKEN = {  # what other tables call our columns
     "path": ("file", "filename", "file_name", "filepath", "file_path", "video", "video_path", "audio_path"),

@@ -8,7 +8,7 @@ in two steps (ffmpeg to WAV, then features).
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -18,10 +18,12 @@ from typing import Literal
 import numpy as np
 import soundfile
 
-from torch_zoo.utils.media.audio_stream import TimedBlocks, open_container
+from torch_zoo.utils.media.audio_stream import AudioBlocks, TimedBlocks, open_container
 from torch_zoo.utils.media.ffmpeg_cli import open_program
 from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.headers import Header, Probe
 from torch_zoo.utils.media.kept_files import MARK, keep_file
+from torch_zoo.utils.media.lengths import announce
 from torch_zoo.utils.media.opening import Media, open_media
 from torch_zoo.utils.types import MediaError, Source
 
@@ -43,6 +45,11 @@ class Audio:
 
     rate: int  # Hz
     blocks: Iterator[np.ndarray]  # (channels, n) int16, a few seconds each
+    header: Header
+
+    def probe(self, source: Source, num_rows: Callable[[int], int], exact: bool = True) -> Probe:
+        """What to expect of `source`; `num_rows` makes rows of a number of samples. Raises MediaError."""
+        return self.header.probe(source, self.rate, round, num_rows, exact)
 
 
 @contextmanager
@@ -51,14 +58,16 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
 
     `auto` uses soundfile for PCM in WAV, and PyAV (FFmpeg's libraries) otherwise; `ffmpeg` is the program.
     """
-    with open_media(source, as_file=decoder == "ffmpeg") as media, _read(media, source.start, decoder) as (rate, timed):
+    with open_media(source, as_file=decoder == "ffmpeg") as media, _read(media, source.start, decoder) as read:
+        rate = read.rate
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise MediaError(f"its sampling rate is {rate} Hz; it must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-        yield Audio(rate, _assemble(_cut(timed, rate, source), rate * BLOCK_SECONDS))
+        announce(source, read.header.end)
+        yield Audio(rate, _assemble(_cut(read.blocks, rate, source), rate * BLOCK_SECONDS), read.header)
 
 
 @contextmanager
-def _read(media: Media, start: float, decoder: Decoder) -> Iterator[tuple[int, TimedBlocks]]:
+def _read(media: Media, start: float, decoder: Decoder) -> Iterator[AudioBlocks]:
     check_readable(media)
     if decoder == "auto":
         decoder = "soundfile" if _suits_soundfile(media) else "pyav"
@@ -164,7 +173,7 @@ def _suits_soundfile(media: Media) -> bool:
 
 
 @contextmanager
-def _open_sound_file(media: Media, start: float) -> Iterator[tuple[int, TimedBlocks]]:
+def _open_sound_file(media: Media, start: float) -> Iterator[AudioBlocks]:
     try:
         file = soundfile.SoundFile(media.location)
     except soundfile.LibsndfileError as error:
@@ -173,7 +182,9 @@ def _open_sound_file(media: Media, start: float) -> Iterator[tuple[int, TimedBlo
         unfinished = file.frames == 0 and media.size > HEADER_BYTES
         if unfinished or file.frames == UNKNOWN_FRAMES:
             raise MediaError("its header does not state the number of samples; use decoder=pyav")
-        yield file.samplerate, _sound_file_blocks(file, min(round(start * file.samplerate), file.frames))
+        rate = file.samplerate
+        header = Header(f"{file.subtype.lower()} {rate} Hz", 0.0, file.frames / rate, exact=True)
+        yield AudioBlocks(rate, _sound_file_blocks(file, min(round(start * rate), file.frames)), header)
 
 
 def _sound_file_blocks(file: soundfile.SoundFile, first: int) -> TimedBlocks:

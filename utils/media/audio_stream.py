@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any
 
@@ -13,10 +14,12 @@ from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 
 from torch_zoo.utils.heartbeat import beat
+from torch_zoo.utils.media.headers import Header
 from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import (
     CLOCK_RESTARTS,
     NEW_CLOCK_SECONDS,
+    NoStreamError,
     format_name,
     open_file,
     opened,
@@ -43,11 +46,20 @@ CHECKSUMMED = {
 }  # codecs whose frames have checksums, which FFmpeg does not check by default
 
 
+@dataclass(frozen=True, slots=True)
+class AudioBlocks:
+    """An audio stream that is being read."""
+
+    rate: int  # Hz
+    blocks: TimedBlocks
+    header: Header
+
+
 @contextmanager
 def open_container(
     path: str | IO[bytes], start: float = 0.0, container_format: str | None = None
-) -> Iterator[tuple[int, TimedBlocks]]:
-    """Rate and blocks of the best audio stream, from `start` s or earlier. Raises MediaError, here or while reading."""
+) -> Iterator[AudioBlocks]:
+    """The best audio stream, from `start` s or earlier. Raises MediaError, here or while reading."""
     with open_file(path, container_format) as container:
         yield _AudioStream(container).open(start)
 
@@ -68,13 +80,13 @@ class _AudioStream:
                 raise MediaError("damaged or truncated: its audio stream can't be decoded")
             kinds = " and ".join(sorted({stream.type for stream in container.streams}))
             held = f"{kinds} only" if kinds else "the container is empty"
-            raise MediaError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
+            raise NoStreamError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
         if self._stream.codec_context.name in CHECKSUMMED:
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         select(container, self._stream)
 
-    def open(self, start: float) -> tuple[int, TimedBlocks]:
-        stream = self._stream
+    def open(self, start: float) -> AudioBlocks:
+        stream, header = self._stream, Header.of(self._container, self._stream)
         exact = self._format in SEEK_EXACTLY and stream.time_base * stream.rate == 1
         seeks = exact and PREROLL_SECONDS < start < (stated_end(self._container, stream) or 0)
         if seeks:
@@ -84,9 +96,9 @@ class _AudioStream:
         first = next(frames, None)
         if first is None:
             self.check_end(0.0)
-            return self._stream.rate, iter(())
+            return AudioBlocks(stream.rate, iter(()), header)
         rate = first.sample_rate  # not the stream's, which may be half of it (HE-AAC)
-        return rate, self._timed(first, frames, from_zero=not seeks)
+        return AudioBlocks(rate, self._timed(first, frames, from_zero=not seeks), header)
 
     def _timed(self, first: AudioFrame, others: Iterator[AudioFrame], from_zero: bool) -> TimedBlocks:
         """Blocks of a second in their places, with silence where the stream starts late or has a hole."""
@@ -144,7 +156,7 @@ class _AudioStream:
         try:
             for packet in packets(self._container, self._stream):
                 for frame in packet.decode():
-                    beat()
+                    beat("decoding")
                     if frame.time is None and self._format == "flac":  # FFmpeg's sign of a wrong checksum there
                         raise MediaError(f"damaged after {last or 0:.2f} s of audio")
                     time = last if frame.time is None else frame.time

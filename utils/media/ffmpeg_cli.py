@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import IO, Any
 
-from torch_zoo.utils.media.audio_stream import TimedBlocks, check_end, open_container
+from torch_zoo.utils.media.audio_stream import AudioBlocks, TimedBlocks, check_end, open_container
 from torch_zoo.utils.media.opening import Media
 from torch_zoo.utils.media.protocols import confine
 from torch_zoo.utils.media.streams import location
@@ -38,8 +38,8 @@ class Program:
 
 
 @contextmanager
-def open_program(media: Media, start: float = 0.0) -> Iterator[tuple[int, TimedBlocks]]:
-    """Rate and blocks of the default audio stream, always from its start. Raises MediaError, here or while reading.
+def open_program(media: Media, start: float = 0.0) -> Iterator[AudioBlocks]:
+    """The default audio stream, always from its start. Raises MediaError, here or while reading.
 
     (In a transport stream whose audio starts after the video, ffmpeg's time 0 is the start of the audio.)
     """
@@ -49,9 +49,9 @@ def open_program(media: Media, start: float = 0.0) -> Iterator[tuple[int, TimedB
     output = program_input(media).output("pipe:", **options, vn=None, xerror=None)
     with (
         running(output) as process,
-        open_container(process.stdout, container_format="au") as (rate, blocks),
+        open_container(process.stdout, container_format="au") as read,
     ):
-        yield rate, _until_exit(media, rate, blocks, process)
+        yield replace(read, blocks=_until_exit(media, read.rate, read.blocks, process))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Check the duration that a container states against what was decoded from it."""
+"""The duration that a container states: announced, and checked against what was decoded from it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
+from torch_zoo.utils import heartbeat
 from torch_zoo.utils.media.streams import format_name, packets, play_start, reopened
-from torch_zoo.utils.types import MediaError
+from torch_zoo.utils.types import MediaError, Source
 
 # Containers that state the duration of each stream; for others FFmpeg estimates it from the bit rate.
 STATE_EACH_LENGTH = {"mov", "flac", "wav", "avi", "asf", "aiff", "caf", "mxf"}
@@ -30,6 +31,21 @@ def stated_end(container: Any, stream: Any) -> Fraction | None:
         begin = stream.start_time or 0
         return (begin + stream.duration) * stream.time_base - play_start(container) if stream.duration else None
     return None
+
+
+def likely_end(container: Any, stream: Any) -> float | None:
+    """Where a stream probably ends, s since playback starts: as stated, or else as FFmpeg estimates it."""
+    stated = stated_end(container, stream)
+    if stated is None and container.duration:
+        stated = Fraction(container.duration, av.time_base)
+    return None if stated is None else float(stated)
+
+
+def announce(source: Source, end: float | None) -> None:
+    """Tell how much of a source there is to decode, if its media probably end at `end` s."""
+    if end is not None:
+        last = end if source.end is None else min(end, source.end)
+        heartbeat.announce(max(0.0, last - source.start))
 
 
 def check_length(container: Any, stream: Any, end: float) -> None:

@@ -15,11 +15,13 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from torch_zoo.utils.heartbeat import beat
+from torch_zoo.utils.media.headers import Header
 from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import (
     CLOCK_RESTARTS,
     COVER_IMAGES,
     NEW_CLOCK_SECONDS,
+    NoStreamError,
     format_name,
     packets,
     play_start,
@@ -111,6 +113,10 @@ class VideoStream:
         """Frames per second, as reported by OpenCV."""
         return float(self._rate)
 
+    @property
+    def header(self) -> Header:
+        return Header.of(self._container, self.stream)
+
     def frames(self, start: float, color_matrix: ColorMatrix, transform: Transform | None = None) -> Iterator[Frame]:
         """Frames from the one at `start` s or an earlier one; `transform` is applied to each RGB image."""
         decoded = self._decode_from(start)
@@ -155,7 +161,7 @@ class VideoStream:
                     if restarts and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
                         ahead += time - due
                         time = due
-                    beat()
+                    beat("decoding")
                     yield time, frame
                     due, last = time + self._duration(frame), time
         except FFmpegError as error:
@@ -196,7 +202,7 @@ def _choose(container: Any) -> Any:
     if not streams:
         kinds = " and ".join(sorted({stream.type for stream in container.streams} - {"video"}))
         held = f"{kinds} only" if kinds else "the container is empty"
-        raise MediaError(f"no video stream ({held}); drop it from the list or choose feature_type=vggish")
+        raise NoStreamError(f"no video stream ({held}); drop it from the list or choose feature_type=vggish")
     best = container.streams.best("video")
     chosen = best if best in streams else streams[0]
     codec = chosen.codec_context

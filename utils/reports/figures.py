@@ -1,15 +1,31 @@
-"""Plots of Matplotlib as SVG elements that take their colors and font from the page around them."""
+"""Plots of Matplotlib: as SVG elements that take their colors and font from the page around them, or as a PNG."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 INK, MUTED, LINE, ACCENT, SECOND = COLORS = ("#010101", "#020202", "#030303", "#040404", "#050505")  # to draw with
 VARIABLES = dict(zip(COLORS, ("ink", "muted", "line", "accent", "second"), strict=True))  # of the page's style
+
+
+class Palette(NamedTuple):
+    """What to draw with."""
+
+    ink: str
+    muted: str
+    line: str
+    accent: str
+    second: str
+    cells: tuple[float, float, float, float] = (0.27, 0.51, 0.89, 1.0)  # of a matrix, on light and dark paper
+
+
+ON_PAGE = Palette(*COLORS)
+ON_PAPER = Palette("#1c2026", "#646c78", "#e2e5ea", "#2864c8", "#c4561a")  # those of page.css, in the light
+
 STYLE: dict[str, object] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "",  # the same plot gives the same file
@@ -31,6 +47,26 @@ STYLE: dict[str, object] = {
     "ytick.labelcolor": MUTED,
     "legend.frameon": False,
 }
+
+
+class Plot(Protocol):
+    def __call__(self, axes: Any, *, colors: Palette) -> None:
+        """Draw on axes with these colors."""
+
+
+def draw_png(plots: Sequence[Plot], width: float = 4.6, height: float = 4.0) -> bytes:
+    """A PNG of the plots, side by side; width and height, in inches, are those of each."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    printed: dict[object, object] = dict(zip(ON_PAGE, ON_PAPER, strict=True))
+    with rc_context({name: printed.get(value, value) for name, value in STYLE.items()}):
+        figure = Figure(figsize=(width * len(plots), height), dpi=150, layout="constrained")
+        for plot, axes in zip(plots, figure.subplots(1, len(plots), squeeze=False)[0], strict=True):
+            plot(axes, colors=ON_PAPER)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def draw(plot: Callable[[Any], None], width: float = 4.6, height: float = 3.0) -> str:

@@ -18,6 +18,12 @@ LIBRARIES = (
 )
 
 
+CPU_FLAGS = (
+    "sse4_1 avx2 fma avx512f avx512_vnni avx512_bf16 avx512_fp16 amx_bf16 asimd sve bf16".split()
+)  # of /proc/cpuinfo
+OVERRIDES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE")  # what torch makes of them
+
+
 def versions() -> dict[str, str]:
     """Of Torch Zoo, Python, and the libraries that are installed."""
     found = {"torch-zoo": torch_zoo.__version__, "python": platform.python_version()}
@@ -34,19 +40,22 @@ def machine() -> dict[str, object]:
     return {
         "host": socket.gethostname(),
         "system": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": _cpu("model name") or platform.processor() or platform.machine(),
+        "cpu_flags": [flag for flag in CPU_FLAGS if flag in (_cpu("flags") or _cpu("Features")).split()],
+        "environment": {name: os.environ[name] for name in OVERRIDES if name in os.environ},
         "cores": cpu_cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "gpus": _gpus(),
     }
 
 
-def _cpu() -> str:
+def _cpu(key: str) -> str:
+    """A line of /proc/cpuinfo; empty where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+        return ""
+    return next((line.partition(": ")[2] for line in lines if line.startswith(key)), "")
 
 
 def _gpus() -> list[str]:

@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from datetime import datetime, timezone
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal
+
+from tqdm import tqdm
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.engines.news import Forward, Load, LogLine
@@ -71,8 +74,9 @@ class RunRecord:
         self._started = self._due = clock()
         self._early = [stamped(f"began {began:{TIME}}")]  # lines of the log, until there is a file
         self._log: RunLog | None = None
+        self._writing = threading.Lock()  # several threads say something
         self._head: dict[str, object] = {"feature_type": feature_type, "began": f"{began:{TIME}}"}
-        self._handler = Forward(self.say)
+        self._handler = Forward(self._warn)
 
     def __enter__(self) -> RunRecord:
         log.addHandler(self._handler)
@@ -91,8 +95,8 @@ class RunRecord:
     def add(self, outcome: Outcome) -> None:
         self._tally.add(outcome, self._seconds)
 
-    def add_missing(self, outcomes: Sequence[Outcome]) -> None:
-        """Of sources whose files are not there."""
+    def add_untried(self, outcomes: Sequence[Outcome]) -> None:
+        """Of sources whose files are not there, or that failed before."""
         for outcome in outcomes:
             self._tally.count(outcome)
 
@@ -103,14 +107,24 @@ class RunRecord:
             if self._kept and self._clock() >= self._due:
                 self._attempt(lambda: self._save("running", ""))
         elif isinstance(news, LogLine):
-            self.say(f"{worker}: {news.text}")
+            self._warn(f"{worker}: {news.text}")
 
     def say(self, text: str) -> None:
         """Something that has been shown."""
-        if self._log:
-            self._attempt(partial(self._log.write, stamped(text)))
-        elif self._kept:
-            self._early.append(stamped(text))
+        self._attempt(partial(self._write, stamped(text)))
+
+    def _write(self, lines: str) -> None:
+        with self._writing:
+            if self._log:
+                self._log.write(lines)
+            elif self._kept:
+                self._early.append(lines)
+
+    def _warn(self, text: str) -> None:
+        """Something that has been logged, and is to be shown."""
+        with tqdm.external_write_mode(file=sys.stderr):  # a bar may be there
+            print(text, file=sys.stderr, flush=True)
+        self.say(text)
 
     @property
     def _seconds(self) -> float:
@@ -134,16 +148,18 @@ class RunRecord:
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
         with storage.atomic_write(storage.join(self._folder, JSON)) as file:
             file.write(f"{{\n{lines}\n}}\n".encode())
-        self._log.save()
+        with self._writing:
+            self._log.save()
         ended = self._clock()
         self._due = ended + max(SAVE_SECONDS, (ended - began) / SAVE_SHARE)
         if status != "running":
             self._log.close()
 
     def _begin(self) -> None:
-        self._log = RunLog(storage.join(self._folder, LOG))
-        self._log.write("".join(self._early))
-        self._early.clear()
+        with self._writing:
+            self._log = RunLog(storage.join(self._folder, LOG))
+            self._log.write("".join(self._early))
+            self._early.clear()
         self._head |= {
             "options": {"given": disclosed(self._given), "resolved": disclosed(self._resolved)},
             "versions": versions(),

@@ -10,17 +10,31 @@ import os
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.lists.tables import COLUMNS
 from torch_zoo.utils.sinks import record
-from torch_zoo.utils.types import Outcome
+from torch_zoo.utils.types import Outcome, UsageError
 from torch_zoo.utils.urls import is_url, local, without_secrets
 
 log = logging.getLogger(__name__)
 
 FILE_NAME = "failures.csv"
+REQUIRED = {"path", "name", "error"}  # columns
 UNDECODABLE = "surrogateescape"  # file names may hold any bytes
+
+
+class Failure(NamedTuple):
+    """Why a source failed; `attempt` as in Outcome."""
+
+    message: str
+    attempt: str
+
+
+def path_in(folder: str) -> str:
+    """Of the list, where there is one."""
+    return storage.join(folder, FILE_NAME)
 
 
 def update(folder: str, tried: Collection[str], failed: Sequence[Outcome]) -> str:
@@ -32,8 +46,17 @@ def update(folder: str, tried: Collection[str], failed: Sequence[Outcome]) -> st
         return _update(folder, tried, failed)
 
 
+def listed(folder: str) -> dict[str, Failure]:
+    """The failures that the list has, by the names of their sources. Raises UsageError."""
+    file = path_in(folder)
+    try:
+        return {row["name"]: Failure(row["error"], row.get("tried_with") or "") for row in _read(file)}
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({storage.reason(error)})") from error
+
+
 def _update(folder: str, tried: Collection[str], failed: Sequence[Outcome]) -> str:
-    file = storage.join(folder, FILE_NAME)
+    file = path_in(folder)
     rows = [row for row in _read(file) if row["name"] not in tried]
     rows += [_row(outcome) for outcome in failed]
     if not rows:
@@ -59,7 +82,10 @@ def _locked(folder: str) -> AbstractContextManager[object]:
 def _read(file: str) -> list[dict[str, str]]:
     try:
         with storage.open_text(file, newline="") as text:
-            rows = list(csv.DictReader(text, strict=True))
+            reader = csv.DictReader(text, strict=True)
+            if missing := REQUIRED - set(reader.fieldnames or REQUIRED):
+                raise csv.Error(f"it has no column {min(missing)}")
+            return list(reader)
     except FileNotFoundError:
         return []
     except csv.Error as error:
@@ -68,7 +94,6 @@ def _read(file: str) -> list[dict[str, str]]:
             _write(aside, content.read())
         log.warning("%s: not a list of failures (%s), and set aside", aside, error)
         return []
-    return [row for row in rows if set(row) >= set(COLUMNS)]
 
 
 def _write(file: str, content: bytes) -> None:
@@ -79,5 +104,5 @@ def _write(file: str, content: bytes) -> None:
 def _row(outcome: Outcome) -> dict[str, str]:
     source = outcome.source
     end = "" if source.end is None else str(source.end)
-    own = (without_secrets(source.path), str(source.start), end, source.name, outcome.message)
+    own = (without_secrets(source.path), str(source.start), end, source.name, outcome.message, outcome.attempt)
     return {**dict(zip(COLUMNS, own, strict=True)), **source.columns}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
@@ -13,7 +13,7 @@ import numpy as np
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.extras import require
-from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.container import Container, Kept
 from torch_zoo.utils.sinks.containers.entries import name_of
 from torch_zoo.utils.sinks.containers.samples import JSON, TIMES, SampleSink, read
 from torch_zoo.utils.sinks.containers.shards import Limit
@@ -33,24 +33,17 @@ class HDF5(Container):
         with _open(path) as file:
             return {name_in(group): b"" for group in file}
 
-    def write(
-        self,
-        file: BinaryIO,
-        entries: Iterable[pa.RecordBatch],
-        about: Mapping[str, str],
-        old: str | None = None,
-        without: Collection[str] = (),
-    ) -> None:
+    def write(self, file: BinaryIO, new: Iterable[pa.RecordBatch], about: Mapping[str, str], kept: Kept | None) -> None:
         import h5py
 
         with h5py.File(file, "w", libver="latest") as written:
             written.attrs.update(about)
-            if old:
-                with _open(old) as before:
+            if kept:
+                with _open(kept.path) as before:
                     for group in before:
-                        if name_in(group) not in without:
+                        if name_in(group) not in kept.without:
                             before.copy(group, written)
-            for entry in entries:
+            for entry in new:
                 _add(written.create_group(group_of(name_of(entry))), read(entry))
 
 

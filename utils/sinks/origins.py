@@ -21,7 +21,7 @@ from typing import NamedTuple
 from torch_zoo.utils import storage
 from torch_zoo.utils.digests import digest, digest_of_ends
 from torch_zoo.utils.remote import MAY_PASS
-from torch_zoo.utils.types import Source
+from torch_zoo.utils.types import MediaError, Source
 
 REQUESTS = 16  # at a time
 MOST_EXPECTED = 1024  # sources; several times what a worker holds
@@ -98,7 +98,21 @@ def known(source: Source) -> Origin:
         return read(source)
     with suppress(OSError):
         return seen(source)
-    return UNKNOWN  # it was deleted after it was decoded
+    return UNKNOWN
+
+
+def unchanged(source: Source, before: Origin) -> Origin:
+    """The origin of a local file that was `before` when its decoding began. Raises MediaError if it is another now."""
+    try:
+        now = seen(source)
+        if before.is_unread(now):
+            return before
+        now = read(source)
+    except OSError:
+        return before  # it was deleted after it was decoded
+    if not before.is_same(now):
+        raise MediaError("it changed while its features were extracted; the same command extracts it again")
+    return now
 
 
 class Lookup:
@@ -106,20 +120,24 @@ class Lookup:
 
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
-        self._expected: dict[str, Future[Origin]] = {}  # by the names of the sources
+        self._expected: dict[str, Future[Origin] | Origin] = {}  # by the names of the sources
 
     def expect(self, source: Source) -> None:
-        """Begin to ask, if a server must be asked."""
+        """Look at a file before it is decoded, or begin to ask its server."""
         if storage.is_url(source.path):
             self._threads = self._threads or ThreadPoolExecutor(REQUESTS, "origin")
             self._expected[source.name] = self._threads.submit(known, source)
-            if len(self._expected) > MOST_EXPECTED:  # the oldest has failed: it would have been written by now
-                del self._expected[next(iter(self._expected))]
+        else:
+            self._expected[source.name] = known(source)
+        if len(self._expected) > MOST_EXPECTED:  # the oldest has failed: it would have been written by now
+            del self._expected[next(iter(self._expected))]
 
     def known(self, source: Source) -> Origin:
-        """As `known`; waits for the server."""
+        """As `known`; waits for the server. Raises MediaError if a file changed since it was expected."""
         expected = self._expected.pop(source.name, None)
-        return expected.result() if expected else known(source)
+        if isinstance(expected, Future):
+            return expected.result()
+        return unchanged(source, expected) if expected else known(source)
 
 
 def read_all(sources: Sequence[Source]) -> dict[str, Origin]:

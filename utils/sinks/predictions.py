@@ -39,6 +39,7 @@ class SavePredictions(TableSink):
 
     predictions_file: Literal["predictions.parquet", "predictions.csv"] = "predictions.parquet"
     top_k: int | None = 5
+    show_pred: bool = False  # print the five best as well
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,8 +56,8 @@ class SavePredictions(TableSink):
         return CSV() if self._csv else Parquet()
 
     def write(self, features: Features) -> str:
-        super().write(features)
-        return ""
+        printed = super().write(features)
+        return printed if self.show_pred else ""
 
     @property
     def _csv(self) -> bool:
@@ -113,6 +114,7 @@ class SaveSoftmax(SaveNumpy):
     stores_predictions: ClassVar[bool] = True
 
     name_pattern: str = "{name}"
+    show_pred: bool = False  # print the five best as well
 
     def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
@@ -126,5 +128,5 @@ class SaveSoftmax(SaveNumpy):
         probabilities = np.zeros((0, 0), np.float32)
         if features.predictions:
             probabilities = softmax(list(features.predictions.logits.values())[-1]).astype(np.float32)
-        super().write(replace(features, arrays={"softmax": probabilities}))
-        return ""
+        printed = super().write(replace(features, arrays={"softmax": probabilities}))
+        return printed if self.show_pred else ""

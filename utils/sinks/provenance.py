@@ -43,7 +43,7 @@ class Provenance:
         self._lookup.expect(source)
 
     def origin(self, source: Source) -> Origin:
-        """What its outputs are made from, as far as can be found out."""
+        """What its outputs are made from, as far as can be found out. Raises MediaError if it changed meanwhile."""
         return self._lookup.known(source)
 
     def ask(self, sources: Iterable[Source]) -> None:
@@ -84,9 +84,9 @@ class Provenance:
 
     @contextmanager
     def writing(self, source: Source) -> Iterator[bytes]:
-        """The block writes the outputs of the source; they count once it ends without an error. Raises OSError.
+        """The block writes the outputs of the source; they count once it ends without an error.
 
-        It gets the line that is then recorded.
+        It gets the line that is then recorded. Raises OSError, or MediaError if the source changed meanwhile.
         """
         completed = origins.line(source.name, self.origin(source))
         self._write(origins.line(source.name, None))

@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks.containers.container import Container
 from torch_zoo.utils.sinks.containers.samples import SampleSink
-from torch_zoo.utils.sinks.containers.shards import Limit
+from torch_zoo.utils.sinks.containers.shards import Limit, of_bytes
 from torch_zoo.utils.sinks.containers.tar import Tar
 from torch_zoo.utils.types import UsageError
 
@@ -26,20 +26,21 @@ class SaveWebDataset(SampleSink):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.shard_bytes < 1:
-            raise UsageError(f"shard_bytes={self.shard_bytes}: must be 1 or more")
+        self.limit  # noqa: B018 - raises UsageError if it is none
 
     @property
     def limit(self) -> Limit:
-        return Limit(bytes=self.shard_bytes)
+        return of_bytes(self.shard_bytes)
 
     def finish(self) -> None:
         super().finish()
         shards = [{"name": file, "samples": len(sources)} for file, sources in self.stored.sources.items()]
-        if not shards:
-            return
+        index = self.stored.path(INDEX)
         try:
-            with storage.atomic_write(self.stored.path(INDEX)) as file:
+            if not shards:
+                storage.remove(index)
+                return
+            with storage.atomic_write(index) as file:
                 file.write(json.dumps({"shards": shards}, indent=1).encode())
         except OSError as error:
             raise UsageError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import NoReturn
 
+from torch_zoo.utils.terminal.colors import Style, styled
+
 Main = Callable[[Sequence[str]], int]
 
 
@@ -25,23 +27,34 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
     def decorate(main: Main) -> Callable[..., int]:
         @wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
-            try:
+            def work() -> int:
                 signal.signal(signal.SIGTERM, _interrupt)
                 _check_streams()
                 code = _code(main, sys.argv[1:] if arguments is None else arguments)
                 sys.stdout.flush()
                 return code
+
+            try:
+                return explained(work)
             except KeyboardInterrupt:
-                print(f"interrupted; {interrupted}", file=sys.stderr)
+                _say("interrupted;", "yellow", interrupted)
                 return 130
-            except Exception as error:
-                return _explain(error)
             finally:
                 _silence_stdout_if_broken()
 
         return run
 
     return decorate
+
+
+def explained(work: Callable[[], int]) -> int:
+    """The exit code of `work`; what goes wrong in it is said in a line. Raises what is nobody's intention."""
+    try:
+        return work()
+    except Exception as error:
+        code = _explain(error)
+        _silence_stdout_if_broken()
+        return code
 
 
 def _code(main: Main, arguments: Sequence[str]) -> int:
@@ -68,13 +81,17 @@ def _explain(error: Exception) -> int:
     from torch_zoo.utils.types import TorchZooError, UsageError
 
     if isinstance(error, TorchZooError):
-        print(f"error: {error}", file=sys.stderr)
+        _say("error:", "red", str(error))
         return 2 if isinstance(error, UsageError) else 1
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        _say("error:", "red", f"{where}{error.strerror or error}")
         return 1
     raise error
+
+
+def _say(what: str, color: Style, text: str) -> None:
+    print(styled(what, "bold", color, stream=sys.stderr), text, file=sys.stderr)
 
 
 def _silence_stdout_if_broken() -> None:

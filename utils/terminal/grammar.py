@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
 from typing import Any
 
@@ -18,9 +18,7 @@ __all__ = ["Override", "combinations", "is_change", "parse", "quote", "readable"
 
 def parse(word: str) -> Override:
     """Raises UsageError for what is no override, or not readable."""
-    name, equals, _ = word.partition("=")
-    if not equals and word.lstrip("+~") == word:
-        raise UsageError(f"{word}: options are written name=value, e.g. video_paths={quote(word)}")
+    name = word.partition("=")[0]
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException:
@@ -60,9 +58,13 @@ def values(words: Sequence[str]) -> dict[str, Any]:
     return {override.key_or_group: override.value() for override in parsed}
 
 
-def combinations(words: Sequence[str]) -> list[list[str]]:
-    """The command lines of a sweep: `a=1,2 b=3,4` -> `a=1 b=3`, `a=1 b=4`, `a=2 b=3`, `a=2 b=4`."""
-    return [list(line) for line in product(*map(_swept, words))]
+def combinations(words: Sequence[str], over: Collection[str] | None = None) -> list[list[str]]:
+    """The command lines of a sweep: `a=1,2 b=3,4` -> `a=1 b=3`, `a=1 b=4`, `a=2 b=3`, `a=2 b=4`.
+
+    `over` names the options whose values are combined; None = all.
+    """
+    parts = (_swept(word) if over is None or word.partition("=")[0] in over else [word] for word in words)
+    return [list(line) for line in product(*parts)]
 
 
 def _swept(word: str) -> list[str]:

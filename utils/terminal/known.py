@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
-from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue, nearest
+from torch_zoo.utils.terminal.catalogue import GROUPS, SWEPT, Catalogue, nearest
 from torch_zoo.utils.types import UsageError
 
 CLASSES = ("feature_type", "on_extraction", "engine")  # groups whose options go to classes that know nothing of others
@@ -14,24 +15,30 @@ def check_given(given: Mapping[str, str], catalogue: Catalogue, added: Collectio
     """Raise UsageError for an option or a choice that does not exist; options that are `added` need not exist."""
     for group in GROUPS:
         if group in given:
-            _check_choice(group, given[group], catalogue)
+            check_choice(group, given[group], catalogue)
     chosen = catalogue.chosen(given)
     _check_clash(chosen, catalogue)
     offered = {option.name for option in catalogue.common()}
     offered |= {option.name for group, choice in chosen.items() for option in catalogue.of_choice(group, choice)}
     for name in given:
         if name not in offered and name not in added and not name.startswith("hydra"):
-            hint = _elsewhere(name, catalogue) or nearest(name, offered)
-            raise UsageError(f"{name}: there is no such option{hint}")
+            reason = _elsewhere(name, chosen, catalogue) or f"there is no such option{nearest(name, offered)}"
+            raise UsageError(f"{name}: {reason}")
     if "feature_type" not in chosen:
         raise UsageError(f"feature_type is required; there are: {', '.join(catalogue.choices('feature_type'))}")
 
 
-def _check_choice(group: str, choice: str, catalogue: Catalogue) -> None:
+def check_choice(group: str, choice: str, catalogue: Catalogue) -> None:
+    """Raise UsageError for a choice that does not exist."""
     choices = catalogue.choices(group)
-    if choice not in choices:
-        listed = ", ".join(choices)
-        raise UsageError(f"{group}={choice}: there is no such choice{nearest(choice, choices)} (there are: {listed})")
+    if choice in choices:
+        return
+    several = re.findall(r"\w+", choice)
+    if len(several) > 1 and choices.keys() >= set(several):
+        runs = f"{group}={','.join(several)}" + " --multirun" * (group != SWEPT)
+        raise UsageError(f"{group}={choice}: one {group} per run; for a run with each, {runs}")
+    listed = ", ".join(choices)
+    raise UsageError(f"{group}={choice}: there is no such choice{nearest(choice, choices)} (there are: {listed})")
 
 
 def _check_clash(chosen: Mapping[str, str], catalogue: Catalogue) -> None:
@@ -49,9 +56,12 @@ def _check_clash(chosen: Mapping[str, str], catalogue: Catalogue) -> None:
                 )
 
 
-def _elsewhere(name: str, catalogue: Catalogue) -> str:
+def _elsewhere(name: str, chosen: Mapping[str, str], catalogue: Catalogue) -> str:
+    """Whose option it is, if not of what is chosen."""
     for group in GROUPS:
-        for choice in catalogue.choices(group):
-            if name in {option.name for option in catalogue.of_choice(group, choice)}:
-                return f" here; it belongs to {group}={choice}"
+        choices = catalogue.choices(group)
+        owners = [each for each in choices if name in {option.name for option in catalogue.of_choice(group, each)}]
+        if owners:
+            here = f"not an option of {group}={chosen[group]}" if group in chosen else "there is no such option here"
+            return f"{here}; it belongs to {group}={', '.join(owners)}"
     return ""

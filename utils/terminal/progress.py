@@ -1,10 +1,9 @@
-"""What a person sees of a run: progress, messages, the features printed, and the summary."""
+"""What a person sees of a run: what it is, how far it is, messages, the features printed, and the summary."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,11 +12,17 @@ from typing import Literal
 from tqdm import tqdm
 
 from torch_zoo.utils import naming, storage
+from torch_zoo.utils.engines.news import Computed, Devices, Loading, Position
 from torch_zoo.utils.sinks import failures
-from torch_zoo.utils.types import Outcome, Timing, TorchZooError
+from torch_zoo.utils.terminal.about import About
+from torch_zoo.utils.terminal.colors import styled
+from torch_zoo.utils.terminal.displays import Bar, Display, Log, Ticker
+from torch_zoo.utils.terminal.status import Status
+from torch_zoo.utils.terminal.summary import Summary
+from torch_zoo.utils.terminal.work import Work
+from torch_zoo.utils.types import Outcome, Source, TorchZooError
 
-LOG_SECONDS = 10.0  # between two lines where there is no terminal
-FAILURES_SHOWN = 20
+IN_VIEW = 20  # of the latest lines; a failure that is among them is not said again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,155 +34,159 @@ class Reporting:
 
 
 class Progress:
-    """Takes the outcomes of a run. Features go to stdout, all else to stderr; the bar never breaks into a line.
+    """Takes what the driver of a run learns. Features go to stdout, all else to stderr; a bar never breaks into a line.
 
     When it is left, also where the run was interrupted, it prints the summary and, where features are saved, lists
-    what failed beside them.
+    what failed beside them. `keep` gets all lines but features.
     """
 
     def __init__(
         self,
-        total: int,
         options: Reporting,
-        destination: str = "",
-        notes: Sequence[str] = (),
-        scope: str = "",
-        timing: Timing | None = None,
+        about: About,
         keep: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        kind = options.progress
-        if kind == "auto":
-            kind = "bar" if sys.stderr.isatty() else "log"
-        self._kind = kind
         self._folder = options.folder
-        self._destination = destination
-        self._timing = timing
-        self._bar = tqdm(total=total, unit="source", dynamic_ncols=True, disable=kind != "bar", file=sys.stderr)
-        self._total = total
-        self._notes = notes  # said first
-        self._scope = scope  # which part of the sources this run has; said in the summary
-        self._keep = keep  # what has been said, in a log
-        self._counts: Counter[str] = Counter()
-        self._missing: list[Outcome] = []
-        self._failed: list[Outcome] = []
-        self._tried: set[str] = set()
-        self._media_seconds = 0.0
-        self._started = self._logged = time.monotonic()
+        self._about = about
+        self._keep = keep
+        self._clock = clock  # in s
+        self._started = clock()
+        self._summary = Summary(about)
+        self._work: Work | None = None  # once it is known what is to be done
+        self._phase = "checking outputs"
+        self._loaded = False  # is a worker ready?
+        self._num_lines = 0  # that have been said
+        self._line_of: dict[str, int] = {}  # which of them is a failure, by the name of its source
+        self._quiet = options.progress == "off"
+        self._display = self._chosen(options.progress)
+        self._ticker = Ticker(self._tick)
+
+    def _chosen(self, kind: str) -> Display:
+        if kind == "off":
+            return Display()
+        if kind == "bar" or (kind == "auto" and sys.stderr.isatty()):
+            return Bar()
+        return Log(self.say)
 
     def __enter__(self) -> Progress:
-        if self._kind != "off":
-            for note in self._notes:
+        if not self._quiet:
+            for note in self._about.notes:
                 self.say(note)
+            self._ticker.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bar.close()
-        if self._counts or kind is None:
-            self.say(self._summary())
+        self._ticker.stop()
+        self._display.close(self._status)
+        if self._summary.counts or kind is None:
+            in_view = {name for name, line in self._line_of.items() if line >= self._num_lines - IN_VIEW}
+            text = self._summary.text(self._clock() - self._started, in_view)
+            self.say(text, f"{self.failed} failed" if self.failed else "")
             self._list_failures()
 
     @property
     def failed(self) -> int:
-        return self._counts["failed"]
+        return self._summary.counts["failed"]
 
-    @property
-    def rate(self) -> float:
-        """Seconds of media a second."""
-        return self._media_seconds / max(1e-9, time.monotonic() - self._started)
+    def begin(self, sources: Sequence[Source]) -> None:
+        """These are to be extracted; all others have been added."""
+        with tqdm.get_lock():
+            self._work, self._phase = Work(sources), "starting"
+        if not sources:
+            self._introduce(None)
 
-    @property
-    def _all_failed(self) -> list[Outcome]:
-        """Those that are missing last."""
-        return [*self._failed, *(outcome for outcome in self._missing if outcome.status == "failed")]
+    def tell(self, worker: str, news: object) -> None:
+        """As `Tell`."""
+        assert self._work
+        if isinstance(news, Devices):
+            self._introduce(news)
+        with tqdm.get_lock():
+            if isinstance(news, Loading) and not self._loaded:
+                self._phase = f"loading {news.what}"
+            elif isinstance(news, Position):
+                self._loaded, self._phase = True, news.doing
+                self._work.heard(worker, news.sources, self._clock())
+            elif isinstance(news, Computed):
+                self._work.computed(news.source, news.media_seconds, self._clock())
 
     def add(self, outcome: Outcome) -> None:
-        self._count(outcome)
-        if outcome.status == "failed":
-            self._failed.append(outcome)
-        self._media_seconds += outcome.media_seconds
+        """Of a source that has been extracted or, before `begin`, will not be."""
+        with tqdm.get_lock():
+            self._summary.add(outcome)
+            if self._work:
+                self._work.ended(outcome.source, outcome.media_seconds, self._clock())
         if outcome.printed:
-            with tqdm.external_write_mode(file=sys.stdout):
-                _print(outcome.printed)
-        if outcome.message and self._kind != "off":
-            self.say(f"{outcome.status}: {naming.label(outcome.source)}: {outcome.message}")
-        self._bar.set_postfix_str(f"{self.failed} failed, {self.rate:.0f} s of media/s", refresh=False)
-        self._bar.update()
-        if self._kind == "log" and time.monotonic() - self._logged > LOG_SECONDS:
-            self._logged = time.monotonic()
-            self.say(self._line())
+            self._print(outcome.printed)
+        if outcome.message and not self._quiet:
+            self._line_of[outcome.source.name] = self._num_lines
+            self.say(f"{outcome.status}: {naming.label(outcome.source)}: {outcome.message}", "failed:")
 
     def add_missing(self, outcomes: Sequence[Outcome]) -> None:
         """Of sources whose files are not there: one line for all of them."""
-        self._missing = [*outcomes]
-        for outcome in outcomes:
-            self._count(outcome)
-        if outcomes and self._kind != "off":
+        with tqdm.get_lock():
+            self._summary.add_missing(outcomes)
+        self._say_untried(outcomes, "missing")
+
+    def add_known(self, outcomes: Sequence[Outcome]) -> None:
+        """Of sources that failed before and are not tried again: one line for all of them."""
+        with tqdm.get_lock():
+            self._summary.add_known(outcomes)
+        self._say_untried(outcomes, "known to fail and not tried", "; retry=all tries all that failed")
+
+    def _say_untried(self, outcomes: Sequence[Outcome], what: str, hint: str = "") -> None:
+        if outcomes and not self._quiet:
+            self._line_of[outcomes[0].source.name] = self._num_lines
             count = "1 source is" if len(outcomes) == 1 else f"{len(outcomes)} sources are"
-            self.say(f"{count} missing, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}")
-        self._bar.update(len(outcomes))
+            self.say(f"{count} {what}, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}{hint}")
 
-    def _count(self, outcome: Outcome) -> None:
-        self._counts[outcome.status] += 1
-        if outcome.status != "missing":
-            self._tried.add(outcome.source.name)
-
-    def say(self, text: str) -> None:
+    def say(self, text: str, failure: str = "") -> None:
+        """A line, or several; what tells of a failure stands out in it."""
+        shown = text.replace(failure, styled(failure, "bold", "red", stream=sys.stderr), 1) if failure else text
         with tqdm.external_write_mode(file=sys.stderr):
-            print(text, file=sys.stderr, flush=True)
-        self._keep(text)
+            print(shown, file=sys.stderr, flush=True)
+            self._num_lines += text.count("\n") + 1
+            self._keep(text)
 
-    def _summary(self) -> str:
-        """Counts, speed, where the features are, and why sources failed."""
-        counts = ", ".join(f"{self._counts[status]} {status}" for status in ("done", "skipped", "empty", "failed"))
-        if self._missing:
-            number = len(self._missing)
-            counts += f", {number} missing" if self._counts["missing"] else f" ({number} missing)"
-        seconds = time.monotonic() - self._started
-        lines = [f"{counts}; {self._media_seconds:.1f} s of media in {seconds:.1f} s ({self.rate:.1f} times real time)"]
-        if self._scope:
-            lines.append(self._scope)
-        if self._timing:
-            lines.append(f"each row: {_timing(self._timing)}")
-        if self._destination:
-            lines.append(f"features are in {self._destination}")
-        failed = self._all_failed
-        lines += [f"  {naming.label(outcome.source)}: {outcome.message}" for outcome in failed[:FAILURES_SHOWN]]
-        if len(failed) > FAILURES_SHOWN:
-            lines.append(f"  and {len(failed) - FAILURES_SHOWN} more")
-        return "\n".join(lines)
+    def _print(self, text: str) -> None:
+        """To stdout. Raises TorchZooError if that is not possible: its reader is gone (`| head`), or a disk is full."""
+        try:
+            with tqdm.external_write_mode(file=sys.stdout):
+                print(text.encode(errors="backslashreplace").decode(), flush=True)  # file names may hold any bytes
+                self._num_lines += sys.stdout.isatty() * (text.count("\n") + 1)
+        except OSError as error:
+            raise TorchZooError(f"stdout: {error.strerror}; the features of this run can't be printed") from error
+
+    def _introduce(self, devices: Devices | None) -> None:
+        if not self._quiet and self._work:
+            number = self._summary.counts.total() + self._work.num_sources
+            self.say(self._about.opening(devices, number, self._summary.counts["skipped"]))
+
+    def _tick(self) -> None:
+        self._display.show(self._status)
+
+    @property
+    def _status(self) -> Status:
+        now, work = self._clock(), self._work or Work([])
+        return Status(
+            phase="" if work.media_seconds else self._phase,
+            ended=work.num_ended,
+            of=work.num_sources,
+            failed=self.failed,
+            share=work.share,
+            rate=work.rate(now),
+            seconds=now - self._started,
+            left=work.seconds_left(now),
+        )
 
     def _list_failures(self) -> None:
-        if not self._destination:
+        if not self._about.destination:
             return
         try:
-            file = failures.update(self._folder, self._tried, self._all_failed)
+            file = self._summary.list_failures(self._folder)
         except OSError as cause:
             file = storage.join(self._folder, failures.FILE_NAME)
             self.say(f"{file} can't be written: {storage.reason(cause)}")
         else:
             if self.failed:
-                self.say(f"what failed is listed in {file}; file_with_video_paths takes it")
-
-    def _line(self) -> str:
-        count = sum(self._counts.values())
-        worked = count - self._counts["skipped"]
-        left = (time.monotonic() - self._started) / max(1, worked) * (self._total - count)
-        eta = tqdm.format_interval(left)
-        return f"{count}/{self._total}, {self.failed} failed, {self.rate:.0f} s of media/s, {eta} left"
-
-
-def _timing(timing: Timing) -> str:
-    """In frames, as training codes ask for it, and in seconds where those are the same for all files."""
-    numbers = f"num_frames={timing.num_frames}, feat_stride={timing.feat_stride}"
-    if timing.fps is None:
-        return f"{numbers}, fps as in each file"
-    seconds = f"{timing.num_frames / timing.fps:g} s, one every {timing.feat_stride / timing.fps:g} s"
-    return f"{numbers}, fps={timing.fps:g} ({seconds})"
-
-
-def _print(text: str) -> None:
-    """To stdout. Raises TorchZooError if that is not possible: its reader is gone (`| head`), or a disk is full."""
-    try:
-        print(text.encode(errors="backslashreplace").decode(), flush=True)  # file names may hold any bytes
-    except OSError as error:
-        raise TorchZooError(f"stdout: {error.strerror}; the features of this run can't be printed") from error
+                self.say(f"what failed is listed in {file}; retry=failed tries it again")

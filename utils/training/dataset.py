@@ -18,6 +18,7 @@ from torch_zoo.utils.training.labeled import split
 from torch_zoo.utils.types import Source, UsageError
 
 TRAIN, TEST = "train", "test"  # splits in lists
+USES = {TRAIN: "to train with", TEST: "for validation", "": "divided at random, a fifth of each class for validation"}
 
 
 class Clip(NamedTuple):
@@ -33,6 +34,13 @@ class Listed:
     classes: tuple[str, ...]
     clips: list[Clip]
     missing: Mapping[Source, str] = field(default_factory=dict)  # clips of lists that have no file, and why
+
+    def __str__(self) -> str:
+        """What there is, for people."""
+        counts = Counter(clip.split for clip in self.clips)
+        parts = ", ".join(f"{counts[split]:,} {use}" for split, use in USES.items() if counts[split])
+        missing = f"; {len(self.missing):,} more are missing" if self.missing else ""
+        return f"{len(self.clips):,} clips of {len(self.classes):,} classes: {parts}{missing}"
 
 
 class Divided(NamedTuple):

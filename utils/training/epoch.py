@@ -15,13 +15,14 @@ from torch_zoo.utils.types import UsageError
 
 
 def train_epoch(learner: Learner, batches: Iterable[Labeled], total: int, description: str) -> list[Step]:
-    """One step per batch, with a progress bar on a terminal. Raises UsageError if the loss is not finite."""
+    """One step per batch, with progress. Raises UsageError if the loss is not finite."""
     steps: list[Step] = []
-    with progress(batches, description, total, "batch") as bar:
-        for batch in bar:
-            steps.append(learner.step(batch))
-            if not bar.disable and len(steps) * 20 % max(20, total) < 20:  # since looking waits for the device
-                bar.set_postfix_str(f"loss {steps[-1].loss:.3f}", refresh=False)
+
+    def note() -> str:  # not for every batch, since looking waits for the device
+        return f"loss {steps[-1].loss:.3f}"
+
+    for batch in progress(batches, description, total, "batch", note):
+        steps.append(learner.step(batch))
     losses = processes.total(torch.stack([step.losses.mean() for step in steps]))  # not finite in one: so in all
     for number, loss in enumerate(losses.tolist(), 1):
         if not math.isfinite(loss):

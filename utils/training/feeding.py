@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,13 +17,15 @@ from torch_zoo.utils.types import MediaError, Source
 
 BATCHES_AHEAD = 2
 
+Item = TypeVar("Item")
+
 
 def num_batches(clips: int, batch_size: int) -> int:
     """Of an epoch."""
     return -(-clips // batch_size)
 
 
-def shares(clips: Sequence[Clip], batch_size: int, order: np.ndarray) -> list[list[Clip]]:
+def shares(clips: Sequence[Item], batch_size: int, order: np.ndarray) -> list[list[Item]]:
     """This process's clips of each batch.
 
     Batches are of nearly equal size, `batch_size` at most, so that none is so small that its statistics are noise.

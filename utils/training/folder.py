@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.expansion import media_files
+from torch_zoo.utils.terminal.loops import progress
 from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled, split
 from torch_zoo.utils.types import MediaError, UsageError
 
@@ -36,28 +37,42 @@ class Folder:
         self._seed, self._batch_size = seed, batch_size
         self.classes = tuple(self._files)
 
+    def __str__(self) -> str:
+        number = sum(map(len, self._files.values()))
+        return f"{number:,} files of {len(self.classes):,} classes; a fifth of each class is for validation"
+
     @property
     def validation(self) -> Labeled:
         return self._split[1]
+
+    @property
+    def validation_clips(self) -> list[str]:
+        return self._split[2]
 
     def epoch(self, random: np.random.Generator) -> Iterator[Labeled]:
         return shuffled(self._split[0], random, self._batch_size)
 
     @cached_property
-    def _split(self) -> tuple[Labeled, Labeled]:
-        """Training set and validation set."""
+    def _split(self) -> tuple[Labeled, Labeled, list[str]]:
+        """Training set, validation set, and the file of each example of that."""
         random = np.random.default_rng([self._seed, HELD_OUT])
-        training, validation = [], []
-        for label, (name, usable) in enumerate(_read_all(self._files, self._read)):
+        training: list[Labeled] = []
+        validation: list[Labeled] = []
+        clips: list[str] = []
+        for label, (name, usable) in enumerate(_read_all(self._files, self._read).items()):
             if len(usable) < 2:
                 raise UsageError(
                     f"{self._folder / name}: {len(usable)} usable files; a class needs two, to train and to validate"
                 )
-            of_class = [Labeled(examples, np.full(len(examples), label)) for examples in usable]
-            learned, held_out = split(of_class, random)
-            training += learned
-            validation += held_out
-        return concatenated(training), concatenated(validation)
+            learned, held_out = split(usable, random)
+            training += (_labeled(examples, label) for _, examples in learned)
+            validation += (_labeled(examples, label) for _, examples in held_out)
+            clips += (str(path) for path, examples in held_out for _ in examples)
+        return concatenated(training), concatenated(validation), clips
+
+
+def _labeled(examples: np.ndarray, label: int) -> Labeled:
+    return Labeled(examples, np.full(len(examples), label))
 
 
 def files_of_classes(folder: Path) -> dict[str, list[Path]]:
@@ -70,25 +85,24 @@ def files_of_classes(folder: Path) -> dict[str, list[Path]]:
     return {path.name: [Path(file) for file in media_files(str(path))] for path in classes}
 
 
-def _read_all(files: dict[str, list[Path]], read: Read) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Class name and examples of each usable file, for every class."""
+def _read_all(files: Mapping[str, Sequence[Path]], read: Read) -> dict[str, list[tuple[Path, np.ndarray]]]:
+    """The usable files of each class, with their examples."""
 
     def examples(path: Path) -> np.ndarray | str:
         """The examples, or the reason why the file is skipped."""
         try:
             return read(path)
         except MediaError as error:
-            return f"{path}: skipped: {error}"
+            return str(error)
 
-    total = sum(map(len, files.values()))
-    with ThreadPoolExecutor(cpu_cores()) as pool, tqdm(total=total, desc="reading", unit="file", disable=None) as bar:
-        for name, paths in files.items():
-            usable = []
-            for result in pool.map(examples, paths):
-                bar.update()
-                if isinstance(result, str):
-                    with tqdm.external_write_mode():
-                        log.warning("%s", result)
-                else:
-                    usable.append(result)
-            yield name, usable
+    every = [(name, path) for name, paths in files.items() for path in paths]
+    usable: dict[str, list[tuple[Path, np.ndarray]]] = {name: [] for name in files}
+    with ThreadPoolExecutor(cpu_cores()) as pool:
+        results = pool.map(examples, (path for _, path in every))
+        for (name, path), result in zip(every, progress(results, "reading", len(every), "file"), strict=True):
+            if isinstance(result, str):
+                with tqdm.external_write_mode():
+                    log.warning("%s: skipped: %s", path, result)
+            else:
+                usable[name].append((path, result))
+    return usable

@@ -24,9 +24,16 @@ class Task(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the logits."""
 
+    def __str__(self) -> str:
+        """What there is, for people."""
+
     @property
     def validation(self) -> Labeled:
         """The validation set."""
+
+    @property
+    def validation_clips(self) -> Sequence[str]:
+        """The clip of each of its examples."""
 
     def epoch(self, random: np.random.Generator) -> Iterator[Labeled]:
         """Training batches for one epoch."""

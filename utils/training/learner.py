@@ -53,10 +53,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Of the validation set, 0 to 1."""
+    """What the network makes of n examples."""
 
-    accuracy: float
-    mean_average_precision: float
+    losses: np.ndarray  # (n,)
+    logits: np.ndarray  # (n, classes) float32
+    labels: np.ndarray  # (n,) class indices
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean())
+
+    @property
+    def accuracy(self) -> float:
+        """0 to 1."""
+        return accuracy(self.logits, self.labels)
+
+    @property
+    def mean_average_precision(self) -> float:
+        """0 to 1."""
+        return mean_average_precision(self.logits, self.labels)
 
 
 class Learner:
@@ -116,18 +131,18 @@ class Learner:
         return Step(losses.detach(), logits.detach().argmax(1) == labels)
 
     def validate(self, batches: Iterable[Labeled]) -> Validation:
-        """Accuracy and mean average precision in eval mode, over the shares of all processes; restores the mode."""
+        """The shares of all processes, one after the other, in eval mode; restores the mode."""
         was_training = self._network.training
         self._network.eval()
-        logits, labels = [], []
+        seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         with torch.inference_mode():
             for batch in batches:
-                logits.append(self._logits(self._network, batch.inputs).float().cpu().numpy())
-                labels.append(batch.labels)
+                logits = self._logits(self._network, batch.inputs).float()
+                losses = self._loss(logits, self._placed(batch.labels))
+                seen.append((losses.cpu().numpy(), logits.cpu().numpy(), batch.labels))
         self._network.train(was_training)
-        shares = [share for share in processes.gathered((logits, labels)) if share[0]]
-        scores, truth = (np.concatenate([part for share in shares for part in share[at]]) for at in (0, 1))
-        return Validation(accuracy(scores, truth), mean_average_precision(scores, truth))
+        parts = [part for share in processes.gathered(seen) for part in share]
+        return Validation(*map(np.concatenate, zip(*parts, strict=True)))
 
     def state_dict(self) -> dict[str, Any]:
         """What later steps depend on, besides the network."""

@@ -1,8 +1,25 @@
-"""How good logits are: accuracy and mean average precision."""
+"""How good logits are: accuracy and mean average precision; and which classes they stand for."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class Predicted(NamedTuple):
+    """The most probable class of each of n clips."""
+
+    classes: np.ndarray  # (n,) int64 index
+    probabilities: np.ndarray  # (n,) 0 to 1
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray) -> Predicted:
+        """Of all classes, (n, classes)."""
+        return cls(probabilities.argmax(1), probabilities.max(1))
+
+
+NO_PREDICTIONS = Predicted(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:

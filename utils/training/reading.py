@@ -21,7 +21,7 @@ import numpy as np
 from torch_zoo.utils.engines.channel import readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.decoders import DecoderOptions, Decoders
-from torch_zoo.utils.engines.pipeline import Event, Retried
+from torch_zoo.utils.engines.pipeline import Ended, Event, Retried
 from torch_zoo.utils.training.cache import Cache, key_of
 from torch_zoo.utils.types import Extractor, MediaError, Source, Windows
 
@@ -93,7 +93,7 @@ class ClipReader:
                 parts.append(event.data.astype(np.float16))
             elif isinstance(event, Retried):
                 parts.clear()
-            else:
+            elif isinstance(event, Ended):
                 error = event.error  # to be raised once the decoders know that the source is done
         if error or not parts:
             raise MediaError(error or self._front_end.extractor.empty_message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.training.summary import segment, table
 from torch_zoo.utils.types import Source, UsageError
 
 LAST, BEST, CLASSES, LOG, SKIPPED = "last.pth.tar", "best.pth.tar", "classes.txt", "log.csv", "skipped.csv"
@@ -24,6 +24,7 @@ class EpochReport:
     learning_rate: float  # of the first step
     loss: float
     accuracy: float
+    validation_loss: float
     validation_accuracy: float
     validation_map: float  # mean average precision
     seconds: float
@@ -56,15 +57,15 @@ class RunFolder:
         try:
             with storage.open_read(self.file(LAST)) as file:
                 saved: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-            return {key: saved[key] for key in ("model_state_dict", "learner", "rng", "settings", "log")}
+            return {key: saved[key] for key in ("model_state_dict", "learner", "rng", "settings", "log", "best")}
         except OSError:
             raise
         except Exception as error:  # torch raises a different type for each way a file can be wrong
-            raise UsageError(f"{self.file(LAST)}: not a checkpoint that can be resumed, or damaged") from error
+            raise UsageError(f"{self.file(LAST)}: not a checkpoint that this version can resume, or damaged") from error
 
     def write_classes(self, classes: Sequence[str]) -> None:
         """One name per line, in the order of the logits."""
-        self._write(CLASSES, "".join(f"{name}\n" for name in classes))
+        self._write(CLASSES, "".join(f"{name}\n" for name in classes).encode(errors="surrogateescape"))
 
     def write_log(self, log: Iterable[EpochReport]) -> None:
         rows = [asdict(report) for report in log]
@@ -72,24 +73,18 @@ class RunFolder:
 
     def write_skipped(self, skipped: Mapping[Source, str]) -> None:
         """The columns are those of a list of media, which can be extracted or copied from another source."""
-        rows = ((*_segment(source), reason) for source, reason in skipped.items())
+        rows = ((*segment(source), reason) for source, reason in skipped.items())
         self._write_table(SKIPPED, ("path", "start", "end", "error"), rows)
 
     def skipped(self, sources: Iterable[Source]) -> dict[Source, str]:
         """Which of these were skipped, and why."""
         with storage.open_text(self.file(SKIPPED), newline="") as file:
             reasons = {tuple(segment): reason for *segment, reason in csv.reader(file)}
-        return {source: reasons[_segment(source)] for source in sources if _segment(source) in reasons}
+        return {source: reasons[segment(source)] for source in sources if segment(source) in reasons}
 
     def _write_table(self, name: str, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([header, *rows])
-        self._write(name, text.getvalue())
+        self._write(name, table([header, *rows]))
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, content: bytes) -> None:
         with storage.atomic_write(self.file(name)) as file:
-            file.write(text.encode(errors="surrogateescape"))
-
-
-def _segment(source: Source) -> tuple[str, str, str]:
-    return source.path, f"{source.start:g}", "" if source.end is None else f"{source.end:g}"
+            file.write(content)

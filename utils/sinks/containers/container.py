@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 import numpy as np
@@ -14,6 +15,14 @@ from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a file that is written again holds already, but for some sources."""
+
+    path: str
+    without: Collection[str]  # names
 
 
 class Container(ABC):
@@ -26,17 +35,10 @@ class Container(ABC):
         """Names of the sources in a file, each with its line of the record of origins, empty where there is none."""
 
     @abstractmethod
-    def write(
-        self,
-        file: BinaryIO,
-        entries: Iterable[pa.RecordBatch],
-        about: Mapping[str, str],
-        old: str | None = None,
-        without: Collection[str] = (),
-    ) -> None:
-        """Write what the file `old` holds, but for the sources named in `without`, then the entries.
+    def write(self, file: BinaryIO, new: Iterable[pa.RecordBatch], about: Mapping[str, str], kept: Kept | None) -> None:
+        """Write what is kept, then the new entries. Raises OSError if `file` can't be written.
 
-        `entries` may be iterated more than once. `about` goes into the metadata of the file, where the format has any.
+        `new` may be iterated more than once. `about` goes into the metadata of the file, where the format has any.
         """
 
     def check(self, path: str, arrays: Mapping[str, np.dtype]) -> None:

@@ -2,90 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, TextIO
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.container import Container, Kept
 from torch_zoo.utils.sinks.containers.tables import filled, united
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.csv
+
+
+NAME = "name"  # the column of names
 
 
 class CSV(Container):
-    """RFC 4180, UTF-8, with a header; an empty field is a null."""
+    """RFC 4180, UTF-8, with a header; an empty field is a null. It has no types, so kept rows are copied as text."""
 
     suffix: ClassVar[str] = ".csv"
 
     def sources(self, path: str) -> dict[str, bytes]:
-        with _open(path, {}, ["name"]) as reader:
-            return {name: b"" for batch in reader for name in batch.column(0).unique().to_pylist()}
+        records = _records(path)
+        header, _ = next(records)
+        name = header.index(NAME)
+        return {fields[name]: b"" for fields, _ in records}
 
-    def write(
-        self,
-        file: BinaryIO,
-        entries: Iterable[pa.RecordBatch],
-        about: Mapping[str, str],
-        old: str | None = None,
-        without: Collection[str] = (),
-    ) -> None:
+    def write(self, file: BinaryIO, new: Iterable[pa.RecordBatch], about: Mapping[str, str], kept: Kept | None) -> None:
         import pyarrow as pa
         import pyarrow.csv
 
         schema: pa.Schema | None = None
-        for entry in entries:
-            schema = united(schema, entry.schema.remove_metadata(), old or "a table")
-        if old:
-            with _open(old, {each.name: each.type for each in schema or ()}) as reader:
-                schema = united(reader.schema, schema or reader.schema, old)
+        for entry in new:
+            schema = united(schema, entry.schema.remove_metadata(), kept.path if kept else "a table")
+        if kept:
+            records = _records(kept.path)
+            header, _ = next(records)
+            types = {each.name: each.type for each in schema or ()}
+            before = pa.schema([(name, types.get(name, pa.string())) for name in header])
+            schema = united(before, schema or before, kept.path)
+            file.write(_header(schema.names))
+            name, nulls = header.index(NAME), "," * (len(schema) - len(header))
+            for fields, text in records:
+                if fields[name] not in kept.without:
+                    file.write(f"{text}{nulls}\n".encode(errors="surrogateescape"))
         if schema is None:
             return
-        new = (pa.Table.from_batches([entry]) for entry in entries)
-        with pa.csv.CSVWriter(file, schema) as writer:
-            for table in chain(_kept(old, schema, without), new):
-                writer.write_table(filled(table, schema))
+        with pa.csv.CSVWriter(file, schema, write_options=pa.csv.WriteOptions(include_header=not kept)) as writer:
+            for entry in new:
+                writer.write_table(filled(pa.Table.from_batches([entry]), schema))
 
 
-@contextmanager
-def _open(
-    path: str, types: Mapping[str, pa.DataType], only: Collection[str] = ()
-) -> Iterator[pyarrow.csv.CSVStreamingReader]:
-    import pyarrow as pa
-    import pyarrow.csv
+def _header(columns: Iterable[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(columns)
+    return text.getvalue().encode()
 
-    convert = pa.csv.ConvertOptions(
-        column_types={"name": pa.string(), **types},
-        include_columns=list(only),
-        null_values=[""],
-        strings_can_be_null=True,
-    )
-    parse = pa.csv.ParseOptions(newlines_in_values=True)
+
+def _records(path: str) -> Iterator[tuple[list[str], str]]:
+    """The fields of each record, the header first, and its text without the end of its line. Raises UsageError."""
+    lines: list[str] = []
+
+    def noted(file: TextIO) -> Iterator[str]:
+        for line in file:
+            lines.append(line)
+            yield line
+
     try:
-        with (
-            storage.open_read(path) as file,
-            pa.csv.open_csv(file, parse_options=parse, convert_options=convert) as reader,
-        ):
-            yield reader
-    except (pa.ArrowException, KeyError) as error:
-        raise UsageError(f"{path}: not a table of predictions ({str(error).splitlines()[0]}); move it away") from error
+        with storage.open_text(path, newline="") as file:
+            records = filter(None, csv.reader(noted(file), strict=True))
+            header = next(records, [])
+            if NAME not in header:
+                raise csv.Error(f"it has no column {NAME}")
+            for fields in chain([header], records):
+                if len(fields) != len(header):
+                    raise csv.Error(f"a row has {len(fields)} fields, the header {len(header)}")
+                yield fields, "".join(lines).strip("\r\n")
+                lines.clear()
+    except csv.Error as error:
+        raise UsageError(f"{path}: not a table of predictions ({error}); move it away") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({storage.reason(error)})") from error
-
-
-def _kept(path: str | None, schema: pa.Schema, without: Collection[str]) -> Iterator[pa.Table]:
-    """The rows of a table, but for those of the sources named, some at a time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not path:
-        return
-    gone = pa.array(sorted(without), pa.string())
-    with _open(path, {each.name: each.type for each in schema}) as reader:
-        for batch in reader:
-            rows = pa.Table.from_batches([batch])
-            yield rows.filter(pc.invert(pc.is_in(rows["name"], gone)))

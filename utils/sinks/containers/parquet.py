@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 import numpy as np
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.containers.container import Container, by_name
+from torch_zoo.utils.sinks.containers.container import Container, Kept, by_name
 from torch_zoo.utils.sinks.containers.entries import name_of, origin_of
 from torch_zoo.utils.sinks.containers.rows import COLUMNS, columns
 from torch_zoo.utils.sinks.containers.tables import feature_columns, filled, gathered, united
@@ -35,38 +35,24 @@ class Parquet(Container):
             batches = table.iter_batches(columns=["name"])
             return {name: b"" for batch in batches for name in batch.column(0).unique().to_pylist()}
 
-    def write(
-        self,
-        file: BinaryIO,
-        entries: Iterable[pa.RecordBatch],
-        about: Mapping[str, str],
-        old: str | None = None,
-        without: Collection[str] = (),
-    ) -> None:
+    def write(self, file: BinaryIO, new: Iterable[pa.RecordBatch], about: Mapping[str, str], kept: Kept | None) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         schema: pa.Schema | None = None
         lines: dict[str, bytes] = {}
-        if old:
-            with open_table(old) as table:
+        if kept:
+            with open_table(kept.path) as table:
                 schema = table.schema_arrow.remove_metadata()
-                before = by_name((table.metadata.metadata or {}).get(SOURCES, b""), old)
-            lines = {name: line for name, line in before.items() if name not in without}
-        for entry in entries:
-            schema = united(schema, entry.schema.remove_metadata(), old or "a table")
+                before = by_name((table.metadata.metadata or {}).get(SOURCES, b""), kept.path)
+            lines = {name: line for name, line in before.items() if name not in kept.without}
+        for entry in new:
+            schema = united(schema, entry.schema.remove_metadata(), kept.path if kept else "a table")
             lines[name_of(entry)] = origin_of(entry)
         if schema is None:
             return
-        new = (pa.Table.from_batches([entry]).replace_schema_metadata() for entry in entries)
-        with pq.ParquetWriter(
-            file,
-            schema.with_metadata(dict(about)),
-            use_dictionary=["name", "path"],
-            use_compliant_nested_type=False,  # items of lists are called "item", as in Arrow: the schema comes back
-            write_page_checksum=True,
-        ) as writer:
-            for rows in gathered(filled(table, schema) for table in chain(_kept(old, without), new)):
+        added = (pa.Table.from_batches([entry]).replace_schema_metadata() for entry in new)
+        with new_table(file, schema.with_metadata(dict(about))) as writer:
+            for rows in gathered(filled(table, schema) for table in chain(_rows(kept), added)):
                 writer.write_table(rows, row_group_size=rows.num_rows)
             if any(lines.values()):
                 writer.add_key_value_metadata({SOURCES: b"".join(lines.values())})
@@ -88,6 +74,18 @@ class Parquet(Container):
                     f"{path} holds {feature_columns(schema)}, not {column}: {row.base}{list(row.shape)}; move it "
                     "away, or choose another output_path"
                 )
+
+
+def new_table(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetWriter(
+        file,
+        schema,
+        use_dictionary=["name", "path"],
+        use_compliant_nested_type=False,  # items of lists are called "item", as in Arrow: the schema comes back
+        write_page_checksum=True,
+    )
 
 
 @contextmanager
@@ -113,15 +111,15 @@ def open_table(path: str) -> Iterator[pq.ParquetFile]:
         raise UsageError(f"{path}: damaged; delete it or move it away") from error
 
 
-def _kept(path: str | None, without: Collection[str]) -> Iterator[pa.Table]:
-    """The rows of a table, but for those of the sources named, one row group at a time."""
+def _rows(kept: Kept | None) -> Iterator[pa.Table]:
+    """What is kept of a table, one row group at a time."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not path:
+    if not kept:
         return
-    gone = pa.array(sorted(without), pa.string())
-    with open_table(path) as table:
+    gone = pa.array(sorted(kept.without), pa.string())
+    with open_table(kept.path) as table:
         for group in range(table.num_row_groups):
             rows = table.read_row_group(group)
             yield rows.filter(pc.invert(pc.is_in(rows["name"], gone)))

@@ -48,15 +48,20 @@ class SampleSink(ContainerSink):
         return super().prepare({**settings, "keys": AddedSetting(keys, None)}, sources, arrays, overwrite)
 
     def encode(self, features: Features) -> Mapping[str, pa.Array]:
-        import pyarrow as pa
-
         names = stored_names(self.keys, features.arrays)
         pieces = {f"{name}.npy": _npy(features.arrays[key]) for key, name in names.items()}
         pieces[JSON] = json.dumps(_described(features)).encode()
-        return {
-            NAME: pa.array(list(pieces), pa.string()),
-            CONTENT: pa.array(list(pieces.values()), pa.large_binary()),
-        }
+        return columns_of(pieces)
+
+
+def columns_of(pieces: Mapping[str, bytes]) -> Mapping[str, pa.Array]:
+    """The columns of an entry of these pieces, by name."""
+    import pyarrow as pa
+
+    return {
+        NAME: pa.array(list(pieces), pa.string()),
+        CONTENT: pa.array(list(pieces.values()), pa.large_binary()),
+    }
 
 
 def read(entry: pa.RecordBatch) -> dict[str, bytes]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from torch_zoo.utils.types import UsageError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -20,6 +22,13 @@ class Limit:
 
     rows: int | None = None
     bytes: int | None = None  # in memory
+
+
+def of_bytes(shard_bytes: int) -> Limit:
+    """The limit that the option sets. Raises UsageError."""
+    if shard_bytes < 1:
+        raise UsageError(f"shard_bytes={shard_bytes}: must be 1 or more")
+    return Limit(bytes=shard_bytes)
 
 
 @dataclass(eq=False, slots=True)

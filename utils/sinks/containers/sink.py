@@ -18,7 +18,7 @@ from torch_zoo.utils.sinks.containers.shards import SHARD_BYTES, Limit
 from torch_zoo.utils.sinks.containers.stored import Stored
 from torch_zoo.utils.sinks.containers.waiting import Journals, OpenShards, Waiting
 from torch_zoo.utils.sinks.folder import FolderSink
-from torch_zoo.utils.types import Commit, Features, Source, UsageError
+from torch_zoo.utils.types import Commit, Features, Source, TorchZooError, UsageError, WorkerError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +52,8 @@ class ContainerSink(FolderSink):
     def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> Commit:
-        self._gather()  # what a run that was killed left
+        if not self.dry_run:
+            self._gather(UsageError)  # what a run that was killed left
         lines = self.stored.lines
         overwritten = lines.keys() & {utf8(source.name) for source in sources} if overwrite else set()
         replaced = set(self.stored.sources) if overwrite and overwritten == lines.keys() else set()
@@ -69,7 +70,8 @@ class ContainerSink(FolderSink):
         return commit
 
     def has(self, source: Source, arrays: Mapping[str, np.dtype]) -> bool:
-        return utf8(source.name) in self.stored.lines and self.provenance.matches(source)
+        name = utf8(source.name)
+        return (name in self.stored.lines or name in self.waiting.names) and self.provenance.matches(source)
 
     def open(self, token: str) -> None:
         super().open(token)
@@ -88,7 +90,7 @@ class ContainerSink(FolderSink):
         super().flush()
 
     def finish(self) -> None:
-        self._gather()
+        self._gather(WorkerError)
         super().finish()
 
     @cached_property
@@ -101,11 +103,11 @@ class ContainerSink(FolderSink):
             return OpenShards(self.stored, self.provenance, self.limit or Limit(bytes=SHARD_BYTES))
         return Journals(self.stored, self.provenance, self.limit)
 
-    def _gather(self) -> None:
+    def _gather(self, failure: type[TorchZooError]) -> None:
         try:
             self.waiting.gather()
         except OSError as error:
-            raise UsageError(
+            raise failure(
                 f"{self.destination}: cannot be written ({storage.reason(error)}); what the workers have stored is not "
                 "lost: the same command completes it"
             ) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.sinks import settings
-from torch_zoo.utils.sinks.containers.container import Container
+from torch_zoo.utils.sinks.containers.container import Container, Kept
 from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
@@ -68,12 +68,14 @@ class Stored:
         """The same of all files."""
         return {name: line for sources in self.sources.values() for name, line in sources.items()}
 
-    def write(
-        self, file: str, entries: Iterable[pa.RecordBatch], old: str | None = None, without: Collection[str] = ()
-    ) -> None:
-        """As `Container.write`, to a file that appears as a whole. Raises OSError."""
+    def write(self, file: str, new: Iterable[pa.RecordBatch], without: Collection[str] | None = None) -> None:
+        """A file, which appears as a whole; one that is there keeps the sources that are not named in `without`.
+
+        Raises OSError.
+        """
+        kept = None if without is None else Kept(self.path(file), without)
         with storage.atomic_write(self.path(file), self.stem) as writing:
-            self.container.write(writing, entries, self._about, old and self.path(old), without)
+            self.container.write(writing, new, self._about(), kept)
 
     def drop(self, names: Collection[str], spared: str = "") -> None:
         """Take sources out of all files but the one spared. Raises OSError."""
@@ -100,9 +102,8 @@ class Stored:
         if gone and len(gone) == len(sources):
             storage.remove(self.path(file))
         elif gone:
-            self.write(file, (), file, gone)
+            self.write(file, (), gone)
 
-    @cached_property
     def _about(self) -> Mapping[str, str]:
         """What a file says of itself."""
         import torch_zoo

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.sinks.containers.container import Container, by_name
+from torch_zoo.utils.sinks.containers.container import Container, Kept, by_name
 from torch_zoo.utils.sinks.containers.entries import name_of, origin_of
 from torch_zoo.utils.sinks.containers.samples import read
 from torch_zoo.utils.types import UsageError
@@ -29,28 +29,16 @@ class Tar(Container):
         with _open(path) as tar:
             return _record(tar, path)
 
-    def write(
-        self,
-        file: BinaryIO,
-        entries: Iterable[pa.RecordBatch],
-        about: Mapping[str, str],
-        old: str | None = None,
-        without: Collection[str] = (),
-    ) -> None:
+    def write(self, file: BinaryIO, new: Iterable[pa.RecordBatch], about: Mapping[str, str], kept: Kept | None) -> None:
         """The settings are not repeated in each shard; `extraction.yaml` is beside them."""
-        lines = {name_of(entry): origin_of(entry) for entry in entries}
-        gone = {key_of(name) for name in without}
+        before = self.sources(kept.path) if kept else {}
+        lines = {name: line for name, line in before.items() if kept and name not in kept.without}
+        lines |= {name_of(entry): origin_of(entry) for entry in new}
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            if old:
-                with _open(old) as before:
-                    kept = {name: line for name, line in _record(before, old).items() if name not in without}
-                    _add(tar, SOURCES, b"".join((kept | lines).values()))
-                    for member in before:
-                        if member.name.partition(".")[0] not in gone:
-                            tar.addfile(member, before.extractfile(member))
-            else:
-                _add(tar, SOURCES, b"".join(lines.values()))
-            for entry in entries:
+            _add(tar, SOURCES, b"".join(lines.values()))
+            for name, content in _samples(kept) if kept else ():
+                _add(tar, name, content)
+            for entry in new:
                 for piece, content in read(entry).items():
                     _add(tar, f"{key_of(name_of(entry))}.{piece}", content)
 
@@ -64,6 +52,16 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     tar.addfile(member, io.BytesIO(content))
+
+
+def _samples(kept: Kept) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each member that is kept, but for the record."""
+    gone = set(map(key_of, kept.without))
+    with _open(kept.path) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            if content and member.name != SOURCES and member.name.partition(".")[0] not in gone:
+                yield member.name, content.read()
 
 
 def _record(tar: tarfile.TarFile, path: str) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ sources count as done.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +34,10 @@ class Waiting(Protocol):
     def buffered(self) -> bool:
         """As `Sink.buffered`."""
 
+    @property
+    def names(self) -> Collection[str]:
+        """The sources that wait to be gathered."""
+
     def begin(self) -> None:
         """The token of the worker is known."""
 
@@ -50,7 +55,7 @@ class Waiting(Protocol):
 
 
 class Journals:
-    """In `<stem>.*.journal`, which are not hidden, since they hold features."""
+    """In `<stem><suffix>.*.journal`, which are not hidden, since they hold features."""
 
     buffered = False
 
@@ -59,8 +64,12 @@ class Journals:
         self._provenance = provenance
         self._limit = limit
         self._folder = Path(storage.local(stored.folder))
-        self._pattern = f"{stored.stem}.*.journal"
+        self._pattern = f"{stored.one}.*.journal"  # other formats may have the same stem
         self.journal: Journal | None = None
+
+    @cached_property
+    def names(self) -> Collection[str]:
+        return Journaled(sorted(self._folder.glob(self._pattern))).names
 
     def begin(self) -> None:
         self.journal = Journal(self._folder, self._pattern, self._provenance.token)
@@ -87,14 +96,14 @@ class Journals:
         if not any(self._folder.glob(self._pattern)):
             return
         with locked(self._folder), exited(self._folder, self._pattern) as journals:
-            remove_partial(self._folder, self._stored.stem)  # of a driver that was killed here
+            remove_partial(self._folder, [self._stored.stem])  # of a driver that was killed here
             latest = Journaled(journals)
             self._stored.drop(latest.names, spared="" if self._limit else self._stored.one)
             if self._limit:
                 for shard, entries in zip(self._stored.free(), divided(latest, self._limit), strict=False):
                     self._stored.write(shard, entries)
             elif (one := self._stored.one) in self._stored.sources:
-                self._stored.write(one, latest, one, latest.names)
+                self._stored.write(one, latest, latest.names)
             elif any(True for _ in latest):
                 self._stored.write(one, latest)
             latest.remove()
@@ -103,6 +112,8 @@ class Journals:
 
 class OpenShards:
     """In the memory of the worker, until `<stem>-<token>-000000<suffix>` and so on are stored."""
+
+    names = ()  # of other workers
 
     def __init__(self, stored: Stored, provenance: Provenance, limit: Limit) -> None:
         self._stored = stored
