@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from media_maker import decode, noise_and_tone, write_media
 from tiny_network import NOWHERE, loaded, state
 
 from torch_zoo.models.vggish.postprocess import load_pca
@@ -60,3 +61,14 @@ def test_a_checkpoint_that_would_unpack_to_more_than_it_is(read, tmp_path):
             large.writestr(name, small.read(name) + bytes(1 << 20 if name.endswith("data/0") else 0))
     with pytest.raises(UsageError, match=r"bomb\.pth.*(compressed|BadZipFile)"):
         read(bomb)
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
+@pytest.mark.parametrize(
+    "name", ["-y.mka", "--help.mka", "a\nb.mka", "12:30.mka", "%d.mka", "\U0001f600.mka", "*?[a].mka"]
+)
+def test_a_name_is_no_option_protocol_or_pattern(name, decoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    samples = noise_and_tone(0.5, 16000)
+    write_media(tmp_path / "x.mka", samples, 16000, "pcm_s16le").rename(f"{name}.mka")
+    np.testing.assert_array_equal(decode(Path(f"{name}.mka"), decoder), samples)

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -25,9 +28,17 @@ from torch_zoo.utils.lists.text import read_lines
 from torch_zoo.utils.sinks import origins
 from torch_zoo.utils.sinks.containers.entries import batch, entries, name_of, serialized
 from torch_zoo.utils.sinks.origins import Origin
-from torch_zoo.utils.sinks.sequence_example import is_one_record, record
-from torch_zoo.utils.terminal import checks, flags, grammar
+from torch_zoo.utils.terminal import command_lines, flags, grammar
 from torch_zoo.utils.terminal.catalogue import Catalogue
+from torch_zoo.utils.tfrecords.audioset import FEATURE_LIST, LABELS, ROW_BYTES, START, VIDEO_ID, clip
+from torch_zoo.utils.tfrecords.records import DamagedError, is_one_record, record, records
+from torch_zoo.utils.tfrecords.sequence_example import (
+    bytes_feature,
+    encode,
+    feature_list,
+    float_feature,
+    int64_feature,
+)
 from torch_zoo.utils.types import Source, UsageError
 from torch_zoo.utils.urls import is_url, split_url, without_secrets
 
@@ -121,22 +132,44 @@ def test_any_text_can_be_asked_whether_it_is_a_url(text: str) -> None:
 def test_any_command_line_is_understood_or_refused(words: list[str]) -> None:
     catalogue = Catalogue()
     with refused_in_one_line(*words):
-        line = flags.translate(words, catalogue)
-        overrides = flags.with_layout(line.overrides, catalogue)
-        checks.check(overrides, catalogue)
-        for word in overrides:
-            grammar.parse(word)
+        for line in command_lines.of_each_run(flags.translate(words, catalogue), catalogue):
+            for word in line:
+                grammar.parse(word)
+
+
+PAYLOAD = encode(
+    {VIDEO_ID: bytes_feature(b"x"), START: float_feature(2.0), LABELS: int64_feature([1, 522])},
+    {FEATURE_LIST: feature_list(bytes_feature(bytes([row] * ROW_BYTES)) for row in range(2))},
+)
 
 
 @usual
-@given(st.binary(max_size=80), st.integers(0), st.integers(0, 7))
-def test_a_record_with_a_flipped_bit_is_none(payload: bytes, at: int, bit: int) -> None:
-    whole = record(payload)
-    assert is_one_record(whole)
-    damaged = bytearray(whole)
-    damaged[at % len(whole)] ^= 1 << bit
-    for other in (bytes(damaged), whole[: at % len(whole)], whole + b"\0", payload):
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=3), st.integers(0), st.integers(0, 7))
+def test_records_end_where_a_bit_is_flipped(payloads: list[bytes], at: int, bit: int) -> None:
+    wholes = [record(payload) for payload in payloads]
+    damaged = bytearray(b"".join(wholes))
+    at %= len(damaged)
+    damaged[at] ^= 1 << bit
+    intact = sum(at >= end for end in accumulate(map(len, wholes)))
+    found = []
+    with pytest.raises(DamagedError, match=f"^record {intact + 1} at byte"):
+        found.extend(each.payload for each in records(io.BytesIO(damaged)))
+    assert found == payloads[:intact]
+    assert is_one_record(wholes[0])
+    for other in (bytes(damaged), wholes[0][:-1], wholes[0] + b"\0", payloads[0]):
         assert not is_one_record(other)
+
+
+@usual
+@given(st.binary(max_size=60), st.integers(0, len(PAYLOAD)), st.integers(0, 40))
+def test_any_payload_is_a_clip_or_refused(damage: bytes, at: int, instead: int) -> None:
+    for payload in (damage, PAYLOAD[:at] + damage + PAYLOAD[at + instead :]):
+        try:
+            rows = clip(payload).rows
+        except ValueError as error:
+            assert str(error) and "\n" not in str(error)
+        else:
+            assert {len(row) for row in rows} <= {ROW_BYTES}
 
 
 NUMBERS = st.none() | st.integers(0, 2**63)
