@@ -151,7 +151,7 @@ class _AudioStream:
         return (stream.start_time or 0) + stream.duration if self._format == "mov" and stream.duration else None
 
     def _frames(self) -> Iterator[AudioFrame]:
-        last: float | None = None
+        last: Any = None  # timestamp, s
         may_go_back = self._format in CLOCK_RESTARTS | CHAINED
         try:
             for packet in packets(self._container, self._stream):
@@ -159,10 +159,10 @@ class _AudioStream:
                     beat("decoding")
                     if frame.time is None and self._format == "flac":  # FFmpeg's sign of a wrong checksum there
                         raise MediaError(f"damaged after {last or 0:.2f} s of audio")
-                    time = last if frame.time is None else frame.time
-                    if last is not None and time < last - GAP_SECONDS and not may_go_back:
+                    time = frame.time
+                    if not may_go_back and None not in (last, time) and time < last - GAP_SECONDS:
                         raise MediaError(f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s of audio")
-                    last = time
+                    last = last if time is None else time
                     yield frame
         except FFmpegError as error:
             raise MediaError(f"truncated or damaged after {last or 0:.2f} s of audio ({error.strerror})") from error
