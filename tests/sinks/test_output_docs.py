@@ -19,11 +19,11 @@ from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.terminal.catalogue import Catalogue
 
 PAGE = page("docs/outputs.md")
-BLOCKS = [
-    code
-    for language, code in blocks(PAGE)
-    if language == "python" and "tensorflow" not in code  # that one: tests/with_tensorflow
-]
+ELSEWHERE = (
+    "import tensorflow",
+    "from dataclasses",
+)  # tests/with_tensorflow; tests/test_readme.py, which uses that sink
+BLOCKS = [code for language, code in blocks(PAGE) if language == "python" and not code.startswith(ELSEWHERE)]
 LIBRARIES = ("duckdb", "h5py", "webdataset")
 
 
