@@ -146,7 +146,8 @@ def job(config: Any) -> None:
 
 
 def run(extraction: Extraction) -> int:
-    """Extract; returns the number of sources that failed."""
+    """Extract; returns the number of sources that failed or, in a dry run, would fail."""
+    from torch_zoo.utils.dry_run.run import DryRun
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.terminal.about import About, settings
     from torch_zoo.utils.terminal.progress import Progress
@@ -154,6 +155,8 @@ def run(extraction: Extraction) -> int:
 
     parts = extraction.assemble()
     extractor, sink = parts.extractor, parts.sink
+    if isinstance(parts.engine, DryRun):
+        return parts.engine.look(parts)
     selection = parts.retry.select(parts.inputs)
     commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
     given_up = parts.retry.given_up(selection.sources, extractor) if sink.destination else {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.dry_run.run import DryRun
 from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
 from torch_zoo.utils.retry import Retry
 from torch_zoo.utils.runs.recording import Recording, RunRecord
@@ -23,7 +24,7 @@ class Parts:
 
     extractor: Extractor
     sink: Sink
-    engine: Engine
+    engine: Engine | DryRun
     inputs: Inputs
     retry: Retry
     reporting: Reporting
@@ -52,6 +53,7 @@ def assemble(choices: Mapping[str, str], config: Mapping[str, Any], given: Mappi
     targets = {group: import_target(config[group]["_target_"], group) for group in CLASSES}
     chosen = ", ".join(f"{group}={choices[group]}" for group in CLASSES)
     reject_unused_options(given, targets, [Inputs, Recording, Reporting, Retry, Run], chosen)
+    targets["engine"] = DryRun if run.dry_run else targets["engine"]
     options = {**config, "folder": storage.join(run.output_path, feature_type)}
     groups = {
         "feature_type": {**options, **with_predictions(targets, feature_type)},

@@ -23,6 +23,11 @@ def test_it_runs_and_saves(outside: Path) -> None:
     assert "0 done, 1 skipped" in again.stderr
 
 
+def test_it_can_be_probed(outside: Path) -> None:
+    result = extract(outside, "feature_type=loudness", f"video_paths={outside / 'wave.wav'}", "dry_run=true")
+    assert (result.code, "to extract: 0:00:04 of media, 3 rows" in result.stdout) == (0, True)
+
+
 def test_its_options_are_checked_and_shown(outside: Path) -> None:
     def said(*arguments: str) -> str:
         result = extract(outside, "feature_type=loudness", *arguments)

@@ -8,7 +8,7 @@ in two steps (ffmpeg to WAV, then features).
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +21,7 @@ import soundfile
 from torch_zoo.utils.media.audio_stream import AudioBlocks, TimedBlocks, open_container
 from torch_zoo.utils.media.ffmpeg_cli import open_program
 from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.headers import Header, Probe
 from torch_zoo.utils.media.kept_files import MARK, keep_file
 from torch_zoo.utils.media.lengths import announce
 from torch_zoo.utils.media.opening import Media, open_media
@@ -44,6 +45,11 @@ class Audio:
 
     rate: int  # Hz
     blocks: Iterator[np.ndarray]  # (channels, n) int16, a few seconds each
+    header: Header
+
+    def probe(self, source: Source, num_rows: Callable[[int], int], exact: bool = True) -> Probe:
+        """What to expect of `source`; `num_rows` makes rows of a number of samples. Raises MediaError."""
+        return self.header.probe(source, self.rate, round, num_rows, exact)
 
 
 @contextmanager
@@ -56,8 +62,8 @@ def open_audio(source: Source, decoder: Decoder = "auto") -> Iterator[Audio]:
         rate = read.rate
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise MediaError(f"its sampling rate is {rate} Hz; it must be from {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-        announce(source, read.end)
-        yield Audio(rate, _assemble(_cut(read.blocks, rate, source), rate * BLOCK_SECONDS))
+        announce(source, read.header.end)
+        yield Audio(rate, _assemble(_cut(read.blocks, rate, source), rate * BLOCK_SECONDS), read.header)
 
 
 @contextmanager
@@ -176,8 +182,9 @@ def _open_sound_file(media: Media, start: float) -> Iterator[AudioBlocks]:
         unfinished = file.frames == 0 and media.size > HEADER_BYTES
         if unfinished or file.frames == UNKNOWN_FRAMES:
             raise MediaError("its header does not state the number of samples; use decoder=pyav")
-        first = min(round(start * file.samplerate), file.frames)
-        yield AudioBlocks(file.samplerate, _sound_file_blocks(file, first), file.frames / file.samplerate)
+        rate = file.samplerate
+        header = Header(f"{file.subtype.lower()} {rate} Hz", 0.0, file.frames / rate, exact=True)
+        yield AudioBlocks(rate, _sound_file_blocks(file, min(round(start * rate), file.frames)), header)
 
 
 def _sound_file_blocks(file: soundfile.SoundFile, first: int) -> TimedBlocks:

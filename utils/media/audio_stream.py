@@ -14,10 +14,12 @@ from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.media.lengths import check_jump, check_length, likely_end, stated_end
+from torch_zoo.utils.media.headers import Header
+from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import (
     CLOCK_RESTARTS,
     NEW_CLOCK_SECONDS,
+    NoStreamError,
     format_name,
     open_file,
     opened,
@@ -50,7 +52,7 @@ class AudioBlocks:
 
     rate: int  # Hz
     blocks: TimedBlocks
-    end: float | None  # where it probably ends, s since playback starts
+    header: Header
 
 
 @contextmanager
@@ -78,13 +80,13 @@ class _AudioStream:
                 raise MediaError("damaged or truncated: its audio stream can't be decoded")
             kinds = " and ".join(sorted({stream.type for stream in container.streams}))
             held = f"{kinds} only" if kinds else "the container is empty"
-            raise MediaError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
+            raise NoStreamError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
         if self._stream.codec_context.name in CHECKSUMMED:
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         select(container, self._stream)
 
     def open(self, start: float) -> AudioBlocks:
-        stream, end = self._stream, likely_end(self._container, self._stream)
+        stream, header = self._stream, Header.of(self._container, self._stream)
         exact = self._format in SEEK_EXACTLY and stream.time_base * stream.rate == 1
         seeks = exact and PREROLL_SECONDS < start < (stated_end(self._container, stream) or 0)
         if seeks:
@@ -94,9 +96,9 @@ class _AudioStream:
         first = next(frames, None)
         if first is None:
             self.check_end(0.0)
-            return AudioBlocks(stream.rate, iter(()), end)
+            return AudioBlocks(stream.rate, iter(()), header)
         rate = first.sample_rate  # not the stream's, which may be half of it (HE-AAC)
-        return AudioBlocks(rate, self._timed(first, frames, from_zero=not seeks), end)
+        return AudioBlocks(rate, self._timed(first, frames, from_zero=not seeks), header)
 
     def _timed(self, first: AudioFrame, others: Iterator[AudioFrame], from_zero: bool) -> TimedBlocks:
         """Blocks of a second in their places, with silence where the stream starts late or has a hole."""

@@ -21,6 +21,10 @@ NEW_CLOCK_SECONDS = 10.0  # there, a longer jump of the timestamps is a clock di
 COVER_IMAGES = Disposition.attached_pic | Disposition.timed_thumbnails  # not played
 
 
+class NoStreamError(MediaError):
+    """The file has no stream of the kind that is wanted."""
+
+
 def location(path: str | IO[bytes]) -> str | IO[bytes]:
     """`path` as FFmpeg expects it; otherwise, it would take the 12 in "12:30.mp4" for a protocol."""
     return f"file:{path}" if isinstance(path, str) and not is_url(path) else path

@@ -15,11 +15,13 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.media.lengths import check_jump, check_length, likely_end, stated_end
+from torch_zoo.utils.media.headers import Header
+from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import (
     CLOCK_RESTARTS,
     COVER_IMAGES,
     NEW_CLOCK_SECONDS,
+    NoStreamError,
     format_name,
     packets,
     play_start,
@@ -112,9 +114,8 @@ class VideoStream:
         return float(self._rate)
 
     @property
-    def end(self) -> float | None:
-        """Where it probably ends, s since playback starts."""
-        return likely_end(self._container, self.stream)
+    def header(self) -> Header:
+        return Header.of(self._container, self.stream)
 
     def frames(self, start: float, color_matrix: ColorMatrix, transform: Transform | None = None) -> Iterator[Frame]:
         """Frames from the one at `start` s or an earlier one; `transform` is applied to each RGB image."""
@@ -201,7 +202,7 @@ def _choose(container: Any) -> Any:
     if not streams:
         kinds = " and ".join(sorted({stream.type for stream in container.streams} - {"video"}))
         held = f"{kinds} only" if kinds else "the container is empty"
-        raise MediaError(f"no video stream ({held}); drop it from the list or choose feature_type=vggish")
+        raise NoStreamError(f"no video stream ({held}); drop it from the list or choose feature_type=vggish")
     best = container.streams.best("video")
     chosen = best if best in streams else streams[0]
     codec = chosen.codec_context
