@@ -6,7 +6,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_zoo.utils.windows import num_windows, pad_last, sliding_windows, spans, windows_to_end
+from torch_zoo.utils.windows import (
+    num_missing,
+    num_windows,
+    num_windows_to_end,
+    pad_last,
+    sliding_windows,
+    spans,
+    windows_to_end,
+)
 
 SIZES = st.lists(st.integers(0, 12), max_size=6)
 LENGTHS = st.integers(1, 7)
@@ -45,7 +53,7 @@ def test_windows_to_the_end_hold_every_item_that_hops_do_not_skip(sizes, length,
         if start + length >= len(items):
             break
     windows = list(windows_to_end(stream(sizes), length, hop))
-    assert len(windows) == len(expected)
+    assert len(windows) == len(expected) == num_windows_to_end(len(items), length, hop)
     for window, other in zip(windows, expected, strict=True):
         np.testing.assert_array_equal(window, other)
 
@@ -56,6 +64,7 @@ def test_padding_completes_the_last_window_only(sizes, length, hop):
     padded = joined(list(pad_last(stream(sizes), length, hop)))
     np.testing.assert_array_equal(padded[: len(items)], items)
     assert not padded[len(items) :].any()
+    assert len(padded) == len(items) + num_missing(len(items), length, hop)
     windows = naive(padded, length, hop)
     if hop <= length:
         assert {int(item) for window in windows for item in window[:, 0]} >= set(range(1, len(items) + 1))

@@ -12,6 +12,18 @@ from torch_zoo.utils.types import UsageError
 ENDS_BYTES = 64 << 10
 
 
+class Unknown(str):
+    """The fingerprint of a file that is not there yet: it may turn out to be equal to any other."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
     digest = hashlib.sha256()
@@ -47,8 +59,10 @@ def fingerprint(path: Path, digest: str = "") -> str:
     """Equal for files of equal content; of a zip file, as torch writes them, by the checksums of its members.
 
     `digest` is the SHA-256 of a file that is known to be intact. Else the members are read and checked; raises
-    UsageError if one is damaged.
+    UsageError if one is damaged. Of a file that `downloads.postponed` has left out, it is Unknown.
     """
+    if not path.exists():
+        return Unknown("not downloaded yet")
     if not zipfile.is_zipfile(path):
         return f"sha256 {digest or sha256(path)}"
     try:

@@ -6,7 +6,9 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +21,8 @@ from torch_zoo.utils.types import UsageError
 from torch_zoo.utils.urls import split_url, without_secrets
 
 TIMEOUT_SECONDS = 30
+
+_postponed = ContextVar("_postponed", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,16 @@ class PublishedFile:
     def cached(self) -> Path:
         """Its place in torch.hub's cache."""
         return hub_cache() / (self.name or self.url.rsplit("/", 1)[-1])
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """In the block, published files that are not in the cache are only named."""
+    token = _postponed.set(True)
+    try:
+        yield
+    finally:
+        _postponed.reset(token)
 
 
 def hub_cache() -> Path:
@@ -79,12 +93,14 @@ def local_copy(given: str, option: str) -> Path:
 
 
 def verified(published: PublishedFile, option: str, otherwise: str = "") -> tuple[Path, str]:
-    """The cached file, downloaded if necessary, and its SHA-256.
+    """The cached file, downloaded if necessary and not `postponed`, and its SHA-256.
 
     Raises UsageError, which names the option that takes a path, and ends in what to do `otherwise`.
     """
     path = published.cached
     try:
+        if not path.exists() and _postponed.get():
+            return path, ""
         if not path.exists():  # a cache that has the file may be read-only
             with lock(path):  # the first process downloads
                 if not path.exists():

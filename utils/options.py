@@ -39,10 +39,17 @@ class Run:
 
     output_path: str = "./output"
     overwrite: bool = False
+    dry_run: bool = False
+    dry_run_table: str | None = None
 
     def __post_init__(self) -> None:
         if not self.output_path.strip():
             raise UsageError("output_path: no folder is given")
+        if (table := self.dry_run_table) is not None:
+            if not self.dry_run:
+                raise UsageError(f"dry_run_table={table}: there is no table without dry_run=true")
+            if not table.endswith((".csv", ".parquet")):
+                raise UsageError(f"dry_run_table={table}: must end in .csv or .parquet")
 
 
 def build(target: type[T], options: Mapping[str, Any]) -> T:

@@ -18,6 +18,13 @@ def num_windows(items: int, length: int, hop: int) -> int:
     return max(0, (items - length) // hop + 1)
 
 
+def num_windows_to_end(items: int, length: int, hop: int) -> int:
+    """The number of windows until one reaches the end; the last one may be incomplete."""
+    complete = num_windows(items, length, hop)
+    seen = max(0, length - hop) if complete else 0  # items of what is left that were in the window before
+    return complete + (items - complete * hop > seen)
+
+
 def sliding_windows(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
     """Blocks (n, ...) of a stream -> its windows (m, length, ...), read-only views; an incomplete one is dropped."""
     pending: np.ndarray | None = None
@@ -48,17 +55,20 @@ def windows_to_end(blocks: Iterable[np.ndarray], length: int, hop: int) -> Itera
         yield pending
 
 
+def num_missing(items: int, length: int, hop: int) -> int:
+    """The number of items to add so that the last one is in a complete window (or in the gap after one)."""
+    last = max(0, min(-(-(items - length) // hop), (items - 1) // hop))  # reaches the end; starts before it
+    return max(0, last * hop + length - items) if items else 0
+
+
 def pad_last(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[np.ndarray]:
     """Zero-pad the end of the stream so that its last item is in a complete window (or in the gap after one)."""
     total = 0
     for block in blocks:
         total += len(block)
         yield block
-    if total:
-        last = max(0, min(-(-(total - length) // hop), (total - 1) // hop))  # reaches the end; starts before it
-        missing = last * hop + length - total
-        if missing > 0:
-            yield np.zeros((missing, *block.shape[1:]), block.dtype)
+    if missing := num_missing(total, length, hop):
+        yield np.zeros((missing, *block.shape[1:]), block.dtype)
 
 
 def spans(first: int, number: int, length: float, hop: float, start: float = 0.0) -> np.ndarray:

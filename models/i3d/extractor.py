@@ -20,13 +20,15 @@ from torch_zoo.models.i3d.stacks import (
     StackFrame,
     center_crop,
     clips,
+    num_stacks,
     quantize_flow,
     resize_frame,
     sliding_stacks,
 )
-from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, Stream, variables, with_norm_weights
+from torch_zoo.models.i3d.weights import CHANNELS, WEIGHTS, Stream, check_pattern, variables, with_norm_weights
 from torch_zoo.utils import checkpoints
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
+from torch_zoo.utils.media.headers import Probe
 from torch_zoo.utils.media.images import keep_frames
 from torch_zoo.utils.media.kept_files import check_tmp_path
 from torch_zoo.utils.media.video import FpsMethod, check_fps, open_video
@@ -117,7 +119,7 @@ class I3DExtractor:
     def _weights(self) -> Mapping[Stream, checkpoints.Checkpoint]:
         """Resolved (and downloaded) on first use; pickled to the workers with the extractor."""
         if len(self._streams) > 1 and self.checkpoint not in ("pretrained", "demo", "random"):
-            _check_pattern(self.checkpoint)
+            check_pattern(self.checkpoint)
         return {
             stream: checkpoints.resolve(
                 self.checkpoint.replace("{stream}", stream), WEIGHTS[stream], self.seed, variables(stream)
@@ -185,6 +187,12 @@ class I3DExtractor:
             )
             yield from clips(stacks) if self._flow_network else self._stacked(stacks)
 
+    def probe(self, source: Source) -> Probe:
+        with open_video(source, self.extraction_fps) as video:
+            return video.probe(
+                source, lambda frames: num_stacks(frames, self.stack_size, self.step_size, self.last_window == "cycle")
+            )
+
     def _stacked(self, stacks: Iterable[Sequence[StackFrame]]) -> Iterator[Windows]:
         flow = estimator.PairwiseFlow() if "flow" in self._streams else None
         for stack in stacks:
@@ -237,11 +245,3 @@ def _by_name(outputs: np.ndarray, streams: Sequence[Stream]) -> dict[str, np.nda
     edges = np.cumsum([FEATURES, CLASSES] * len(streams))[:-1]
     names = [name for stream in streams for name in (stream, f"{stream}_logits")]
     return dict(zip(names, np.split(outputs, edges, axis=1), strict=True))
-
-
-def _check_pattern(checkpoint: str) -> None:
-    if "{stream}" not in checkpoint:
-        raise UsageError(
-            f"checkpoint={checkpoint}: each stream has a file of its own; write {{stream}} for rgb and flow, "
-            "e.g. checkpoint=model_{stream}.pth, or choose one stream, e.g. streams=rgb"
-        )

@@ -18,6 +18,7 @@ from torch_zoo.models.flow.estimator import LARGEST_FLOW, SMALLER_EDGE
 from torch_zoo.utils.media.images import resize
 from torch_zoo.utils.media.video_stream import Frame
 from torch_zoo.utils.types import Windows
+from torch_zoo.utils.windows import num_windows
 
 CROP = 224  # px
 LEAST_REST = 0.2  # of a stack; the shortest rest that `cycled` completes
@@ -64,6 +65,14 @@ def sliding_stacks(
             del held[:step]
     if cycled and held and (total < length or total % length >= LEAST_REST * length):
         yield list(islice(cycle(held), length))
+
+
+def num_stacks(frames: int, size: int, step: int, cycled: bool = False) -> int:
+    """The number of stacks that `sliding_stacks` makes of so many frames."""
+    length = size + 1
+    stacks = num_windows(frames, length, step)
+    left = frames - stacks * step > 0
+    return stacks + (cycled and left and (frames < length or frames % length >= LEAST_REST * length))
 
 
 def clips(stacks: Iterable[Sequence[StackFrame]]) -> Iterator[Windows]:

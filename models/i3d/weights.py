@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from torch_zoo.models.i3d.layers import CLASSES, FEATURES, MIXED
 from torch_zoo.utils.downloads import PublishedFile
 from torch_zoo.utils.tensorflow_checkpoints import Variable
+from torch_zoo.utils.types import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +57,15 @@ def with_norm_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     variances = {key: tensor for key, tensor in state.items() if key.endswith("batch3d.running_var")}
     ones = {key.replace("running_var", "weight"): torch.ones_like(tensor) for key, tensor in variances.items()}
     return {**state, **ones}
+
+
+def check_pattern(checkpoint: str) -> None:
+    """Raise UsageError unless the path of a checkpoint names one for each stream."""
+    if "{stream}" not in checkpoint:
+        raise UsageError(
+            f"checkpoint={checkpoint}: each stream has a file of its own; write {{stream}} for rgb and flow, "
+            "e.g. checkpoint=model_{stream}.pth, or choose one stream, e.g. streams=rgb"
+        )
 
 
 def _units(channels: int) -> Iterator[tuple[str, str, tuple[int, ...]]]:

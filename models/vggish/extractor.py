@@ -19,8 +19,9 @@ from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.digests import fingerprint
 from torch_zoo.utils.downloads import resolve_file
 from torch_zoo.utils.media.audio import Decoder, keep_wav, mono, open_audio
+from torch_zoo.utils.media.headers import Probe
 from torch_zoo.utils.media.kept_files import check_tmp_path
-from torch_zoo.utils.media.resampling import Resampler, resample
+from torch_zoo.utils.media.resampling import Resampler, is_exact, num_resampled, resample
 from torch_zoo.utils.types import Features, MediaError, Source, Stage, Timing, UsageError, Windows
 
 Activation = Literal["relu", "none"]
@@ -141,6 +142,16 @@ class VGGishExtractor:
             if self.keep_tmp_files:
                 blocks = keep_wav(blocks, audio.rate, Path(self.tmp_path) / f"{source.name}.wav", source.path)
             yield from self.windows_of(mono(blocks), audio.rate, source.start)
+
+    def probe(self, source: Source) -> Probe:
+        with open_audio(source, self.decoder) as audio:
+
+            def num_rows(samples: int) -> int:
+                resampled = num_resampled(samples, audio.rate, logmel.SAMPLE_RATE)
+                rows = logmel.num_examples(resampled, self._hop_frames, pad=self.last_window == "pad")
+                return min(rows, 1) if self.pooling else rows
+
+            return audio.probe(source, num_rows, is_exact(self.resampler, audio.rate, logmel.SAMPLE_RATE))
 
     def windows_of(self, blocks: Iterable[np.ndarray], rate: int, start: float = 0.0) -> Iterator[Windows]:
         """Mono blocks (n,) in [-1, 1] at `rate` Hz -> log-mel windows (m, 1, 96, 64), the first one at `start` s."""

@@ -24,6 +24,7 @@ LOG_OFFSET = 0.01
 HOP_SECONDS = 0.010
 EXAMPLE_FRAMES = 96  # 0.96 s
 EXAMPLE_SECONDS = 0.96
+EXAMPLE_SAMPLES = (EXAMPLE_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES
 
 FRAMES_AT_ONCE = 100  # what is computed of so many stays in a core's cache
 BANDS_AT_ONCE = 16
@@ -35,11 +36,17 @@ def examples(samples: Iterable[np.ndarray], hop_frames: int, pad: bool = False) 
     The incomplete last example is dropped, or padded with silence if `pad`.
     """
     if pad:
-        span = (EXAMPLE_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES
-        samples = windows.pad_last(samples, span, hop_frames * HOP_SAMPLES)
+        samples = windows.pad_last(samples, EXAMPLE_SAMPLES, hop_frames * HOP_SAMPLES)
     frames = (log_mel(frame) for frame in windows.sliding_windows(samples, WINDOW_SAMPLES, HOP_SAMPLES))
     for example in windows.sliding_windows(frames, EXAMPLE_FRAMES, hop_frames):
         yield example.copy()
+
+
+def num_examples(samples: int, hop_frames: int, pad: bool = False) -> int:
+    """The number of examples that so many samples make."""
+    if pad:
+        samples += windows.num_missing(samples, EXAMPLE_SAMPLES, hop_frames * HOP_SAMPLES)
+    return windows.num_windows(windows.num_windows(samples, WINDOW_SAMPLES, HOP_SAMPLES), EXAMPLE_FRAMES, hop_frames)
 
 
 def log_mel(frames: np.ndarray) -> np.ndarray:

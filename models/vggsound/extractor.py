@@ -23,9 +23,10 @@ from torch_zoo.utils.checkpoints import Checkpoint
 from torch_zoo.utils.devices import DeviceModel, Precision, batch_that_fits
 from torch_zoo.utils.downloads import verified
 from torch_zoo.utils.media.audio import Decoder, mono, open_audio, to_int16
-from torch_zoo.utils.media.resampling import Resampler, resample
+from torch_zoo.utils.media.headers import Probe
+from torch_zoo.utils.media.resampling import Resampler, is_exact, num_resampled, resample
 from torch_zoo.utils.types import Features, Predictions, Source, Stage, Timing, UsageError, Windows
-from torch_zoo.utils.windows import windows_to_end
+from torch_zoo.utils.windows import num_windows, num_windows_to_end, windows_to_end
 
 KEY, LOGITS = "vggsound", "vggsound_logits"
 STREAM = "audio"  # of the predictions
@@ -135,11 +136,30 @@ class VGGSoundExtractor:
 
     def windows(self, source: Source) -> Iterator[Windows]:
         """Normalized log spectrograms (1, 1, 257, T), T = 1004 for ten seconds; short sources are tiled."""
-        if self.hop_seconds is None:
-            end = source.start + self.window_seconds + MARGIN_SECONDS
-            source = replace(source, end=end if source.end is None else min(source.end, end))
+        source = self._needed(source)
         with open_audio(source, self.decoder) as audio:
             yield from self.windows_of(mono(audio.blocks), audio.rate, source.start)
+
+    def probe(self, source: Source) -> Probe:
+        source = self._needed(source)
+        with open_audio(source, self.decoder) as audio:
+
+            def num_rows(samples: int) -> int:
+                resampled = num_resampled(samples, audio.rate, SAMPLE_RATE)
+                rows = num_windows_to_end(resampled, self._samples, self._hop)
+                if self.hop_seconds and self.last_window == "tile":
+                    return rows
+                complete = num_windows(resampled, self._samples, self._hop) if self.hop_seconds else 0
+                return max(complete, min(rows, 1))
+
+            return audio.probe(source, num_rows, is_exact(self.resampler, audio.rate, SAMPLE_RATE))
+
+    def _needed(self, source: Source) -> Source:
+        """Of the source, what is decoded."""
+        if self.hop_seconds is not None:
+            return source
+        end = source.start + self.window_seconds + MARGIN_SECONDS
+        return replace(source, end=end if source.end is None else min(source.end, end))
 
     def windows_of(self, blocks: Iterable[np.ndarray], rate: int, start: float = 0.0) -> Iterator[Windows]:
         """Mono blocks (n,) in [-1, 1] at `rate` Hz -> the windows, the first one at `start` s."""

@@ -23,6 +23,11 @@ def test_it_runs_and_saves(outside: Path) -> None:
     assert "0 done, 1 skipped" in again.stderr
 
 
+def test_it_can_be_probed(outside: Path) -> None:
+    result = extract(outside, "feature_type=loudness", f"video_paths={outside / 'wave.wav'}", "dry_run=true")
+    assert (result.code, "to extract: 0:00:04 of media, 3 rows" in result.stdout) == (0, True)
+
+
 def test_its_options_are_checked_and_shown(outside: Path) -> None:
     def said(*arguments: str) -> str:
         result = extract(outside, "feature_type=loudness", *arguments)
@@ -34,7 +39,7 @@ def test_its_options_are_checked_and_shown(outside: Path) -> None:
     assert "did you mean window_seconds?" in said(source, "windo_seconds=2")
     assert "window_seconds=two: must be a number" in said(source, "window_seconds=two")
     assert "window_seconds=0: must be above 0" in said(source, "--window_seconds", "0")
-    assert "precision=bf16: not an option of loudness" in said(source, "precision=bf16")
+    assert "precision=bf16: not an option of feature_type=loudness" in said(source, "precision=bf16")
     assert "--window_seconds: no value is given" in said(source, "--window_seconds")
     shown = extract(outside, "--help", "feature_type=loudness").stdout
     assert "  window_seconds        length of a window, s [1.0]" in shown

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_zoo.models.i3d.stacks import center_crop, quantize_flow, sliding_stacks
+from torch_zoo.models.i3d.stacks import center_crop, num_stacks, quantize_flow, sliding_stacks
 
 SIZES = st.integers(10, 40)
 
@@ -24,6 +24,7 @@ def test_stacks_match_brute_force(frames, size, step):
     every = [list(range(first, first + size + 1)) for first in range(0, frames, step) if first + size < frames]
     assert chosen(frames, size, step) == every
     assert len(every) == max(0, (frames - size - 1) // step + 1 if frames > size else 0)
+    assert len(every) == num_stacks(frames, size, step)
 
 
 @given(frames=st.integers(1, 200), size=SIZES, step=st.integers(1, 90))
@@ -38,6 +39,7 @@ def test_cycled_stacks_match_brute_force(frames, size, step):
         if frames % length >= 0.2 * length and rest:
             expected.append([rest[position % len(rest)] for position in range(length)])
     assert chosen(frames, size, step, cycled=True) == expected
+    assert len(expected) == num_stacks(frames, size, step, cycled=True)
 
 
 @pytest.mark.parametrize(("frames", "size", "stacks_made"), [(355, 64, 6), (420, 64, 7), (452, 24, 18)])

@@ -104,7 +104,13 @@ def test_write_returns_the_report_and_pickles_take_no_state_along(tmp_path: Path
     assert sink.has(source("a"), FLOATS)
     copy = pickle.loads(pickle.dumps(sink))
     assert copy == sink
-    assert vars(copy) == {"folder": str(tmp_path), "adopt": False, "rows_per_file": None, "listed": ()}
+    assert vars(copy) == {
+        "folder": str(tmp_path),
+        "adopt": False,
+        "dry_run": False,
+        "rows_per_file": None,
+        "listed": (),
+    }
 
 
 def test_complete_sources_of_a_journal_cut_anywhere_are_kept(tmp_path: Path) -> None:

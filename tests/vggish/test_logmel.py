@@ -109,5 +109,8 @@ def test_the_last_example_is_dropped_or_padded(more, hop_frames):
     assert len(examples(samples, hop_frames)) == sum(start + EXAMPLE_SAMPLES <= length for start in starts)
     padded = examples(samples, hop_frames, pad=True)
     assert len(padded) == sum(start == 0 or start - hop + EXAMPLE_SAMPLES < length for start in starts)
+    assert [len(examples(samples, hop_frames)), len(padded)] == [
+        logmel.num_examples(length, hop_frames, pad) for pad in (False, True)
+    ]
     silence = np.zeros(max(0, (len(padded) - 1) * hop + EXAMPLE_SAMPLES - length))
     np.testing.assert_array_equal(padded, examples(np.append(samples, silence), hop_frames))

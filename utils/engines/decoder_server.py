@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from torch_zoo.utils.engines import decoder
 from torch_zoo.utils.engines.channel import Channel
-from torch_zoo.utils.media import protocols
+from torch_zoo.utils.media import fetching, protocols
 from torch_zoo.utils.processes import KEEP_MEMORY, cause_of_exit, end_with_parent
 from torch_zoo.utils.types import Extractor
 
@@ -44,6 +44,7 @@ class Fork:
     timeout: float  # s without progress; 0 = never
     memory: int | None  # bytes
     protocols: tuple[str, ...]  # by which media may open other files
+    headers_only: bool  # no more is wanted of media
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,7 @@ class _Server:
             self._selector.close()
             os.close(life)
             protocols.allow(request.protocols)
+            fetching.expect(headers_only=request.headers_only)
             decoder.main(Channel.from_descriptor(descriptor), request.extractor, pulse, request.memory)
             code = 0
         except SystemExit as end:

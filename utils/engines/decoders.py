@@ -30,6 +30,7 @@ class DecoderOptions:
     timeout: float  # s without progress, 0 = never
     memory: int | None  # bytes
     protocols: tuple[str, ...] = ()  # by which media may open other files
+    headers_only: bool = False  # no more is wanted of media
 
 
 Found = tuple[Source, Event]
@@ -150,7 +151,7 @@ class Decoders:
     def _fork(self, number: int) -> None:
         ours, theirs = Channel.pair()
         options = self._options
-        fork = Fork(number, self._extractor, options.timeout, options.memory, options.protocols)
+        fork = Fork(number, self._extractor, options.timeout, options.memory, options.protocols, options.headers_only)
         self._server.send(fork, [theirs.fileno()])
         theirs.close()
         self._channels[number], self._slabs[number] = ours, SlabReader()

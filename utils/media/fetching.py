@@ -1,7 +1,8 @@
 """Fetch media from URLs, in threads, before a decoder asks for them.
 
 What is decoded as a whole is fetched as a whole, into memory if it is small and else into a temporary file without a
-name. Segments of large objects, and objects too large for that, are read by ranges while they are decoded.
+name. Segments of large objects, and objects too large for that, are read by ranges while they are decoded; where only
+headers are wanted, all but the smallest are.
 """
 
 from __future__ import annotations
@@ -32,10 +33,20 @@ WHOLE_BYTES = 1 << 30  # of an object; larger ones are read by ranges
 FIRST_PIECE_BYTES, LARGEST_PIECE_BYTES = 1 << 20, 16 << 20  # of a large object, asked for one after the other
 PIECE_SECONDS = 1.0  # a piece that took less is followed by one twice as large
 THREADS = 8  # fetches at a time
+HEADER_BYTES = 1 << 20  # of an object; where only headers are wanted, larger ones stay where they are
 LOOK_SECONDS = 0.2  # between two looks at how far a fetch is
 
 Held = Union[AnonymousFile, "RemoteObject"]
 Kind = Literal["whole", "part", "file"]  # what is wanted: all of it, a segment, or a file that other programs open
+
+
+_headers_only = False
+
+
+def expect(*, headers_only: bool) -> None:
+    """Is no more than the headers of media wanted in this process?"""
+    global _headers_only
+    _headers_only = headers_only
 
 
 @dataclass(eq=False)
@@ -103,7 +114,8 @@ class Fetcher:
         return self._fetches[url, kind]
 
     def _hold(self, fetch: Fetch) -> Held:
-        if fetch.kind == "part" and (found := _by_ranges(fetch, MEMORY_BYTES)):
+        limit = HEADER_BYTES if _headers_only else MEMORY_BYTES
+        if fetch.kind == "part" and (found := _by_ranges(fetch, limit)):
             return found
         try:
             return _downloaded(fetch, AnonymousFile(in_memory=True), MEMORY_BYTES)
@@ -145,7 +157,7 @@ def _by_ranges(fetch: Fetch, limit: int) -> RemoteObject | None:
 
 
 def _kind(source: Source) -> Kind:
-    return "part" if source.start > 0 or source.end is not None else "whole"
+    return "part" if _headers_only or source.start > 0 or source.end is not None else "whole"
 
 
 def _close(held: Future[Held]) -> None:

@@ -64,6 +64,16 @@ def resample(blocks: Iterable[np.ndarray], rate: int, target: int, resampler: Re
         yield from _polyphase(blocks, rate, target, FILTERS[resampler])
 
 
+def num_resampled(samples: int, rate: int, target: int) -> int:
+    """The number of samples that so many become."""
+    return samples if rate == target else int(samples * (target / rate))
+
+
+def is_exact(resampler: Resampler, rate: int, target: int) -> bool:
+    """Is `num_resampled` the exact number for this resampler?"""
+    return rate == target or resampler in FILTERS
+
+
 @dataclass(frozen=True, slots=True)
 class _Taps:
     """The linear map from x[start - before : start - before + width] to one block of outputs."""
@@ -106,7 +116,7 @@ def _polyphase(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincF
             emitted += count * taps.outputs
             pending = pending[count * taps.hop :]
 
-    missing = int(received * (target / rate)) - emitted
+    missing = num_resampled(received, rate, target) - emitted
     if missing > 0:
         count = -(-missing // taps.outputs)
         padded = np.zeros((count - 1) * taps.hop + taps.width)
@@ -208,7 +218,7 @@ def _resampy(blocks: Iterable[np.ndarray], rate: int, target: int, sinc: SincFil
             yield part[lead * target : (lead + seconds) * target]
             emitted += seconds * target
             pending, lead = pending[(lead + seconds - margin) * rate :], margin
-    missing = int(received * (target / rate)) - emitted
+    missing = num_resampled(received, rate, target) - emitted
     if missing > 0:
         yield convert(pending)[lead * target :][:missing]
 

@@ -7,7 +7,7 @@ selected to resample a video to another frame rate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from torch_zoo.utils.media.files import check_readable
+from torch_zoo.utils.media.headers import Header, Probe
 from torch_zoo.utils.media.lengths import announce
 from torch_zoo.utils.media.opening import Media, open_media
 from torch_zoo.utils.media.streams import open_file
@@ -25,6 +26,7 @@ from torch_zoo.utils.types import MediaError, Source, UsageError
 FpsMethod = Literal["select", "reencode"]
 
 LOWEST_FPS, HIGHEST_FPS = 0.001, 1000.0
+ROUNDING = 1e-6  # frames
 LARGEST_TERM = 1_001_000  # of the fraction that FFmpeg makes of a frame rate
 
 
@@ -34,6 +36,11 @@ class Video:
 
     fps: float  # of `frames`; for a variable frame rate, the average that the container states
     frames: Iterator[Frame]  # in presentation order
+    header: Header
+
+    def probe(self, source: Source, num_rows: Callable[[int], int]) -> Probe:
+        """What to expect of `source`; `num_rows` makes rows of a number of frames. Raises MediaError."""
+        return self.header.probe(source, self.fps, _first_frame, num_rows)
 
 
 @contextmanager
@@ -65,11 +72,12 @@ def open_video(
         open_media(source, as_file=reencodes) as media,
         _opened(media, source, rate if reencodes else None, threads, keep) as stream,
     ):
-        announce(source, stream.end)
+        header = stream.header
+        announce(source, header.end)
         frames = stream.frames(source.start, color_matrix, transform)
         if rate is not None and fps_method == "select":
             frames = resample_frames(frames, rate)
-        yield Video(stream.fps if rate is None else float(rate), _trim(frames, source))
+        yield Video(stream.fps if rate is None else float(rate), _trim(frames, source), header)
 
 
 def check_fps(option: str, fps: float | None) -> None:
@@ -105,6 +113,11 @@ def round_half_up(value: Fraction) -> int:
 def _repeated(frame: Frame, ticks: range, fps: Fraction) -> Iterator[Frame]:
     for tick in ticks:
         yield replace(frame, pts=tick / fps, duration=1 / fps)
+
+
+def _first_frame(position: float) -> int:
+    """The first frame from a position on, in frames."""
+    return math.ceil(position - ROUNDING)
 
 
 def _trim(frames: Iterable[Frame], source: Source) -> Iterator[Frame]:

@@ -15,8 +15,18 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from torch_zoo.utils.heartbeat import beat
-from torch_zoo.utils.media.lengths import check_jump, check_length, likely_end, stated_end
-from torch_zoo.utils.media.streams import COVER_IMAGES, NEW_CLOCK_SECONDS, format_name, play_start, select
+from torch_zoo.utils.media.headers import Header
+from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
+from torch_zoo.utils.media.streams import (
+    CLOCK_RESTARTS,
+    COVER_IMAGES,
+    NEW_CLOCK_SECONDS,
+    NoStreamError,
+    format_name,
+    packets,
+    play_start,
+    select,
+)
 from torch_zoo.utils.types import MediaError
 
 ColorMatrix = Literal["tagged", "bt601"]
@@ -96,7 +106,7 @@ class VideoStream:
         self.stream.codec_context.thread_count = threads
         self.stream.thread_type = "AUTO"
         select(container, self.stream)
-        self.packets: Iterator[Packet[Any]] = container.demux(self.stream)
+        self.packets: Iterator[Packet[Any]] = packets(container, self.stream)
 
     @property
     def fps(self) -> float:
@@ -104,9 +114,8 @@ class VideoStream:
         return float(self._rate)
 
     @property
-    def end(self) -> float | None:
-        """Where it probably ends, s since playback starts."""
-        return likely_end(self._container, self.stream)
+    def header(self) -> Header:
+        return Header.of(self._container, self.stream)
 
     def frames(self, start: float, color_matrix: ColorMatrix, transform: Transform | None = None) -> Iterator[Frame]:
         """Frames from the one at `start` s or an earlier one; `transform` is applied to each RGB image."""
@@ -136,12 +145,12 @@ class VideoStream:
 
     def _seek(self, seconds: Fraction) -> None:
         self._container.seek(int(seconds / self.stream.time_base), stream=self.stream)
-        self.packets = self._container.demux(self.stream)
+        self.packets = packets(self._container, self.stream)
 
     def _decode(self) -> Iterator[tuple[Fraction, VideoFrame]]:
-        """Decoded frames and their times. In a transport stream, clock discontinuities are removed."""
+        """Decoded frames and their times. In transport and program streams, clock discontinuities are removed."""
         due, ahead = Fraction(0), Fraction(0)
-        last, intact = None, False
+        last, intact, restarts = None, False, self._format in CLOCK_RESTARTS
         try:
             for packet in self.packets:
                 for frame in packet.decode():
@@ -149,7 +158,7 @@ class VideoStream:
                         raise MediaError(f"damaged after {float(due):.2f} s of video")
                     intact = intact or not frame.is_corrupt
                     time = due if frame.pts is None else frame.pts * self.stream.time_base - self._origin - ahead
-                    if self._format == "mpegts" and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
+                    if restarts and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
                         ahead += time - due
                         time = due
                     beat("decoding")
@@ -193,7 +202,7 @@ def _choose(container: Any) -> Any:
     if not streams:
         kinds = " and ".join(sorted({stream.type for stream in container.streams} - {"video"}))
         held = f"{kinds} only" if kinds else "the container is empty"
-        raise MediaError(f"no video stream ({held}); drop it from the list or choose feature_type=vggish")
+        raise NoStreamError(f"no video stream ({held}); drop it from the list or choose feature_type=vggish")
     best = container.streams.best("video")
     chosen = best if best in streams else streams[0]
     codec = chosen.codec_context

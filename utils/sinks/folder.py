@@ -11,16 +11,20 @@ from torch_zoo.utils import storage
 from torch_zoo.utils.files import remove_partial
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import Record, record_of
-from torch_zoo.utils.sinks.settings import claim_folder
+from torch_zoo.utils.sinks.settings import check_writable, claim_folder, make_folder
 from torch_zoo.utils.types import Commit, Sink, Source, UsageError, WorkerError
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderSink(Sink):
-    """A sink that stores features in `folder`, a local path or a URL; `adopt` as in configs/config.yaml."""
+    """A sink that stores features in `folder`, a local path or a URL; `adopt`, `dry_run` as in configs/config.yaml.
+
+    In a dry run, `prepare` writes nothing, and nothing but `has` is called after it.
+    """
 
     folder: str
     adopt: bool = False
+    dry_run: bool = False
 
     @property
     def destination(self) -> str:
@@ -66,8 +70,10 @@ class FolderSink(Sink):
         outputs there, `lines` what these say of their origins.
         """
         try:
-            self.provenance.merge()  # what a run that was killed left
+            if not self.dry_run:
+                self.provenance.merge()  # what a run that was killed left
             claimed = claim_folder(self.folder, settings, self.record, overwritten=overwritten, adopt=self.adopt)
+            (check_writable if self.dry_run else make_folder)(self.folder)
             self.provenance.learn(lines)
             if self.provenance.is_empty:  # the outputs are of a version that kept no record, or of another tool
                 self.provenance.adopt(present)

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -61,7 +61,7 @@ class Record(Protocol):
         """Join the record and the journals of processes that exited."""
 
     def read(self) -> bytes:
-        """All lines that were merged."""
+        """All lines, also those of journals that were not merged."""
 
     def locked(self) -> AbstractContextManager[object]:
         """Keeps other runs from changing what the runs in a folder share, where that is possible."""
@@ -112,8 +112,11 @@ class FileRecord:
                 journal.unlink()
 
     def read(self) -> bytes:
-        path = self._folder / FILE_NAME
-        return path.read_bytes() if path.exists() else b""
+        record, journals = self._folder / FILE_NAME, []
+        for journal in self._folder.glob(JOURNALS):
+            with suppress(FileNotFoundError):  # merged by another driver
+                journals.append((journal.stat().st_mtime_ns, journal.read_bytes()))
+        return b"\n".join([record.read_bytes() if record.exists() else b"", *(lines for _, lines in sorted(journals))])
 
     def locked(self) -> AbstractContextManager[object]:
         return locked(self._folder)
@@ -137,7 +140,7 @@ class ObjectRecord:
         self._token = ""
         self._held: list[bytes] = []
         self._since = 0.0  # of the oldest line that is held, s
-        self._merged = b""
+        self._merged: bytes | None = None
 
     @cached_property
     def listing(self) -> Mapping[str, Stamp] | None:
@@ -168,12 +171,14 @@ class ObjectRecord:
     def merge(self) -> None:
         self.__dict__.pop("listing", None)
         found = self._read_all()
-        self._merged = b"".join(found[name] for name in sorted(found))
+        self._merged = _in_order(found)
         if len(found) > 1:
             self._put(max(found).split(".")[0], _joined([self._merged]))
             _each(lambda name: storage.remove(storage.join(self._objects, name)), found)
 
     def read(self) -> bytes:
+        if self._merged is None:
+            self._merged = _in_order(self._read_all())
         return self._merged
 
     def locked(self) -> AbstractContextManager[object]:
@@ -217,6 +222,11 @@ def locked(folder: Path) -> Iterator[BinaryIO]:
             if file.read(1) != b"\n":  # a driver was killed here
                 file.write(b"\n")
         yield file
+
+
+def _in_order(found: Mapping[str, bytes]) -> bytes:
+    """The lines of objects, by their names."""
+    return b"".join(found[name] for name in sorted(found))
 
 
 def _writer(journal: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -51,9 +53,6 @@ def claim_folder(
         raise UsageError(_refusal(folder, different, min(kept)))
     if different and (occupied := record.occupied(overwriting=bool(overwritten))):
         raise UsageError(f"{folder}: {occupied} with {different}; choose another output_path")
-    with _writing_to(folder):
-        if not storage.is_url(folder):
-            Path(storage.local(folder)).mkdir(parents=True, exist_ok=True)
 
     def commit() -> None:
         with _writing_to(folder), record.locked():
@@ -70,6 +69,26 @@ def claim_folder(
                     _refuse_others(folder, _differences(file, now, settings))
 
     return commit
+
+
+def make_folder(folder: str) -> None:
+    """Raises UsageError."""
+    with _writing_to(folder):
+        if not storage.is_url(folder):
+            Path(storage.local(folder)).mkdir(parents=True, exist_ok=True)
+
+
+def check_writable(folder: str) -> None:
+    """Raise UsageError if a local folder can't be made, or written to; an object store is not asked."""
+    if storage.is_url(folder):
+        return
+    path = Path(storage.local(folder)).absolute()
+    nearest = next(each for each in (path, *path.parents) if each.exists())
+    with _writing_to(folder):
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _refuse_others(folder: str, theirs: str) -> None:

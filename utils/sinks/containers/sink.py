@@ -52,7 +52,8 @@ class ContainerSink(FolderSink):
     def prepare(
         self, settings: Mapping[str, object], sources: Sequence[Source], arrays: Mapping[str, np.dtype], overwrite: bool
     ) -> Commit:
-        self._gather(UsageError)  # what a run that was killed left
+        if not self.dry_run:
+            self._gather(UsageError)  # what a run that was killed left
         lines = self.stored.lines
         overwritten = lines.keys() & {utf8(source.name) for source in sources} if overwrite else set()
         replaced = set(self.stored.sources) if overwrite and overwritten == lines.keys() else set()
@@ -69,7 +70,8 @@ class ContainerSink(FolderSink):
         return commit
 
     def has(self, source: Source, arrays: Mapping[str, np.dtype]) -> bool:
-        return utf8(source.name) in self.stored.lines and self.provenance.matches(source)
+        name = utf8(source.name)
+        return (name in self.stored.lines or name in self.waiting.names) and self.provenance.matches(source)
 
     def open(self, token: str) -> None:
         super().open(token)

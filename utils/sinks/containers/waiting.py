@@ -8,6 +8,7 @@ sources count as done.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +33,10 @@ class Waiting(Protocol):
     @property
     def buffered(self) -> bool:
         """As `Sink.buffered`."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """The sources that wait to be gathered."""
 
     def begin(self) -> None:
         """The token of the worker is known."""
@@ -61,6 +66,10 @@ class Journals:
         self._folder = Path(storage.local(stored.folder))
         self._pattern = f"{stored.one}.*.journal"  # other formats may have the same stem
         self.journal: Journal | None = None
+
+    @cached_property
+    def names(self) -> Collection[str]:
+        return Journaled(sorted(self._folder.glob(self._pattern))).names
 
     def begin(self) -> None:
         self.journal = Journal(self._folder, self._pattern, self._provenance.token)
@@ -103,6 +112,8 @@ class Journals:
 
 class OpenShards:
     """In the memory of the worker, until `<stem>-<token>-000000<suffix>` and so on are stored."""
+
+    names = ()  # of other workers
 
     def __init__(self, stored: Stored, provenance: Provenance, limit: Limit) -> None:
         self._stored = stored
