@@ -29,15 +29,16 @@ class Extraction:
     """What is to be done in one run."""
 
     config: Any  # an omegaconf.DictConfig
-    feature_type: str
+    choices: Mapping[str, str]  # of each config group
     given: Mapping[str, Any]  # options that the user set, by name
+    presets: Mapping[str, str]  # what the user chose that sets other options: preset, layout
     title: str = ""  # what sets it apart from the other runs of the command line
 
     def assemble(self) -> Parts:
         """Raises UsageError."""
         from torch_zoo.utils.assembly import assemble
 
-        return assemble(self.feature_type, self.config, self.given)
+        return assemble(self.choices, self.config, self.given)
 
 
 @command(interrupted="finished outputs are complete, and the same command continues from there")
@@ -124,13 +125,15 @@ def extraction_of(config: Any) -> Extraction:
 
     from torch_zoo.utils.terminal import grammar
     from torch_zoo.utils.terminal.catalogue import GROUPS
+    from torch_zoo.utils.terminal.known import CLASSES
 
     composed = HydraConfig.get()
     given = grammar.values(composed.overrides.task)
     return Extraction(
         config,
-        composed.runtime.choices["feature_type"],
+        composed.runtime.choices,
         {name: value for name, value in given.items() if name not in GROUPS},
+        {name: str(value) for name, value in given.items() if name in GROUPS and name not in CLASSES},
     )
 
 
@@ -158,8 +161,8 @@ def run(extraction: Extraction) -> int:
     commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
     given_up = parts.retry.given_up(selection.sources, extractor) if sink.destination else {}
     about = About(
-        feature_type=extraction.feature_type,
-        settings=settings(extraction.given, extractor),
+        feature_type=extraction.choices["feature_type"],
+        settings=settings(extraction.presets, extraction.given, extractor),
         notes=selection.notes,
         shard=selection.shard,
         timing=extractor.timing,

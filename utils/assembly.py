@@ -41,11 +41,18 @@ class Parts:
             return Outcome(source, "failed", str(conflict))
 
 
-def assemble(feature_type: str, config: Mapping[str, Any], given: Mapping[str, Any]) -> Parts:
-    """Build what the options describe; `given` are those that the user set. Raises UsageError."""
-    run = build(Run, config)
+def assemble(choices: Mapping[str, str], config: Mapping[str, Any], given: Mapping[str, Any]) -> Parts:
+    """Build what the options describe. Raises UsageError.
+
+    Args:
+        choices: the choice of each config group.
+        config: the composed options.
+        given: those that the user set.
+    """
+    run, feature_type = build(Run, config), choices["feature_type"]
     targets = {group: import_target(config[group]["_target_"], group) for group in CLASSES}
-    reject_unused_options(given, targets, [Inputs, Recording, Reporting, Retry, Run], feature_type)
+    chosen = ", ".join(f"{group}={choices[group]}" for group in CLASSES)
+    reject_unused_options(given, targets, [Inputs, Recording, Reporting, Retry, Run], chosen)
     targets["engine"] = DryRun if run.dry_run else targets["engine"]
     options = {**config, "folder": storage.join(run.output_path, feature_type)}
     groups = {

@@ -45,8 +45,8 @@ class Retry:
 
     def given_up(self, sources: Sequence[Source], extractor: Extractor) -> dict[str, Outcome]:
         """Those of the sources that failed before and are not to be tried again, by name. Raises UsageError."""
-        anew = self.overwrite or self.allow_protocols  # what else a file needs may be there now
-        if self.retry in ("all", "failed") or (self.retry == "changed" and anew):
+        wants_all = self.overwrite or self.allow_protocols  # what else a file needs may be there now
+        if self.retry in ("all", "failed") or (self.retry == "changed" and wants_all):
             return {}
         before = failures.listed(self.folder)
         known = ((source, before[source.name]) for source in sources if source.name in before)

@@ -11,7 +11,7 @@ import numpy as np
 from torch_zoo.models.vggish import logmel
 from torch_zoo.models.vggish.extractor import VGGishExtractor
 from torch_zoo.utils.media.resampling import resample
-from torch_zoo.utils.terminal.bar import progress
+from torch_zoo.utils.terminal.loops import progress
 from torch_zoo.utils.training.folder import HELD_OUT
 from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled
 from torch_zoo.utils.types import MediaError, Source

@@ -108,7 +108,8 @@ def train(options: argparse.Namespace) -> int:
     write_rows(rows, path.with_name(CURVE))
     _say(f"loss {sparkline([row.loss for row in rows])} (log scale)")
     found = summarized([about, network, COUNTED], rows, task, validation)
-    _say(f"{found.text()}\n{summary.write(found, str(path.parent))}")
+    _say(found.text())
+    _say(summary.write(found, str(path.parent)))
     _say(f"model: {path}; loss of each step: {path.with_name(CURVE)}; {time.monotonic() - started:.0f} s")
     return 0
 

@@ -12,36 +12,42 @@ from command import MUSIC, ROOT, Result, run
 
 @pytest.fixture
 def media(tmp_path: Path) -> Path:
-    """A clip and a truncated one."""
+    """A clip, a truncated one and none."""
     folder = tmp_path / "media"
     folder.mkdir()
     shutil.copy(ROOT / MUSIC, folder / "good.mp4")
     (folder / "bad.mp4").write_bytes((ROOT / MUSIC).read_bytes()[:30_000])
+    (folder / "worse.mp4").write_text("x")
     return folder
 
 
 def extract(tmp_path: Path, *options: object, sink: str = "save_numpy") -> Result:
-    command = f"feature_type=vggish checkpoint=random device=cpu on_extraction={sink}".split()
-    return run(*command, f"output_path={tmp_path}", *options)
+    command = "feature_type=vggish checkpoint=random device=cpu".split()
+    return run(*command, f"on_extraction={sink}", f"output_path={tmp_path}", *options)
+
+
+def rows(failures: Path) -> dict[str, dict[str, str]]:
+    with failures.open(newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
 
 
 def test_what_failed_is_tried_again_once_it_has_changed_or_on_demand(media: Path, tmp_path: Path) -> None:
-    bad, failures = media / "bad.mp4", tmp_path / "vggish/failures.csv"
+    bad, worse, failures = media / "bad.mp4", media / "worse.mp4", tmp_path / "vggish/failures.csv"
     first = extract(tmp_path, f"video_paths={media}")
-    assert (first.code, "1 done, 0 skipped, 0 empty, 1 failed;" in first.stderr) == (1, True), first.stderr
+    assert (first.code, "1 done, 0 skipped, 0 empty, 2 failed;" in first.stderr) == (1, True), first.stderr
     assert f"what failed is listed in {failures}; retry=failed tries it again" in first.stderr
-    listed = failures.read_text()
-    [row] = csv.DictReader(listed.splitlines())
+    listed = rows(failures)
 
     known = extract(tmp_path, f"video_paths={media}")
-    assert (known.code, "0 done, 1 skipped, 0 empty, 1 failed (1 known);" in known.stderr) == (1, True), known.stderr
-    assert f"1 source is known to fail and not tried, e.g. {bad}: {row['error']}; retry=all" in known.stderr
-    assert known.stderr.count(row["error"]) == 1  # it is still in view
-    assert failures.read_text() == listed
+    assert (known.code, "0 done, 1 skipped, 0 empty, 2 failed (2 known);" in known.stderr) == (1, True), known.stderr
+    assert f"2 sources are known to fail and not tried, e.g. {bad}: {listed['bad']['error']}; retry=all" in known.stderr
+    assert f"\n  {worse}: not a media file" in known.stderr
+    assert rows(failures) == listed
 
-    shutil.copy(ROOT / MUSIC, bad)
+    for path in (bad, worse):
+        shutil.copy(ROOT / MUSIC, path)
     mended = extract(tmp_path, "retry=failed")
-    assert (mended.code, "1 done, 0 skipped, 0 empty, 0 failed;" in mended.stderr) == (0, True), mended.stderr
+    assert (mended.code, "2 done, 0 skipped, 0 empty, 0 failed;" in mended.stderr) == (0, True), mended.stderr
     assert not failures.exists()
 
 

@@ -76,7 +76,11 @@ def test_unquoted_path_is_one_path(path: str) -> None:
 
 def test_options_of_hydra_pass() -> None:
     words = ["--config-dir", "my conf", "--cfg", "job", "-cd=other", "hydra.verbose=true"]
-    assert flags.translate(words, Catalogue()) == flags.CommandLine(tuple(words[:-1]), ("hydra.verbose=true",))
+    passed = ("--config-dir", "my conf", "--cfg", "job", "-cd", "other")
+    assert flags.translate(words, Catalogue()) == flags.CommandLine(passed, ("hydra.verbose=true",))
+    words = ["--video_paths", "a.mp4", "-cd", "conf"]
+    assert flags.translate(words, Catalogue()) == flags.CommandLine(("-cd", "conf"), ("video_paths=['a.mp4']",))
+    assert flags.translate(["--help=vggish"], Catalogue()) == flags.CommandLine(("--help",), ("vggish",))
     typed = flags.translate(["--feature_type", "vggish", "-h"], Catalogue())
     assert typed == flags.CommandLine(("-h",), ("feature_type=vggish",))
     assert typed.has("--help", "-h")

@@ -39,7 +39,7 @@ def test_its_options_are_checked_and_shown(outside: Path) -> None:
     assert "did you mean window_seconds?" in said(source, "windo_seconds=2")
     assert "window_seconds=two: must be a number" in said(source, "window_seconds=two")
     assert "window_seconds=0: must be above 0" in said(source, "--window_seconds", "0")
-    assert "precision=bf16: not an option of loudness" in said(source, "precision=bf16")
+    assert "precision=bf16: not an option of feature_type=loudness" in said(source, "precision=bf16")
     assert "--window_seconds: no value is given" in said(source, "--window_seconds")
     shown = extract(outside, "--help", "feature_type=loudness").stdout
     assert "  window_seconds        length of a window, s [1.0]" in shown

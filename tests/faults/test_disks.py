@@ -9,9 +9,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command import wait_until
 from victim import Undisturbed, Victim, check_rerun, new
 
 PR_CAPBSET_DROP = 24
@@ -47,8 +49,9 @@ def test_a_full_disk(sink: str, tmp_path: Path, undisturbed: Undisturbed) -> Non
     victim = new(tmp_path, sink)
     with small_disk(victim.output):
         victim.plan({"decode-clip2": "hold"})
-        with victim.running() as run:
+        with replace(victim, more=("batch_size=1",)).running() as run:
             run.reached("decode-clip2")
+            assert wait_until(lambda: b'"path"' in b"".join(map(Path.read_bytes, victim.stored.glob(".sources.*"))), 60)
             fill(victim.output / "ballast")
             run.release("decode-clip2")
             result = run.end()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from media_maker import write_mono
 from outputs import outputs
 from victim import CLIPS, Undisturbed, Victim, check_rerun, new
 
@@ -43,6 +44,15 @@ def test_what_ends_a_process_twice_fails_alone(tmp_path: Path, undisturbed: Undi
     assert victim.leftovers() == []
     victim.plan({})
     check_rerun(victim, undisturbed, f"2 done, {len(CLIPS) - 2} skipped")
+
+
+def test_many_that_end_their_decoders_in_a_row_are_no_reason_to_stop(victim: Victim) -> None:
+    (victim.clips / "many").mkdir()
+    clips = [write_mono(victim.clips / "many" / f"many{number}.wav", 0.2, 8000) for number in range(64)]
+    victim.plan({f"decode-{clip.name}": "kill" for clip in clips})
+    result = replace(victim, more=("num_decoders=2",)).run()
+    assert result.code == 1
+    assert f"{len(CLIPS)} done, 0 skipped, 0 empty, {len(clips)} failed" in result.stderr
 
 
 def test_a_killed_worker_costs_nothing(tmp_path: Path, undisturbed: Undisturbed) -> None:

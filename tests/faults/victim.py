@@ -39,6 +39,7 @@ class Victim:
     folder: Path
     sink: str
     more: tuple[str, ...] = ()  # options
+    feature_type: str = "faulty"
 
     @property
     def points(self) -> Path:
@@ -55,7 +56,7 @@ class Victim:
     @property
     def stored(self) -> Path:
         """Where the features are."""
-        return self.output / "faulty"
+        return self.output / self.feature_type
 
     def plan(self, points: Mapping[str, str]) -> None:
         """What is to happen, by point, and nothing else."""
@@ -65,19 +66,22 @@ class Victim:
             (self.points / point).write_text(action)
 
     def options(self) -> list[object]:
-        options = f"feature_type=faulty device=cpu num_decoders=1 on_extraction={self.sink}".split()
+        options = f"feature_type={self.feature_type} device=cpu on_extraction={self.sink}".split()
         return [
-            *("--config-dir", HERE / "configs", *options, *SINKS[self.sink], *self.more),
-            *(f"points={self.points}", f"video_paths={self.clips}", f"output_path={self.output}"),
+            *("--config-dir", HERE / "configs", *options, "num_decoders=1", *SINKS[self.sink], *self.more),
+            *(f"video_paths={self.clips}", f"output_path={self.output}"),
+            *([f"points={self.points}"] if self.feature_type == "faulty" else []),
         ]
 
     def run(self) -> Result:
         return run(*self.options(), environment=IMPORTS)
 
     @contextmanager
-    def running(self, prepare: Callable[[], object] | None = None) -> Iterator[Running]:
+    def running(
+        self, environment: Mapping[str, str] = IMPORTS, prepare: Callable[[], object] | None = None
+    ) -> Iterator[Running]:
         """`prepare` is called in the process before the command begins."""
-        with start(*self.options(), environment=IMPORTS, prepare=prepare) as process:
+        with start(*self.options(), environment=dict(environment), prepare=prepare) as process:
             try:
                 yield Running(self, process)
             finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from media_maker import assert_same, by_program, decode, noise_and_tone, write_media
 from video_maker import decode as decode_video
@@ -89,11 +88,12 @@ def mka_with_a_flipped_bit(folder: Path, bit: int, *options: object) -> Path:
 
 
 DAMAGED = r"damaged: its timestamps reach [\d.]+ s of (audio|video), 4\.\d\d s are announced"
+BACK = r"damaged: its timestamps go back from [\d.]+ s to [\d.]+ s of audio"
 
 
 @pytest.mark.parametrize("bit", [11, 12, 18, 22, 30])
 def test_a_flipped_bit_in_an_audio_timestamp(bit, tmp_path):
-    with pytest.raises(MediaError, match=DAMAGED):
+    with pytest.raises(MediaError, match=f"{DAMAGED}|{BACK}"):
         decode(flv_with_a_flipped_bit(tmp_path, bit, kind=8))
 
 
@@ -114,6 +114,6 @@ def test_without_a_stated_duration_a_gap_is_at_most_an_hour(tmp_path):
     live = ("-live", 1)
     with pytest.raises(MediaError, match=r"damaged: its timestamps skip 4194 s before"):
         decode(mka_with_a_flipped_bit(tmp_path, 22, *live))
-    flipped = decode(mka_with_a_flipped_bit(tmp_path, 16, *live))
-    assert np.ptp(np.flatnonzero(flipped.any(axis=1))) >= 65 * 8000  # 65.5 s of silence within
+    with pytest.raises(MediaError, match=BACK):  # behind the silence
+        decode(mka_with_a_flipped_bit(tmp_path, 16, *live))
     assert len(decode(mka_with_a_flipped_bit(tmp_path, -1, *live))) == 4 * 8000

@@ -40,6 +40,36 @@ def test_flac_in_ogg(tmp_path):
     np.testing.assert_array_equal(decode(tmp_path / "ogg.flac"), samples)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("x.flac", "flac"), ("x.mka", "flac"), ("x.tta", "tta"), ("x.wv", "wavpack")]
+)
+def test_a_flipped_bit_is_found_by_checksums(name, codec, tmp_path):
+    path = write_media(tmp_path / name, noise_and_tone(2.0, 44100), 44100, codec)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="damaged after"):
+        decode(path)
+
+
+def test_flac_goes_on_after_the_number_of_samples_in_its_header(tmp_path):
+    path, samples, _ = write_kind(tmp_path, "flac.flac")
+    content = bytearray(path.read_bytes())
+    content[22:26] = (1000).to_bytes(4, "big")  # of 36 bits, behind those of rate, channels and width
+    path.write_bytes(content)
+    with open_audio(Source(str(path), "x")) as audio:
+        np.testing.assert_array_equal(np.concatenate(list(audio.blocks), axis=1).T, samples)
+
+
+def test_an_unknown_codec_in_wav(tmp_path):
+    path, _, _ = write_kind(tmp_path, "16bit.wav")
+    content = bytearray(path.read_bytes())
+    content[20:22] = b"\x77\x77"
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match="its audio stream can't be decoded"):
+        decode(path)
+
+
 UNKNOWN_LENGTH = r"does not state the number of samples; use decoder=pyav"
 
 
@@ -76,7 +106,7 @@ def test_soundfile_alone_refuses_it(tmp_path):
         decode(path, "soundfile")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e9, -1e30])
 @pytest.mark.parametrize("decoder", ["auto", "pyav"])
 @pytest.mark.parametrize("name", ["x.wav", "x.mka"])
 def test_nan_and_infinity_in_samples(value, decoder, name, tmp_path):

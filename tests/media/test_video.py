@@ -117,10 +117,11 @@ def test_frames_that_change_size_are_resized_to_the_first(tmp_path):
     assert {f.image().shape for f in frames} == {(48, 64, 3)}
 
 
-def test_a_transport_stream_with_a_clock_reset_continues(tmp_path):
-    once = write_video(tmp_path / "once.ts", 50)
-    (tmp_path / "twice.ts").write_bytes(once.read_bytes() * 2)
-    _, frames = decode(tmp_path / "twice.ts")
+@pytest.mark.parametrize(("suffix", "codec"), [("ts", "libx264"), ("mpg", "mpeg2video")])
+def test_a_stream_with_a_clock_reset_continues(suffix, codec, tmp_path):
+    once = write_video(tmp_path / f"once.{suffix}", 50, codec=codec)
+    (tmp_path / f"twice.{suffix}").write_bytes(once.read_bytes() * 2)
+    _, frames = decode(tmp_path / f"twice.{suffix}")
     np.testing.assert_allclose([f.pts_seconds for f in frames], np.arange(100) / 25, atol=1e-4)
 
 

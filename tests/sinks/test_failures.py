@@ -72,7 +72,15 @@ def test_any_file_name_comes_back(stem: str, tmp_path: Path) -> None:
     assert os.fsencode(stem).replace(b'"', b'""') in file.read_bytes()
 
 
-@pytest.mark.parametrize("content", [b'path,start,end,name,error\na.mp4,,,a,"never closed\n', b"x" * 200_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'path,start,end,name,error\na.mp4,,,a,"never closed\n',
+        b"x" * 200_000,
+        "path,start,end,name,error\na.mp4,,,a,truncated\n".encode("utf-16"),
+        b"path,label\na.mp4,dog\n",
+    ],
+)
 def test_a_damaged_list_is_set_aside(content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "failures.csv").write_bytes(content)
     with caplog.at_level(logging.WARNING):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from documentation import blocks, page
 from sink_runs import run
 from table_maker import features
 
@@ -17,8 +18,12 @@ from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 from torch_zoo.utils.terminal.catalogue import Catalogue
 
-PAGE = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text()
-BLOCKS = re.findall(r"```python\n((?!import tensorflow).*?)```", PAGE, re.DOTALL)  # that one: tests/with_tensorflow
+PAGE = page("docs/outputs.md")
+ELSEWHERE = (
+    "import tensorflow",
+    "from dataclasses",
+)  # tests/with_tensorflow; tests/test_readme.py, which uses that sink
+BLOCKS = [code for language, code in blocks(PAGE) if language == "python" and not code.startswith(ELSEWHERE)]
 LIBRARIES = ("duckdb", "h5py", "webdataset")
 
 

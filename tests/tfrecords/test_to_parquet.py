@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -51,7 +52,7 @@ def _payload(source: Source, rows: np.ndarray) -> bytes:
     return serialized(context, {"audio_embedding": [[row.tobytes()] for row in rows]})
 
 
-def columns(path: Path) -> dict[str, list[object]]:
+def columns(path: Path | str) -> dict[str, list[object]]:
     with open_table(str(path)) as table:
         found: dict[str, list[object]] = table.read().to_pydict()
     return found
@@ -96,6 +97,17 @@ def test_a_folder_a_pattern_and_files_give_the_same_rows(released: Path, tmp_pat
     for given in ([str(released)], [f"{released}/*.tfrecord"], files, [files[0], str(released)]):
         assert main(["to-parquet", *given, str(tmp_path / "out.parquet")]) == 0
         np.testing.assert_array_equal(columns(tmp_path / "out.parquet")["embedding"], expected)
+
+
+def test_records_and_table_may_be_in_object_storage(released: Path, bucket: str, tmp_path: Path) -> None:
+    system, place = fsspec.url_to_fs(bucket)
+    system.put(f"{released}/", f"{place}/release", recursive=True)
+    assert main(["to-parquet", str(released), str(tmp_path / "local.parquet")]) == 0
+    for given in (f"{bucket}/release", f"{bucket}/release/*.tfrecord"):
+        assert main(["to-parquet", given, f"{bucket}/table.parquet"]) == 0
+        remote, local = columns(f"{bucket}/table.parquet"), columns(tmp_path / "local.parquet")
+        assert {**remote, "path": ...} == {**local, "path": ...}
+        assert set(remote["path"]) == {f"{bucket}/release/{path.name}" for path in released.iterdir()}
 
 
 def test_labels_are_numbers_or_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

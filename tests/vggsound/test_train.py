@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,6 +17,8 @@ from torch_zoo.models.vggsound.extractor import LOGITS, VGGSoundExtractor
 from torch_zoo.models.vggsound.labels import read_labels
 from torch_zoo.models.vggsound.network import VGGSound
 from torch_zoo.models.vggsound.train import main
+from torch_zoo.utils.predictions import softmax
+from torch_zoo.utils.training.dataset import divided, of_folder
 from torch_zoo.utils.training.metrics import accuracy
 
 SMALL = ("--pooling", "avgpool", "--batch-size", 8, "--device", "cpu")
@@ -118,6 +121,46 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(two_classes, undisturbed
     assert all(torch.equal(moments[0][at][name], moments[1][at][name]) for at in moments[0] for name in moments[0][at])
     seconds = {"seconds": 0}
     assert [row | seconds for row in log_of(tmp_path)] == [row | seconds for row in log_of(undisturbed)]
+    for name in ("confusion.csv", "mistakes.csv"):
+        assert (tmp_path / "training" / name).read_text() == (undisturbed / "training" / name).read_text()
+
+
+def test_the_summary_is_of_the_best_epoch_wherever_the_run_went_on(two_classes, undisturbed, tmp_path, capsys):
+    """A run that is resumed after its last epoch says the same again; clips and accuracy are those of the log."""
+    shutil.copytree(undisturbed / "training", tmp_path / "training")
+    for name in ("confusion.csv", "mistakes.csv", "report.html"):
+        (tmp_path / "training" / name).unlink()
+    assert train(two_classes, tmp_path, "--window_seconds", 0.1, "--epochs", 3, "--resume") == 0
+    log = log_of(undisturbed)
+    best = max(log, key=lambda row: (row["validation_map"], row["validation_accuracy"]))
+    said = f"{round(2 * best['validation_accuracy'])} of 2 validation clips are right"
+    assert f"{said} ({best['validation_accuracy']:.1%}), epoch {best['epoch']:.0f}" in capsys.readouterr().err
+    for name in ("confusion.csv", "mistakes.csv"):
+        assert (tmp_path / "training" / name).read_text() == (undisturbed / "training" / name).read_text()
+    assert (tmp_path / "training" / "report.html").exists()
+
+
+def test_the_confusions_are_those_of_the_best_checkpoint(ten_classes):
+    """What the saved network, as feature_type=vggsound, makes of the validation clips."""
+    folder = ten_classes / "training"
+    extractor = VGGSoundExtractor(
+        checkpoint=str(folder / "best.pth.tar"),
+        labels=str(folder / "classes.txt"),
+        pooling="avgpool",
+        window_seconds=0.25,
+    )
+    [stage] = extractor.load("cpu", threads=1)
+    matrix, mistakes = np.zeros((10, 10), int), {}
+    for clip in divided(of_folder(str(ten_classes / "sounds")), (), seed=0).validation:
+        [windows] = extractor.windows(clip.source)
+        [probabilities] = softmax(stage.forward(windows.data)()[LOGITS])
+        matrix[clip.label, probabilities.argmax()] += 1
+        if probabilities.argmax() != clip.label:
+            mistakes[clip.source.path] = pytest.approx(probabilities.max(), abs=0.01)  # inputs are rounded to float16
+    with (folder / "confusion.csv").open(newline="") as file:
+        assert [[int(number) for number in row[1:]] for row in [*csv.reader(file)][1:]] == matrix.tolist()
+    with (folder / "mistakes.csv").open(newline="") as file:
+        assert {row["path"]: float(row["probability"]) for row in csv.DictReader(file)} == mistakes
 
 
 def test_tensorboard_gets_what_the_log_has(undisturbed):

@@ -59,9 +59,11 @@ def stop(command: list[str], folder: Path, how: signal.Signals) -> tuple[int, st
 def test_a_run_that_is_killed_and_stopped_goes_on_where_it_was(
     options: list[str], local: dict[str, bytes], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command of the README, for one worker on the cluster that RAY_ADDRESS names."""
+    """The command of the guide, for one worker on the cluster that RAY_ADDRESS names."""
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    [line] = re.findall(r"^python main\.py (.* engine=ray .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    [line] = re.findall(
+        r"^python main\.py (.* engine=ray .*)$", (ROOT / "docs/guides/several_machines.md").read_text(), re.MULTILINE
+    )
     listed = [word for word in line.split() if not word.startswith("video_paths=")]
     command = [*listed, *options, "num_workers=1", f"output_path={tmp_path}"]
     stop(command, tmp_path, signal.SIGKILL)

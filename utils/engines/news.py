@@ -99,14 +99,16 @@ class Meter:
 
 
 class Forward(logging.Handler):
-    """Passes on what is logged as text, and has it shown on stderr as if there were no handler."""
+    """Passes on what is logged as text. Whoever takes it has to be safe for threads."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
         super().__init__()
         self._take = take
 
+    def createLock(self) -> None:  # noqa: N802 - of logging
+        """None, since `take` may wait for a thread that logs."""
+        self.lock = None
+
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):  # the other end is gone, which the next message will tell
             self._take(self.format(record))
-        if logging.lastResort and record.levelno >= logging.lastResort.level:
-            logging.lastResort.handle(record)

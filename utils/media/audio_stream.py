@@ -17,11 +17,13 @@ from torch_zoo.utils.heartbeat import beat
 from torch_zoo.utils.media.headers import Header
 from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import (
+    CLOCK_RESTARTS,
     NEW_CLOCK_SECONDS,
     NoStreamError,
     format_name,
     open_file,
     opened,
+    packets,
     play_start,
     select,
 )
@@ -35,6 +37,13 @@ PREROLL_SECONDS = 1.0  # decoded and discarded after a seek, until overlapping f
 
 # Containers with an exact timestamp on each packet, so that the position after a seek is known.
 SEEK_EXACTLY = {"mov", "flac", "wav"}
+
+CHAINED = {"ogg"}  # files of this format may be appended to each other, each with a clock of its own
+CHECKSUMMED = {
+    "flac",
+    "tta",
+    "wavpack",
+}  # codecs whose frames have checksums, which FFmpeg does not check by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +75,14 @@ class _AudioStream:
         self._container = container
         self._format = format_name(container)
         self._stream = container.streams.best("audio")
-        if self._stream is None:
+        if self._stream is None or self._stream.codec_context is None:
             if container.streams.audio:
                 raise MediaError("damaged or truncated: its audio stream can't be decoded")
             kinds = " and ".join(sorted({stream.type for stream in container.streams}))
             held = f"{kinds} only" if kinds else "the container is empty"
             raise NoStreamError(f"no audio stream ({held}); drop it from the list or choose a visual feature_type")
+        if self._stream.codec_context.name in CHECKSUMMED:
+            self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         select(container, self._stream)
 
     def open(self, start: float) -> AudioBlocks:
@@ -140,17 +151,24 @@ class _AudioStream:
         return (stream.start_time or 0) + stream.duration if self._format == "mov" and stream.duration else None
 
     def _frames(self) -> Iterator[AudioFrame]:
-        seconds = 0.0
+        last: float | None = None
+        may_go_back = self._format in CLOCK_RESTARTS | CHAINED
         try:
-            for frame in self._container.decode(self._stream):
-                beat("decoding")
-                seconds = frame.time or seconds
-                yield frame
+            for packet in packets(self._container, self._stream):
+                for frame in packet.decode():
+                    beat("decoding")
+                    if frame.time is None and self._format == "flac":  # FFmpeg's sign of a wrong checksum there
+                        raise MediaError(f"damaged after {last or 0:.2f} s of audio")
+                    time = last if frame.time is None else frame.time
+                    if last is not None and time < last - GAP_SECONDS and not may_go_back:
+                        raise MediaError(f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s of audio")
+                    last = time
+                    yield frame
         except FFmpegError as error:
-            raise MediaError(f"truncated or damaged after {seconds:.2f} s of audio ({error.strerror})") from error
+            raise MediaError(f"truncated or damaged after {last or 0:.2f} s of audio ({error.strerror})") from error
 
     def _is_new_clock(self, seconds: float) -> bool:
-        return self._format == "mpegts" and seconds > NEW_CLOCK_SECONDS
+        return self._format in CLOCK_RESTARTS and seconds > NEW_CLOCK_SECONDS
 
     def check_end(self, end: float) -> None:
         check_length(self._container, self._stream, end)

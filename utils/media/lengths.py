@@ -10,7 +10,7 @@ import av
 from av.error import FFmpegError
 
 from torch_zoo.utils import heartbeat
-from torch_zoo.utils.media.streams import format_name, play_start, reopened
+from torch_zoo.utils.media.streams import format_name, packets, play_start, reopened
 from torch_zoo.utils.types import MediaError, Source
 
 # Containers that state the duration of each stream; for others FFmpeg estimates it from the bit rate.
@@ -89,7 +89,7 @@ def _last_end(container: Any) -> Fraction:
     last = Fraction(0)
     try:
         with reopened(container) as again:
-            for packet in again.demux():
+            for packet in packets(again):
                 if packet.pts is not None:
                     last = max(last, (packet.pts + (packet.duration or 0)) * packet.time_base)
     except FFmpegError:  # count only what precedes the damage

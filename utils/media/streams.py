@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import IO, Any
 
 import av
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Discard, Disposition
 
 from torch_zoo.utils.media.protocols import confine
 from torch_zoo.utils.storage import is_url
 from torch_zoo.utils.types import MediaError
 
-NEW_CLOCK_SECONDS = 10.0  # a longer jump of the timestamps in a transport stream is a clock discontinuity, not a gap
+CLOCK_RESTARTS = {"mpegts", "mpeg"}  # transport and program streams, whose clock may be set again at any time
+NEW_CLOCK_SECONDS = 10.0  # there, a longer jump of the timestamps is a clock discontinuity, not a gap
 COVER_IMAGES = Disposition.attached_pic | Disposition.timed_thumbnails  # not played
 
 
@@ -59,6 +61,12 @@ def select(container: Any, stream: Any) -> None:
     """Read only packets of this stream."""
     for other in container.streams:
         other.discard = Discard.default if other is stream else Discard.all
+
+
+def packets(container: Any, *streams: Any) -> Iterator[Packet[Any]]:
+    """Packets of these streams, or of all, the last one of each being empty. Raises FFmpegError."""
+    with suppress(IndexError):  # PyAV's, at the end of a file in which a stream begins midway
+        yield from container.demux(*streams)
 
 
 def play_start(container: Any) -> Fraction:

@@ -18,10 +18,12 @@ from torch_zoo.utils.heartbeat import beat
 from torch_zoo.utils.media.headers import Header
 from torch_zoo.utils.media.lengths import check_jump, check_length, stated_end
 from torch_zoo.utils.media.streams import (
+    CLOCK_RESTARTS,
     COVER_IMAGES,
     NEW_CLOCK_SECONDS,
     NoStreamError,
     format_name,
+    packets,
     play_start,
     select,
 )
@@ -104,7 +106,7 @@ class VideoStream:
         self.stream.codec_context.thread_count = threads
         self.stream.thread_type = "AUTO"
         select(container, self.stream)
-        self.packets: Iterator[Packet[Any]] = container.demux(self.stream)
+        self.packets: Iterator[Packet[Any]] = packets(container, self.stream)
 
     @property
     def fps(self) -> float:
@@ -143,12 +145,12 @@ class VideoStream:
 
     def _seek(self, seconds: Fraction) -> None:
         self._container.seek(int(seconds / self.stream.time_base), stream=self.stream)
-        self.packets = self._container.demux(self.stream)
+        self.packets = packets(self._container, self.stream)
 
     def _decode(self) -> Iterator[tuple[Fraction, VideoFrame]]:
-        """Decoded frames and their times. In a transport stream, clock discontinuities are removed."""
+        """Decoded frames and their times. In transport and program streams, clock discontinuities are removed."""
         due, ahead = Fraction(0), Fraction(0)
-        last, intact = None, False
+        last, intact, restarts = None, False, self._format in CLOCK_RESTARTS
         try:
             for packet in self.packets:
                 for frame in packet.decode():
@@ -156,7 +158,7 @@ class VideoStream:
                         raise MediaError(f"damaged after {float(due):.2f} s of video")
                     intact = intact or not frame.is_corrupt
                     time = due if frame.pts is None else frame.pts * self.stream.time_base - self._origin - ahead
-                    if self._format == "mpegts" and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
+                    if restarts and last is not None and not last < time < last + NEW_CLOCK_SECONDS:
                         ahead += time - due
                         time = due
                     beat("decoding")

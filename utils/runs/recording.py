@@ -21,6 +21,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal
 
+from tqdm import tqdm
+
 from torch_zoo.utils import storage
 from torch_zoo.utils.engines.news import Forward, Load, LogLine
 from torch_zoo.utils.runs.disclosure import disclosed
@@ -74,7 +76,7 @@ class RunRecord:
         self._log: RunLog | None = None
         self._writing = threading.Lock()  # several threads say something
         self._head: dict[str, object] = {"feature_type": feature_type, "began": f"{began:{TIME}}"}
-        self._handler = Forward(self.say)
+        self._handler = Forward(self._warn)
 
     def __enter__(self) -> RunRecord:
         log.addHandler(self._handler)
@@ -105,7 +107,7 @@ class RunRecord:
             if self._kept and self._clock() >= self._due:
                 self._attempt(lambda: self._save("running", ""))
         elif isinstance(news, LogLine):
-            self.say(f"{worker}: {news.text}")
+            self._warn(f"{worker}: {news.text}")
 
     def say(self, text: str) -> None:
         """Something that has been shown."""
@@ -117,6 +119,12 @@ class RunRecord:
                 self._log.write(lines)
             elif self._kept:
                 self._early.append(lines)
+
+    def _warn(self, text: str) -> None:
+        """Something that has been logged, and is to be shown."""
+        with tqdm.external_write_mode(file=sys.stderr):  # a bar may be there
+            print(text, file=sys.stderr, flush=True)
+        self.say(text)
 
     @property
     def _seconds(self) -> float:

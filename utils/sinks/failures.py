@@ -21,6 +21,7 @@ from torch_zoo.utils.urls import is_url, local, without_secrets
 log = logging.getLogger(__name__)
 
 FILE_NAME = "failures.csv"
+REQUIRED = {"path", "name", "error"}  # columns
 UNDECODABLE = "surrogateescape"  # file names may hold any bytes
 
 
@@ -81,7 +82,10 @@ def _locked(folder: str) -> AbstractContextManager[object]:
 def _read(file: str) -> list[dict[str, str]]:
     try:
         with storage.open_text(file, newline="") as text:
-            rows = list(csv.DictReader(text, strict=True))
+            reader = csv.DictReader(text, strict=True)
+            if missing := REQUIRED - set(reader.fieldnames or REQUIRED):
+                raise csv.Error(f"it has no column {min(missing)}")
+            return list(reader)
     except FileNotFoundError:
         return []
     except csv.Error as error:
@@ -90,7 +94,6 @@ def _read(file: str) -> list[dict[str, str]]:
             _write(aside, content.read())
         log.warning("%s: not a list of failures (%s), and set aside", aside, error)
         return []
-    return [row for row in rows if set(row) >= {"path", "name", "error"}]
 
 
 def _write(file: str, content: bytes) -> None:

@@ -32,12 +32,12 @@ class About:
         return f"{', '.join([self.feature_type + where, *self.settings])}: {sources}{before}"
 
 
-def settings(given: Mapping[str, Any], extractor: Extractor) -> list[str]:
+def settings(presets: Mapping[str, str], given: Mapping[str, Any], extractor: Extractor) -> list[str]:
     """Which weights an extractor has, and what else the user set of it: `weights random`, `hop_seconds=0.48`."""
     options = fields(type(extractor))
     weights = [f"weights {_weights(extractor)}"] if "checkpoint" in options else []
     changed = {name: value for name, value in given.items() if name in options and name != "checkpoint"}
-    return [*weights, *(f"{name}={_written(value)}" for name, value in disclosed(changed).items())]
+    return [*weights, *(f"{name}={_written(value)}" for name, value in {**presets, **disclosed(changed)}.items())]
 
 
 def _weights(extractor: Any) -> str:

@@ -18,6 +18,13 @@ GROUPS = ("feature_type", "preset", "layout", "on_extraction", "engine")
 PRESETS = ("preset", "layout")  # groups that set options of others
 SWEPT = "feature_type"  # the group of which several choices are several runs, without --multirun
 
+_SYNONYMS = {  # what other tools call it
+    "video_paths": "file files input inputs media path paths video",
+    "output_path": "dir out output",
+    "feature_type": "extractor model network",
+    "on_extraction": "format save sink",
+    "device_ids": "gpu gpus workers",
+}
 _NO_OPTIONS = {"defaults", "_target_", "hydra", *GROUPS}  # what else is at the top of a config file
 _COMMENT = re.compile(r"^(?:  - /?)?(?P<name>\w+):.*? # (?P<text>.*)$", re.MULTILINE)
 _HEADLINE = re.compile(r"^# (?!@package)(?P<text>.*)$", re.MULTILINE)
@@ -92,7 +99,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """`; did you mean x?` for the words that begin so or the most similar one, whatever the case, or nothing."""
     known, word = sorted(words), word.lower()
     longer = [each for each in known if word and each.startswith(word)]
-    close = longer[:3] or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    meant = [each for each in known if word.strip("-") in _SYNONYMS.get(each.strip("-"), "").split()]
+    close = longer[:3] or meant or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue, nearest
 from torch_zoo.utils.terminal.flags import kinds, nearest_flag, option_types
@@ -60,7 +60,7 @@ def _meant(name: str, value: str, catalogue: Catalogue) -> str:
     before, _, after = word.partition(":")
     if before in names:
         return f"; did you mean {before}={after}?"
-    if re.search(r"[./\\]", word) or Path(word).exists():
+    if re.search(r"[./\\]", word) or os.path.exists(word):
         return f", e.g. video_paths={quote(word)}"
     return nearest_flag(word, ()) or nearest(word, names) or "; --help lists them"
 

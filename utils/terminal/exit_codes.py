@@ -52,7 +52,9 @@ def explained(work: Callable[[], int]) -> int:
     try:
         return work()
     except Exception as error:
-        return _explain(error)
+        code = _explain(error)
+        _silence_stdout_if_broken()
+        return code
 
 
 def _code(main: Main, arguments: Sequence[str]) -> int:

@@ -19,14 +19,15 @@ from torch_zoo.utils.terminal.progress import Reporting
 from torch_zoo.utils.terminal.renamed import current_choice, current_name
 from torch_zoo.utils.types import UsageError
 
-_FLAGS = frozenset(
-    "-h -r -m -sc -i --help --hydra-help --version --resolve --run --multirun --shell-completion".split()
-)
+_FLAGS = frozenset("-h -r -m -sc --help --hydra-help --version --resolve --run --multirun --shell-completion".split())
 _FLAGS_WITH_VALUE = frozenset(
-    "-c -p -cp -cn -cd --cfg --package --config-path --config-name --config-dir --info --experimental-rerun".split()
+    "-c -p -cp -cn -cd -i --cfg --package --config-path --config-name --config-dir --info --experimental-rerun".split()
 )
 _CONFIG_DIR = ("--config-dir", "-cd")
-_CFG, _CFG_CHOICES = ("--cfg", "-c"), ("job", "hydra", "all")
+_FLAG_CHOICES = {
+    **dict.fromkeys(("-c", "--cfg"), ("job", "hydra", "all")),
+    **dict.fromkeys(("-i", "--info"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
+}
 _OFTEN_MEANT = ("--help", "--version", "--multirun", "--cfg", "--config-dir", "--hydra-help")
 
 
@@ -38,7 +39,7 @@ class CommandLine:
     overrides: tuple[str, ...]  # name=value, in Hydra's grammar
 
     def has(self, *flags: str) -> bool:
-        return any(word.partition("=")[0] in flags for word in self.flags)
+        return any(word in flags for word in self.flags)
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,15 @@ def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
     rest = deque(arguments)
     while rest:
         word = rest.popleft()
-        flag, _, joined = word.partition("=")
-        if word in _FLAGS or flag in _FLAGS_WITH_VALUE:
+        flag, equals, joined = word.partition("=")
+        if equals and flag in _FLAGS | _FLAGS_WITH_VALUE:
+            if not joined:
+                raise UsageError(f"{word}: no value is given")
+            rest.extendleft([joined, flag])  # --help=vggish is --help vggish
+        elif word in _FLAGS:
             flags.append(word)
-            if word in _FLAGS_WITH_VALUE:
-                flags.append(_flag_value(word, rest))
+        elif word in _FLAGS_WITH_VALUE:
+            flags += [word, _flag_value(word, rest)]
         elif not word.startswith("--"):
             given.append(word)
         else:
@@ -112,8 +117,9 @@ def nearest_flag(flag: str, names: Iterable[str]) -> str:
 
 
 def _flag_value(flag: str, rest: deque[str]) -> str:
-    if flag in _CFG and (not rest or rest[0] not in _CFG_CHOICES):
-        raise UsageError(f"{flag}: must be followed by one of {', '.join(_CFG_CHOICES)}")
+    choices = _FLAG_CHOICES.get(flag, ())
+    if choices and (not rest or rest[0] not in choices):
+        raise UsageError(f"{flag}: must be followed by one of {', '.join(choices)}")
     if not rest:
         raise UsageError(f"{flag}: no value is given")
     return rest.popleft()
@@ -134,7 +140,7 @@ def _refuse_repeated(overrides: Sequence[str], hints: Mapping[str, Any]) -> None
 
 
 def _begins_option(word: str, names: set[str]) -> bool:
-    return word.startswith("--") or word in _FLAGS or word.partition("=")[0] in names
+    return word.startswith("--") or word in _FLAGS | _FLAGS_WITH_VALUE or word.partition("=")[0] in names
 
 
 def _choice(given: str | _Given) -> tuple[str, str]:

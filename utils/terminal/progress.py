@@ -15,6 +15,7 @@ from torch_zoo.utils import naming, storage
 from torch_zoo.utils.engines.news import Computed, Devices, Loading, Position
 from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.terminal.about import About
+from torch_zoo.utils.terminal.colors import styled
 from torch_zoo.utils.terminal.displays import Bar, Display, Log, Ticker
 from torch_zoo.utils.terminal.status import Status
 from torch_zoo.utils.terminal.summary import Summary
@@ -80,7 +81,8 @@ class Progress:
         self._display.close(self._status)
         if self._summary.counts or kind is None:
             in_view = {name for name, line in self._line_of.items() if line >= self._num_lines - IN_VIEW}
-            self.say(self._summary.text(self._clock() - self._started, in_view))
+            text = self._summary.text(self._clock() - self._started, in_view)
+            self.say(text, f"{self.failed} failed" if self.failed else "")
             self._list_failures()
 
     @property
@@ -118,7 +120,7 @@ class Progress:
             self._print(outcome.printed)
         if outcome.message and not self._quiet:
             self._line_of[outcome.source.name] = self._num_lines
-            self.say(f"{outcome.status}: {naming.label(outcome.source)}: {outcome.message}")
+            self.say(f"{outcome.status}: {naming.label(outcome.source)}: {outcome.message}", "failed:")
 
     def add_missing(self, outcomes: Sequence[Outcome]) -> None:
         """Of sources whose files are not there: one line for all of them."""
@@ -138,9 +140,11 @@ class Progress:
             count = "1 source is" if len(outcomes) == 1 else f"{len(outcomes)} sources are"
             self.say(f"{count} {what}, e.g. {naming.label(outcomes[0].source)}: {outcomes[0].message}{hint}")
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, failure: str = "") -> None:
+        """A line, or several; what tells of a failure stands out in it."""
+        shown = text.replace(failure, styled(failure, "bold", "red", stream=sys.stderr), 1) if failure else text
         with tqdm.external_write_mode(file=sys.stderr):
-            print(text, file=sys.stderr, flush=True)
+            print(shown, file=sys.stderr, flush=True)
             self._num_lines += text.count("\n") + 1
             self._keep(text)
 

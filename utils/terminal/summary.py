@@ -63,7 +63,11 @@ class Summary:
     @property
     def _all_failed(self) -> list[Outcome]:
         """Those that failed before and those that are missing last."""
-        return [*self._failed, *self._known, *(outcome for outcome in self._missing if outcome.status == "failed")]
+        return [*self._failed, *self._known, *self._missing_failed]
+
+    @property
+    def _missing_failed(self) -> list[Outcome]:
+        return [outcome for outcome in self._missing if outcome.status == "failed"]
 
     def _count(self, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
@@ -73,9 +77,10 @@ class Summary:
     @property
     def _counted(self) -> str:
         text = ", ".join(f"{self.counts[status]} {status}" for status in ("done", "skipped", "empty", "failed"))
-        if number := len(self._missing):
-            text += f", {number} missing" if self.counts["missing"] else f" ({number} missing)"
-        return f"{text} ({len(self._known)} known)" if self._known else text
+        among = {"missing": len(self._missing_failed), "known": len(self._known)}
+        if any(among.values()):
+            text += f" ({', '.join(f'{number} {kind}' for kind, number in among.items() if number)})"
+        return f"{text}, {self.counts['missing']} missing" if self.counts["missing"] else text
 
     def _speed(self, seconds: float) -> str:
         if not self._media_seconds:

@@ -13,8 +13,8 @@ from torch_zoo.utils.engines.news import Reached
 from torch_zoo.utils.types import Source
 
 EVIDENCE_SECONDS, EVIDENCE_SHARE = 5.0, 0.03  # of the work, after which (whichever comes first) its end is estimated
-HALF_LIFE_SECONDS, HALF_LIFE_SHARE = 30.0, 0.125  # the speed counts half as much after so long, at least, or this share
-# of the time since the work began
+HALF_LIFE_SECONDS = 30.0  # after which a speed counts half as much or, if that is longer,
+HALF_LIFE_SHARE = 0.125  # after this share of the time since the work began
 
 
 class Work:
@@ -84,9 +84,10 @@ class Work:
         done, left = self._done_and_left()
         known, unknown, seconds = self._recent
         work = known + unknown * self._mean
-        if self._began is None or not seconds:
+        if self._began is None or not (work > 0 and seconds > 0):
             return None
-        if self._latest - self._began < EVIDENCE_SECONDS and done < EVIDENCE_SHARE * (done + left):
+        enough = self.media_seconds and done >= EVIDENCE_SHARE * (done + left)
+        if not enough and self._latest - self._began < EVIDENCE_SECONDS:
             return None
         return max(0.0, left * seconds / work - min(now - self._latest, self._gap))
 

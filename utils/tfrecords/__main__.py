@@ -15,8 +15,8 @@ from torch_zoo.utils import storage
 from torch_zoo.utils.expansion import expand
 from torch_zoo.utils.lists.text import in_line, read_rows
 from torch_zoo.utils.terminal.arguments import Parser, number
-from torch_zoo.utils.terminal.bar import progress
 from torch_zoo.utils.terminal.exit_codes import command
+from torch_zoo.utils.terminal.loops import progress
 from torch_zoo.utils.types import UsageError
 
 SUFFIX = ".tfrecord"

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.expansion import media_files
-from torch_zoo.utils.terminal.bar import progress
+from torch_zoo.utils.terminal.loops import progress
 from torch_zoo.utils.training.labeled import Labeled, concatenated, shuffled, split
 from torch_zoo.utils.types import MediaError, UsageError
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from torch_zoo.utils.terminal import bar
+from torch_zoo.utils.terminal import loops
 from torch_zoo.utils.training import processes
 
 Item = TypeVar("Item")
@@ -15,8 +15,8 @@ Item = TypeVar("Item")
 def progress(
     items: Iterable[Item], description: str, total: int | None, unit: str, note: Callable[[], str] = str
 ) -> Iterator[Item]:
-    """As `bar.progress`."""
-    return bar.progress(items, description, total, unit, note, shown=processes.rank() == 0)
+    """As `loops.progress`."""
+    return loops.progress(items, description, total, unit, note, shown=processes.rank() == 0)
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from torch_zoo.utils.terminal import bar
+from torch_zoo.utils.terminal import loops
 
 
 class Clock:
@@ -30,8 +30,8 @@ class Clock:
 def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def run(number: int, seconds: float, total: int | None = None, **options: object) -> list[str]:
         clock = Clock(seconds)
-        monkeypatch.setattr(bar, "time", clock)
-        assert list(bar.progress(clock.items(number), "reading", total, "clip", **options)) == list(range(number))
+        monkeypatch.setattr(loops, "time", clock)
+        assert list(loops.progress(clock.items(number), "reading", total, "clip", **options)) == list(range(number))
         return capsys.readouterr().err.splitlines()
 
     return run
@@ -70,8 +70,8 @@ def test_nothing_is_shown_where_another_process_shows_it(lines) -> None:
 
 def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(bar, "NOTE_SECONDS", 0.0)
-    items = bar.progress(range(3), "reading", 3, "clip", lambda: "loss 1.5")
+    monkeypatch.setattr(loops, "NOTE_SECONDS", 0.0)
+    items = loops.progress(range(3), "reading", 3, "clip", lambda: "loss 1.5")
     next(items)
     assert "reading:   0%" in capsys.readouterr().err
     next(items)

@@ -57,10 +57,8 @@ def _lines(
     for number, item in enumerate(items, 1):
         yield item
         if (now := time.monotonic()) >= due and number != total:
-            plural = f"{unit}{'es' if unit.endswith('ch') else 's'}"
-            parts = [f"{description}: {number:,} {plural}"]
-            if total:
-                left = tqdm.format_interval((now - started) / number * (total - number))
-                parts = [f"{description}: {number:,} of {total:,} {plural}", f"{left} left"]
-            print(", ".join([*parts, *filter(None, [note()])]), file=sys.stderr, flush=True)
+            count = f"{number:,} of {total:,}" if total else f"{number:,}"
+            left = f"{tqdm.format_interval((now - started) / number * (total - number))} left" if total else ""
+            done = f"{description}: {count} {unit}{'es' if unit.endswith('ch') else 's'}"
+            print(", ".join(filter(None, (done, left, note()))), file=sys.stderr, flush=True)
             due = now + max(NEXT_SECONDS, SHARE * (now - started))
