@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-
 
 SIZE = on Linux some 6 GB, most of it CUDA's libraries; without a GPU 1.7 GB: UV_TORCH_BACKEND=cpu make $(MAKECMDGOALS)
 
-.PHONY: run test fuzz test-cpus test-tensorflow test-ray docs smoke-test lint as-installed lock bench clean
+.PHONY: run test fuzz test-cpus test-tensorflow test-ray soak docs smoke-test lint as-installed lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
@@ -31,6 +31,9 @@ test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment 
 
 test-ray: $(RAY)  ## on a cluster of three nodes on this machine, in an environment of its own
 	.venv-ray/bin/python -m pytest tests/with_ray
+
+soak: $(TESTABLE)  ## random faults against random media, for fifteen minutes; SOAK="--minutes 1"
+	PYTHONPATH=.:tests:tests/engines $(BIN)/python tests/faults/soak.py $(SOAK)
 
 smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
 	$(BIN)/python -m torch_zoo.models.vggish.smoke_test
