@@ -163,7 +163,7 @@ class _AudioStream:
                     if last is not None and time < last - GAP_SECONDS and not may_go_back:
                         raise MediaError(f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s of audio")
                     last = time
-                    yield frame
+                    yield frame  # type: ignore[misc]  # PyAV's types take it for a picture
         except FFmpegError as error:
             raise MediaError(f"truncated or damaged after {last or 0:.2f} s of audio ({error.strerror})") from error
 
