@@ -27,7 +27,6 @@ def atomic_write(path: Path, token: str | None = None) -> Iterator[Path]:
 def remove_partial(folder: Path, tokens: Collection[str]) -> None:
     """Remove what these writers, which were killed, left half-written in a folder or below."""
     prefixes = tuple(f".{token}." for token in tokens)
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if name.startswith(prefixes) and name.endswith(".part"):
-                Path(place, name).unlink(missing_ok=True)
+    for partial in folder.rglob(".*.part"):
+        if partial.name.startswith(prefixes):
+            partial.unlink(missing_ok=True)

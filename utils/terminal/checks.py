@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Sequence
 
+from torch_zoo.utils import storage
 from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue, nearest
 from torch_zoo.utils.terminal.flags import kinds, nearest_flag, option_types
 from torch_zoo.utils.terminal.grammar import is_change, parse, quote
@@ -60,7 +60,7 @@ def _meant(name: str, value: str, catalogue: Catalogue) -> str:
     before, _, after = word.partition(":")
     if before in names:
         return f"; did you mean {before}={after}?"
-    if re.search(r"[./\\]", word) or os.path.exists(word):
+    if re.search(r"[./\\]", word) or storage.exists(word):
         return f", e.g. video_paths={quote(word)}"
     return nearest_flag(word, ()) or nearest(word, names) or "; --help lists them"
 
