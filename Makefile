@@ -11,13 +11,16 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-
 
 SIZE = on Linux some 6 GB, most of it CUDA's libraries; without a GPU 1.7 GB: UV_TORCH_BACKEND=cpu make $(MAKECMDGOALS)
 
-.PHONY: run test test-cpus test-tensorflow test-ray docs smoke-test lint as-installed lock bench clean
+.PHONY: run test fuzz test-cpus test-tensorflow test-ray soak docs smoke-test lint as-installed lock bench clean
 
 run: $(INSTALLED)  ## features of the sample clips, on stdout
 	$(BIN)/python main.py feature_type=vggish checkpoint=demo file_with_video_paths=./sample/sample_video_paths.txt
 
 test: $(TESTABLE)  ## several files of tests at a time
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+fuzz: $(TESTABLE)  ## two minutes of damaged media, compared with FFmpeg's decoding, and of strange lists and command lines
+	MUTANTS=0-5000 $(BIN)/python -m pytest --hypothesis-profile=fuzz tests/hostile
 
 test-cpus: $(TESTABLE)  ## the numerical tests again, as older processors compute them
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -m numerical
@@ -28,6 +31,9 @@ test-tensorflow: $(TENSORFLOW)  ## against TensorFlow itself, in an environment 
 
 test-ray: $(RAY)  ## on a cluster of three nodes on this machine, in an environment of its own
 	.venv-ray/bin/python -m pytest tests/with_ray
+
+soak: $(TESTABLE)  ## random faults against random media, for fifteen minutes; SOAK="--minutes 1"
+	PYTHONPATH=.:tests:tests/engines $(BIN)/python tests/faults/soak.py $(SOAK)
 
 smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
 	$(BIN)/python -m torch_zoo.models.vggish.smoke_test

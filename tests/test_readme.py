@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from command import ROOT
 from documentation import SECONDS, blocks, commands, execute, page, prepare, without_comment
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.terminal import checks
 from torch_zoo.utils.terminal.catalogue import GROUPS, Catalogue
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("command_line", "vggish", "map", "outputs")))
@@ -91,3 +93,12 @@ def test_tables_of_options_state_the_defaults_of_the_configs() -> None:
     ]
     assert len(stated) > 15
     assert [(name, value) for name, value in stated if value not in defaults.get(name, ())] == []
+
+
+@pytest.mark.parametrize("name", ["cluster", "i3d", "lists", "storage", "vggsound"])
+def test_commands_of_pages_for_other_machines_have_options_that_exist(name: str) -> None:
+    text = page(f"docs/{name}.md").replace("\\\n", " ")
+    given = re.findall(r"^(?:python main\.py|torch-zoo) (.*)$", text, re.MULTILINE)
+    assert given
+    for words in given:
+        checks.check(shlex.split(words), Catalogue())

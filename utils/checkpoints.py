@@ -117,13 +117,23 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_stored(path))
     except Exception as error:  # torch raises a different type for each way a file can be damaged
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path}: not a readable PyTorch file of weights ({reason})") from error
     if not isinstance(state, Mapping):
         raise UsageError(f"{path}: holds a {type(state).__name__}, not a state dict")
     return state
+
+
+def is_stored(path: Path) -> bool:
+    """Is it a zip file, as torch.save writes them? Raises zipfile.BadZipFile if it would unpack to more than it is."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as file:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in file.infolist()):
+            raise zipfile.BadZipFile("it is compressed, which torch.save does not do")
+    return True
 
 
 def random_weights(shapes: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,8 @@ from torch_zoo.utils.urls import is_url, local, split_url, without_secrets
 
 LONGEST_NAME = 200  # bytes; file systems take 255, and a key, a suffix and a process id follow
 DIGEST_DIGITS = 12  # hex, at the end of a name that was too long
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # ends lines, or moves a terminal's cursor
 
 
 def stem(path: str) -> str:
@@ -38,8 +41,8 @@ def seconds(number: float) -> str:
 
 
 def label(source: Source) -> str:
-    """How messages call a source: its path without secrets, and its segment: `clip.mp4 [30-40 s]`."""
-    path = without_secrets(source.path)
+    """How messages call a source: its path without secrets, in one line, and its segment: `clip.mp4 [30-40 s]`."""
+    path = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], without_secrets(source.path))
     if source.start == 0 and source.end is None:
         return path
     end = "end" if source.end is None else f"{seconds(source.end)} s"

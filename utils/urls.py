@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from torch_zoo.utils.types import UsageError
 
 _URL = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^#]*")
@@ -17,8 +19,8 @@ def is_url(path: str) -> bool:
 
 
 def local(path: str) -> str:
-    """A local path as it is, or that of a `file://` URL."""
-    return unquote(urlsplit(path).path) if path.lower().startswith("file://") else path
+    """A local path as it is, or that of a `file://` URL. Raises UsageError for what is no URL."""
+    return unquote(_split(path).path) if path.lower().startswith("file://") else path
 
 
 def protocol(url: str) -> str:
@@ -31,12 +33,22 @@ def is_web(url: str) -> bool:
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """Host or bucket, and the path, from its slash on; that of HTTP unquoted and without its query."""
+    """Host or bucket, and the path, from its slash on; that of HTTP unquoted and without its query.
+
+    Raises UsageError for what is no URL.
+    """
     if is_web(url):
-        parts = urlsplit(url)
+        parts = _split(url)
         return parts.hostname or "", unquote(parts.path)
     host, slash, path = url.split("://", 1)[1].partition("/")
     return host.rpartition("@")[2], slash + path
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{without_secrets(url)}: not a URL ({error})") from error
 
 
 def without_secrets(path: str) -> str:

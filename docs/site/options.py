@@ -21,10 +21,16 @@ def _tables(catalogue: Catalogue) -> Iterator[str]:
     for group in GROUPS:
         yield from ("", f"## {group}", "", "| choice | |", "|---|---|")
         choices = catalogue.choices(group)
-        yield from (f"| `{choice}` | {_cell(headline)} |" for choice, headline in choices.items())
+        yield from (f"| {_choice(choice)} | {_cell(headline)} |" for choice, headline in choices.items())
         for choice in choices:
             if options := catalogue.of_choice(group, choice):
                 yield from ("", f"### {group}={choice}", "", *_options(options))
+
+
+def _choice(choice: str) -> str:
+    """A layout has a file per extractor, layout/feature_type."""
+    name, _, extractor = choice.partition("/")
+    return f"`{name}`, for `{extractor}`" if extractor else f"`{name}`"
 
 
 def _options(options: Sequence[Option]) -> Iterator[str]:

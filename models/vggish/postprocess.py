@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from torch_zoo.utils.checkpoints import is_stored
 from torch_zoo.utils.types import UsageError
 
 Postprocess = Literal["none", "pca", "pca_8bit", "pca_8bit_rounded"]
@@ -98,6 +99,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return {name: file[name] for name in (VECTORS, MEANS)}
     import torch
 
+    is_stored(path)  # or it raises
     state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict):
         raise pickle.UnpicklingError

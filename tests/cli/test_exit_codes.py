@@ -64,13 +64,20 @@ def test_a_bug_stays_a_traceback() -> None:
     assert main(["x"]) == 1
 
 
-def test_sigterm_is_an_interrupt() -> None:
-    @command(interrupted="")
-    def main(arguments: Sequence[str]) -> int:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return 0
-
-    assert main([]) == 130
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_an_interrupt_and_further_ones_change_nothing(number: signal.Signals) -> None:
+    interrupted = f"""
+import os
+from torch_zoo.utils.terminal.exit_codes import command
+main = command(interrupted="")(lambda arguments: os.kill(os.getpid(), {number:d}))
+class AtShutdown:
+    def __del__(self):
+        self.kill(self.process, {number:d})
+last = AtShutdown()
+last.kill, last.process = os.kill, os.getpid()
+raise SystemExit(main([]))
+"""
+    assert subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 130
 
 
 @pytest.mark.parametrize("line", COMMANDS)

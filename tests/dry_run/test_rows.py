@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from media_maker import KINDS, write_kind, write_vorbis
+from video_maker import ffmpeg
 
 from torch_zoo.models.i3d.extractor import I3DExtractor
 from torch_zoo.models.vggish.extractor import VGGishExtractor
@@ -92,6 +93,15 @@ def test_a_segment_behind_the_end_fails_as_in_a_run(name: str, media: dict[str, 
     for fails in (lambda: real(extractor, source), lambda: extractor.probe(source)):
         with pytest.raises(MediaError, match=r"the segment starts at 6 s, but the \w+ ends? at 5\.3\d s"):
             fails()
+
+
+@pytest.mark.parametrize("name", ["i3d", "i3d, resampled"])
+def test_a_video_that_starts_after_its_sound(name: str, media: dict[str, Path], tmp_path: Path) -> None:
+    path, late = tmp_path / "late.mp4", ("-itsoffset", 1.2, "-i", media["h264+aac.mp4"])
+    ffmpeg("-i", media["aac.m4a"], *late, "-map", "0:a", "-map", "1:v", "-c", "copy", path)
+    for start, end in SEGMENTS:
+        source = Source(str(path), "x", start, end)
+        assert EXTRACTORS[name].probe(source).rows == real(EXTRACTORS[name], source), (start, end)
 
 
 @pytest.mark.parametrize(("end", "rate"), [(None, 25.0), (2.0, 0.0)])

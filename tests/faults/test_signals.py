@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
 from command import Result, wait_until
 from outputs import outputs
 from victim import Undisturbed, Victim, check_rerun, new
@@ -17,20 +16,28 @@ def check_interrupted(result: Result) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("sink", "point"), [("save_tfrecord", "replace-clip1_codes.tfrecord"), ("save_table", "decode-clip3")]
-)
-def test_sigterm_to_all_as_a_batch_system_sends_it(
-    sink: str, point: str, tmp_path: Path, undisturbed: Undisturbed
-) -> None:
-    victim = new(tmp_path, sink)
-    victim.plan({point: "hold"})
+def test_sigterm_to_all_as_a_batch_system_sends_it(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    """While a file is being written."""
+    victim = new(tmp_path, "save_tfrecord")
+    victim.plan({"replace-clip1_codes.tfrecord": "hold"})
     with victim.running() as run:
-        run.reached(point)
+        run.reached("replace-clip1_codes.tfrecord")
         run.signal(signal.SIGTERM)
         check_interrupted(run.end())
     assert victim.leftovers() == []
-    assert outputs(victim.stored).items() < undisturbed(sink).items() or sink == "save_table"
+    assert outputs(victim.stored).items() < undisturbed(victim.sink).items()
+    victim.plan({})
+    check_rerun(victim, undisturbed)
+
+
+def test_sigterm_to_the_driver(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    victim = new(tmp_path, "save_table")
+    victim.plan({"decode-clip3": "hold"})
+    with victim.running() as run:
+        run.reached("decode-clip3")
+        run.process.terminate()
+        check_interrupted(run.end())
+    assert victim.leftovers() == []
     victim.plan({})
     check_rerun(victim, undisturbed)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
 import fsspec
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 import scipy.special
 from sink_runs import begun, done, end, run
@@ -114,41 +112,6 @@ def test_text_of_the_list_stays_text_and_what_it_lacks_is_null(file: str, tmp_pa
     }
 
 
-def test_kept_rows_of_a_csv_are_copied_as_they_are(tmp_path: Path) -> None:
-    """Also those that a spreadsheet has written."""
-    path = tmp_path / FORMATS[1]
-
-    def sink() -> SavePredictions:
-        return SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=1)
-
-    run(sink(), predicted("a"), predicted("b"))
-    header, *rows = path.read_text().splitlines()
-    rows[0] = 'a,music/a.mp3,0.000,"9,6E-01",audio,"cat ""purring""",1'
-    path.write_bytes("\r\n".join(["\ufeff" + header, "", *rows]).encode())
-    run(sink(), replace(predicted("c"), source=replace(source("c"), columns={"label": "ocean"})))
-    written = path.read_text().splitlines()
-    assert [row for row in written if row.startswith(("a,", '"a"', '"b"'))] == [f"{row}," for row in rows]
-    assert list(table(tmp_path, FORMATS[1])["label"].fillna("none"))[-2:] == ["ocean", "ocean"]
-
-
-@pytest.mark.parametrize("row", ["a,b", 'a,"never closed', '"a"x,' + "0," * 6])
-def test_a_damaged_csv_is_named(row: str, tmp_path: Path) -> None:
-    sink = SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=1)
-    run(sink, predicted("a"))
-    with (tmp_path / FORMATS[1]).open("a") as file:
-        file.write(row)
-    with pytest.raises(UsageError, match=r"predictions\.csv: not a table of predictions .*; move it away"):
-        SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=1).prepare(SETTINGS, [], FLOATS, False)
-
-
-def test_other_readers_take_the_csv(tmp_path: Path) -> None:
-    run(SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1], top_k=2), predicted("a"))
-    with (tmp_path / FORMATS[1]).open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["class_1"] for row in rows] == ["dog, barking", 'cat "purring"']
-    assert pl.read_csv(tmp_path / FORMATS[1])["class_2"].to_list() == ["ocean", "NA"]
-
-
 @pytest.mark.parametrize("file", FORMATS)
 @pytest.mark.parametrize("rows_per_file", [None, 4])
 def test_other_options_are_other_settings(file: str, rows_per_file: int | None, tmp_path: Path) -> None:
@@ -158,21 +121,6 @@ def test_other_options_are_other_settings(file: str, rows_per_file: int | None, 
     run(sink(1), predicted("a"))
     with pytest.raises(UsageError, match=r"top_k=1 \(now None\)"):
         sink(None).prepare(SETTINGS, [], FLOATS, False)
-
-
-def test_csv_of_other_settings_and_of_something_else_is_refused(tmp_path: Path) -> None:
-    sink = SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1])
-    run(sink, predicted("a"))
-    with pytest.raises(UsageError, match=r"hop_seconds=0\.96 \(now 1\)"):
-        sink.prepare({**SETTINGS, "hop_seconds": 1}, [], FLOATS, False)
-    (tmp_path / FORMATS[1]).write_text("clip,label\na,dog\n")
-    with pytest.raises(UsageError, match=r"predictions\.csv: not a table of predictions .*; move it away"):
-        SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1]).prepare(SETTINGS, [], FLOATS, False)
-
-
-def test_a_list_of_the_user_in_the_folder_is_no_output(tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_text("path\na.mp4\n")
-    run(SavePredictions(folder=str(tmp_path), predictions_file=FORMATS[1]), predicted("a"))
 
 
 def test_a_class_that_is_called_like_another_column_is_refused(tmp_path: Path) -> None:

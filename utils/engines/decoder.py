@@ -141,7 +141,8 @@ class _Decoder:
             os._exit(OUT_OF_MEMORY)
         except Exception as error:
             self._slabs.discard()
-            return replace(describe(error), attempt=attempt.digest if is_lasting(error) else "")
+            lasting = is_lasting(error) and Attempt.of(source, self._extractor).file == attempt.file
+            return replace(describe(error), attempt=attempt.digest if lasting else "")
         return Decoded()
 
     def _look_ahead(self) -> None:

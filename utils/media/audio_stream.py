@@ -39,11 +39,7 @@ PREROLL_SECONDS = 1.0  # decoded and discarded after a seek, until overlapping f
 SEEK_EXACTLY = {"mov", "flac", "wav"}
 
 CHAINED = {"ogg"}  # files of this format may be appended to each other, each with a clock of its own
-CHECKSUMMED = {
-    "flac",
-    "tta",
-    "wavpack",
-}  # codecs whose frames have checksums, which FFmpeg does not check by default
+CHECKSUMMED = {"flac", "tta", "wavpack"}  # codecs with a checksum per frame, which FFmpeg does not check by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +147,7 @@ class _AudioStream:
         return (stream.start_time or 0) + stream.duration if self._format == "mov" and stream.duration else None
 
     def _frames(self) -> Iterator[AudioFrame]:
-        last: float | None = None
+        last: float | None = None  # timestamp, s
         may_go_back = self._format in CLOCK_RESTARTS | CHAINED
         try:
             for packet in packets(self._container, self._stream):
@@ -159,10 +155,12 @@ class _AudioStream:
                     beat("decoding")
                     if frame.time is None and self._format == "flac":  # FFmpeg's sign of a wrong checksum there
                         raise MediaError(f"damaged after {last or 0:.2f} s of audio")
-                    time = last if frame.time is None else frame.time
-                    if last is not None and time < last - GAP_SECONDS and not may_go_back:
-                        raise MediaError(f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s of audio")
-                    last = time
+                    if (time := frame.time) is not None:
+                        if last is not None and time < last - GAP_SECONDS and not may_go_back:
+                            raise MediaError(
+                                f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s of audio"
+                            )
+                        last = time
                     yield frame
         except FFmpegError as error:
             raise MediaError(f"truncated or damaged after {last or 0:.2f} s of audio ({error.strerror})") from error

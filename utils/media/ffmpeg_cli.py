@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -77,7 +79,13 @@ def running(output: Any) -> Iterator[Program]:
         try:
             yield Program(process.stdout, process)
         except MediaError as error:
-            raise _failure(process, errors, error) from error
+            said = _first_error(process, errors)
+            if process.returncode is not None and process.returncode < 0:
+                killed = f"ffmpeg was killed by {signal.Signals(-process.returncode).name}"
+                raise MediaError(killed) from ChildProcessError(killed)
+            if not said:
+                raise
+            raise _failure(said) from (MemoryError(said) if os.strerror(errno.ENOMEM) in said else error)
         finally:
             process.kill()
 
@@ -114,14 +122,16 @@ def _until_exit(media: Media, rate: int, blocks: TimedBlocks, process: Program) 
     check_end(media.location, stop / rate)  # the program silently accepts truncated files
 
 
-def _failure(process: subprocess.Popen[bytes], errors: IO[bytes], error: MediaError) -> MediaError:
-    """`error` with the first line of ffmpeg's error message, if there is one, without its module names."""
+def _first_error(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
+    """The first line of what ffmpeg says is wrong, without its module names; empty if it says nothing."""
     with suppress(subprocess.TimeoutExpired):  # it has not failed if it is still waiting for its output to be read
         process.wait(timeout=EXIT_SECONDS)
     errors.seek(0)
-    lines = errors.read().decode(errors="replace").strip().splitlines()
-    if not lines:
-        return error
-    if "does not contain any stream" in lines[0]:
+    first, _, _ = errors.read().decode(errors="replace").strip().partition("\n")
+    return re.sub(r"^(\[[^]]*\] )+", "", first.rstrip())
+
+
+def _failure(said: str) -> MediaError:
+    if "does not contain any stream" in said:
         return MediaError("no audio stream; drop it from the list or choose a visual feature_type")
-    return MediaError("ffmpeg: " + re.sub(r"^(\[[^]]*\] )+", "", lines[0]))
+    return MediaError(f"ffmpeg: {said}")

@@ -34,7 +34,8 @@ class Header:
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> Header:
-        exact = stream.type == "video" and format_name(container) == "mov" and stream.frames > 0
+        kind = format_name(container), stream.type
+        exact = kind == ("flac", "audio") or (kind == ("mov", "video") and stream.frames > 0)
         late = stream.type == "video" and stream.start_time
         begin = float(stream.start_time * stream.time_base - play_start(container)) if late else 0.0
         return cls(_streams(container), begin, likely_end(container, stream), exact)
@@ -58,10 +59,10 @@ class Header:
         if 0 < source.start >= self.end:
             raise MediaError(f"the segment starts at {source.start:g} s, but the media end at {self.end:.2f} s")
         last = self.end if source.end is None else min(self.end, source.end)
-        stop = math.floor(self.end * rate + 0.5)
+        stop = math.floor((self.end - self.begin) * rate + 0.5)
         if source.end is not None:
-            stop = min(stop, place(source.end * rate))
-        number = max(0, stop - place(max(source.start, self.begin) * rate))
+            stop = min(stop, place((source.end - self.begin) * rate))
+        number = max(0, stop - place(max(0.0, source.start - self.begin) * rate))
         return Probe(self.streams, rate, last - source.start, num_rows(number), exact)
 
 

@@ -9,7 +9,6 @@ from typing import IO, Any
 
 import av
 from av.error import FFmpegError
-from av.packet import Packet
 from av.stream import Discard, Disposition
 
 from torch_zoo.utils.media.protocols import confine
@@ -63,7 +62,7 @@ def select(container: Any, stream: Any) -> None:
         other.discard = Discard.default if other is stream else Discard.all
 
 
-def packets(container: Any, *streams: Any) -> Iterator[Packet[Any]]:
+def packets(container: Any, *streams: Any) -> Iterator[Any]:
     """Packets of these streams, or of all, the last one of each being empty. Raises FFmpegError."""
     with suppress(IndexError):  # PyAV's, at the end of a file in which a stream begins midway
         yield from container.demux(*streams)

@@ -74,6 +74,8 @@ def open_video(
     ):
         header = stream.header
         announce(source, header.end)
+        if rate is not None:
+            header = replace(header, begin=round_half_up(header.begin * rate) / float(rate))  # as resample_frames does
         frames = stream.frames(source.start, color_matrix, transform)
         if rate is not None and fps_method == "select":
             frames = resample_frames(frames, rate)
@@ -106,7 +108,7 @@ def resample_frames(frames: Iterable[Frame], fps: Fraction) -> Iterator[Frame]:
         yield from _repeated(held, range(due, round_half_up((held.pts + held.duration) * fps)), fps)
 
 
-def round_half_up(value: Fraction) -> int:
+def round_half_up(value: Fraction | float) -> int:
     return math.floor(value + Fraction(1, 2))
 
 

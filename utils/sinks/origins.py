@@ -70,6 +70,7 @@ class Origin(NamedTuple):
 
 
 UNKNOWN = Origin()
+KINDS = tuple(kinds | None for kinds in (str, int | float, int | float, int, int, str, str))  # of its fields
 
 
 def seen(source: Source) -> Origin:
@@ -173,10 +174,12 @@ def entries(content: bytes) -> Iterator[tuple[str, Origin | None]]:
     for each in content.split(b"\n"):
         try:
             entry = json.loads(each)
-            made_from = entry["made_from"]
-            yield entry["name"], None if made_from is None else Origin(**made_from)
-        except (ValueError, KeyError, TypeError):
+            name, made_from = entry["name"], entry["made_from"]
+            origin = None if made_from is None else Origin(**made_from)
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
+        if isinstance(name, str) and all(map(isinstance, origin or (), KINDS)):
+            yield name, origin
 
 
 def _seconds(end: float | None) -> str:

@@ -1,6 +1,6 @@
 """Where progress is shown: a bar on a terminal, lines elsewhere, or nowhere. All are shown the status twice a second.
 
-Whoever calls them holds the lock of tqdm, with which threads take turns on the terminal.
+Whoever calls them holds the lock of `turn`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from tqdm import tqdm
 
@@ -17,6 +18,12 @@ from torch_zoo.utils.terminal.status import Status, clock
 TICK_SECONDS = 0.5  # so that no second of a clock is missed
 LOG_SECONDS = 10.0  # between two lines where there is no terminal
 SAME_SECONDS = 60.0  # the same, where nothing has changed
+
+
+def turn() -> AbstractContextManager[object]:
+    """The lock of tqdm, which whoever writes on the terminal holds; one thread may hold it twice."""
+    lock: AbstractContextManager[object] = tqdm.get_lock()  # type: ignore[no-untyped-call]
+    return lock
 
 
 class Display:
@@ -73,7 +80,7 @@ class Log(Display):
 
 
 class Ticker:
-    """Calls `tick` twice a second, in a thread that holds the lock of tqdm meanwhile."""
+    """Calls `tick` twice a second, in a thread of its own, when it is its turn."""
 
     def __init__(self, tick: Callable[[], None]) -> None:
         self._tick = tick
@@ -92,7 +99,7 @@ class Ticker:
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # the main thread waits for them
         while True:
-            with tqdm.get_lock():
+            with turn():
                 self._tick()
             if self._stopped.wait(TICK_SECONDS):
                 return

@@ -37,6 +37,8 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
             try:
                 return explained(work)
             except KeyboardInterrupt:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(number, signal.SIG_IGN)  # while Python shuts down, one more would kill it
                 _say("interrupted;", "yellow", interrupted)
                 return 130
             finally:

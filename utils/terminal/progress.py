@@ -16,7 +16,7 @@ from torch_zoo.utils.engines.news import Computed, Devices, Loading, Position
 from torch_zoo.utils.sinks import failures
 from torch_zoo.utils.terminal.about import About
 from torch_zoo.utils.terminal.colors import styled
-from torch_zoo.utils.terminal.displays import Bar, Display, Log, Ticker
+from torch_zoo.utils.terminal.displays import Bar, Display, Log, Ticker, turn
 from torch_zoo.utils.terminal.status import Status
 from torch_zoo.utils.terminal.summary import Summary
 from torch_zoo.utils.terminal.work import Work
@@ -91,7 +91,7 @@ class Progress:
 
     def begin(self, sources: Sequence[Source]) -> None:
         """These are to be extracted; all others have been added."""
-        with tqdm.get_lock():
+        with turn():
             self._work, self._phase = Work(sources), "starting"
         if not sources:
             self._introduce(None)
@@ -101,7 +101,7 @@ class Progress:
         assert self._work
         if isinstance(news, Devices):
             self._introduce(news)
-        with tqdm.get_lock():
+        with turn():
             if isinstance(news, Loading) and not self._loaded:
                 self._phase = f"loading {news.what}"
             elif isinstance(news, Position):
@@ -112,7 +112,7 @@ class Progress:
 
     def add(self, outcome: Outcome) -> None:
         """Of a source that has been extracted or, before `begin`, will not be."""
-        with tqdm.get_lock():
+        with turn():
             self._summary.add(outcome)
             if self._work:
                 self._work.ended(outcome.source, outcome.media_seconds, self._clock())
@@ -124,13 +124,13 @@ class Progress:
 
     def add_missing(self, outcomes: Sequence[Outcome]) -> None:
         """Of sources whose files are not there: one line for all of them."""
-        with tqdm.get_lock():
+        with turn():
             self._summary.add_missing(outcomes)
         self._say_untried(outcomes, "missing")
 
     def add_known(self, outcomes: Sequence[Outcome]) -> None:
         """Of sources that failed before and are not tried again: one line for all of them."""
-        with tqdm.get_lock():
+        with turn():
             self._summary.add_known(outcomes)
         self._say_untried(outcomes, "known to fail and not tried", "; retry=all tries all that failed")
 

@@ -79,12 +79,12 @@ def _files(path: str) -> list[str]:
 def _classes(path: str) -> Mapping[int, str]:
     """The name of each class, by its number. Raises UsageError."""
     names = {}
-    for number_of_row, (line, row) in enumerate(read_rows(path)):
-        is_header = number_of_row == 0 and row == CLASSES_COLUMNS
-        if not is_header and not (len(row) == len(CLASSES_COLUMNS) and row[0].isdecimal()):
+    for line, row in read_rows(path):
+        if row == CLASSES_COLUMNS:
+            continue
+        if len(row) != len(CLASSES_COLUMNS) or not row[0].isdecimal():
             raise UsageError(f"--labels {in_line(path, line)}: a row must be {','.join(CLASSES_COLUMNS)}")
-        if not is_header:
-            names[int(row[0])] = row[-1]
+        names[int(row[0])] = row[-1]
     return names
 
 
