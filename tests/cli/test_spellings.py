@@ -172,6 +172,30 @@ def test_several_extractors_are_their_command_lines_with_their_own_options() -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["feature_type=i3d", "feature_type=vggish"],
+            "last counts: feature_type=vggish; for a run with each: feature_t",
+        ),
+        (["on_extraction=print", "on_extraction=save_npz"], "on_extraction is given twice, and the last counts"),
+        (
+            ["--video_paths", "a", "--video_paths", "b"],
+            "['b']; a list is written video_paths=\"[a,b]\" or --video_paths",
+        ),
+        (["seed=1", "seed=2"], ""),
+        (["video_paths=a", "video_paths=a"], ""),
+    ],
+)
+def test_of_what_is_given_twice_the_last_counts_with_a_notice(
+    words: list[str], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    flags.translate(words, Catalogue())
+    assert said in caplog.text
+    assert bool(caplog.text) is bool(said)
+
+
 def test_a_sweep_over_devices() -> None:
     assert each_run("-m", "feature_type=vggish", "device=cuda:0,cuda:1") == [
         ["feature_type=vggish", "device=cuda", "device_ids=[0]"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ _FLAG_CHOICES = {
     **dict.fromkeys(("-i", "--info"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
 }
 _OFTEN_MEANT = ("--help", "--version", "--multirun", "--cfg", "--config-dir", "--hydra-help")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def translate(arguments: Sequence[str], catalogue: Catalogue) -> CommandLine:
             given.append(_Given(flag, name, tuple(values)))
     hints = option_types(catalogue, dict(map(_choice, given)))
     overrides = [_override(each) if isinstance(each, str) else _typed(each, hints) for each in given]
-    _refuse_repeated(overrides, hints)
+    _warn_of_repeated(overrides, hints)
     return CommandLine(tuple(flags), tuple(overrides))
 
 
@@ -125,18 +128,19 @@ def _flag_value(flag: str, rest: deque[str]) -> str:
     return rest.popleft()
 
 
-def _refuse_repeated(overrides: Sequence[str], hints: Mapping[str, Any]) -> None:
-    """Of scalars the last counts, so that scripts can append; but of two lists or extractors none may be lost."""
+def _warn_of_repeated(overrides: Sequence[str], hints: Mapping[str, Any]) -> None:
+    """The last value counts, so that scripts can append; but who gives two lists or extractors may want both."""
     values: dict[str, list[str]] = {}
     for name, _, value in (override.partition("=") for override in overrides):
         values.setdefault(name, []).append(value)
     for name, given in values.items():
-        if name == SWEPT and len({*given}) > 1:
-            raise UsageError(f"{name} is given twice; for a run with each, {name}={','.join(given)}")
         if name in GROUPS and len({*given}) > 1:
-            raise UsageError(f"{name} is given twice; there is one per run")
-        if len(given) > 1 and list in kinds(hints.get(name)):
-            raise UsageError(f'{name} is given twice; a list is written {name}="[a,b]" or --{name} a b')
+            both = f"; for a run with each: {name}={','.join(given)}" if name == SWEPT else ""
+        elif list in kinds(hints.get(name)) and len({*given}) > 1:
+            both = f'; a list is written {name}="[a,b]" or --{name} a b'
+        else:
+            continue
+        log.warning("%s is given twice, and the last counts: %s=%s%s", name, name, given[-1], both)
 
 
 def _begins_option(word: str, names: set[str]) -> bool:
