@@ -174,6 +174,12 @@ def test_warnings_are_logged_and_shown(tmp_path: Path, capsys: pytest.CaptureFix
     assert "3 is odd" in capsys.readouterr().err
 
 
+def test_what_a_worker_logs_is_shown_with_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with record(str(tmp_path)) as run:
+        run.tell("cuda:1", LogLine("a.mp4: unexpected"))
+    assert capsys.readouterr().err == "cuda:1: a.mp4: unexpected\n"
+
+
 def test_a_folder_that_was_deleted_stays_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "vggish"
     folder.mkdir()

@@ -34,7 +34,8 @@ class Header:
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> Header:
-        exact = stream.type == "video" and format_name(container) == "mov" and stream.frames > 0
+        kind = format_name(container), stream.type
+        exact = kind == ("flac", "audio") or (kind == ("mov", "video") and stream.frames > 0)
         late = stream.type == "video" and stream.start_time
         begin = float(stream.start_time * stream.time_base - play_start(container)) if late else 0.0
         return cls(_streams(container), begin, likely_end(container, stream), exact)
