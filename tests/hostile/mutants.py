@@ -206,7 +206,24 @@ def _remuxed(seed: Seed, edit: Callable[[list[Any]], list[Any]]) -> bytes:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    name.removeprefix("_").replace("_", " "): each
-    for name, each in list(globals().items())
-    if callable(each) and getattr(each, "__annotations__", {}).get("seeds") == "Sequence[Seed]" and name.startswith("_")
+    each.__name__.strip("_").replace("_", " "): each
+    for each in (
+        _flip_a_bit,
+        _flip_bits_of_the_head,
+        _flip_many_bits,
+        _truncate,
+        _delete_a_slice,
+        _zero_a_slice,
+        _repeat_a_slice,
+        _overwrite_a_field,
+        _announce_another_number,
+        _resize_an_element,
+        _swap_elements,
+        _delete_an_element,
+        _repeat_an_element,
+        _append_another_file,
+        _graft_another_file,
+        _drop_key_frames,
+        _shuffle_packets,
+    )
 }

@@ -153,13 +153,12 @@ class _AudioStream:
             for packet in packets(self._container, self._stream):
                 for frame in packet.decode():
                     beat("decoding")
-                    if frame.time is None and self._format == "flac":  # FFmpeg's sign of a wrong checksum there
+                    time = frame.time
+                    if time is None and self._format == "flac":  # FFmpeg's sign of a wrong checksum there
                         raise MediaError(f"damaged after {last or 0:.2f} s of audio")
-                    if (time := frame.time) is not None:
+                    if time is not None:
                         if last is not None and time < last - GAP_SECONDS and not may_go_back:
-                            raise MediaError(
-                                f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s of audio"
-                            )
+                            raise MediaError(f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s")
                         last = time
                     yield frame
         except FFmpegError as error:
