@@ -9,7 +9,7 @@ import urllib.request
 
 import av
 
-from benchmarks import corpus, parts, process, slow_server
+from benchmarks import corpus, load, parts, process, slow_server
 
 
 def test_clips_are_ten_seconds_of_video_and_stereo_audio(tmp_path):
@@ -64,3 +64,12 @@ def test_help_lists_the_parts():
     command = [sys.executable, "-m", "benchmarks.bench", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "clips network startup workers resume hour" in text
+
+
+def test_load_is_of_sources_that_are_extracted_and_of_others_that_are_done(tmp_path):
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+    summary, *_ = load.many_sources(tmp_path / "new", 20)
+    assert summary.startswith("20 done, 0 skipped, 0 empty, 0 failed; 2.0 s of media")
+    [summary] = load.all_done(tmp_path / "old", 20)
+    assert summary.startswith("0 done, 20 skipped, 0 empty, 0 failed")
