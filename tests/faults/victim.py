@@ -20,6 +20,7 @@ Undisturbed = Callable[[str], Mapping[str, bytes]]  # sink -> what it stores of 
 HERE = Path(__file__).parent
 IMPORTS = {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, HERE, HERE.parent / "engines")))}
 WAVS = 5
+SECONDS = 100  # to wait for something, on a busy machine
 CLIPS = [*(f"clip{number}" for number in range(WAVS)), "music"]
 SINKS = {  # all that store arrays
     "save_numpy": (),
@@ -102,7 +103,7 @@ class Running:
     def reached(self, point: str) -> int:
         """Wait until a process holds at this point; returns its id."""
         file = self.victim.points / f"{point}.reached"
-        assert wait_until(lambda: file.exists() or self.process.poll() is not None, 60), f"nobody reached {point}"
+        assert wait_until(lambda: file.exists() or self.process.poll() is not None, SECONDS), f"nobody reached {point}"
         assert file.exists(), self.process.communicate()[1]
         return int(file.read_text())
 
@@ -115,8 +116,8 @@ class Running:
 
     def end(self) -> Result:
         """Wait until the command has ended, with all of its processes."""
-        stdout, stderr = self.process.communicate(timeout=60)
-        assert wait_until(lambda: not group_members(self.process.pid), 10), "processes outlive the run"
+        stdout, stderr = self.process.communicate(timeout=SECONDS)
+        assert wait_until(lambda: not group_members(self.process.pid), SECONDS), "processes outlive the run"
         return Result(self.process.returncode, stdout, stderr)
 
     def zombies(self) -> list[int]:
