@@ -159,11 +159,11 @@ class _AudioStream:
                     beat("decoding")
                     if frame.time is None and self._format == "flac":  # FFmpeg's sign of a wrong checksum there
                         raise MediaError(f"damaged after {last or 0:.2f} s of audio")
-                    time = last if frame.time is None else frame.time
+                    time: Any = last if frame.time is None else frame.time
                     if last is not None and time < last - GAP_SECONDS and not may_go_back:
                         raise MediaError(f"damaged: its timestamps go back from {last:.2f} s to {time:.2f} s of audio")
                     last = time
-                    yield frame  # type: ignore[misc]  # PyAV's types take it for a picture
+                    yield frame
         except FFmpegError as error:
             raise MediaError(f"truncated or damaged after {last or 0:.2f} s of audio ({error.strerror})") from error
 
