@@ -230,9 +230,6 @@ class Sink(ABC):
         """Are all its outputs complete and readable? Raises OutputConflictError if they are of another file or part."""
         return False
 
-    def discard(self, token: str) -> None:
-        """Remove what the worker of this token, which crashed, left half-written."""
-
     def finish(self) -> None:
         """After the run, also an interrupted one: merge what workers wrote. May raise WorkerError."""
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from torch_zoo.utils.files import atomic_write
+from torch_zoo.utils.files import atomic_write, remove_partial
 from torch_zoo.utils.predictions import report
 from torch_zoo.utils.sinks.files import FileSink, SaveNumpy, SavePickle
 from torch_zoo.utils.sinks.print import Print
@@ -120,15 +120,14 @@ def test_failure_leaves_what_was_there_before(tmp_path: Path) -> None:
 
 
 def test_what_a_crashed_worker_left_is_removed(tmp_path: Path) -> None:
-    sink = SaveNumpy(folder=str(tmp_path))
     for token in ("host-1-ab", "host-1-abc"):
         with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a.npy", token) as partial:
             partial.write_text("half")
             shutil.copy(partial, partial.with_name(f".{token}.0.part"))  # stays, as if the worker was killed
             raise KeyboardInterrupt
-    sink.discard("host-1-ab")
+    remove_partial(tmp_path, ["host-1-ab"])
     assert [path.name for path in tmp_path.glob(".*.part")] == [".host-1-abc.0.part"]
-    sink.discard("host-1-abc")
+    remove_partial(tmp_path, ["host-1-abc"])
     assert not list(tmp_path.glob(".*.part"))
 
 

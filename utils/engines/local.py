@@ -39,7 +39,7 @@ class Local(WorkerOptions):
             return
         share = max(1, cpu_cores() // len(names))
         tell("", Devices(names, share))
-        workers = _Workers([self.worker(extractor, sink, name, share) for name in names], sink)
+        workers = _Workers([self.worker(extractor, sink, name, share) for name in names])
         driver = Driver(workers, names, commit, tell)
         try:
             driver.begin(sources)
@@ -49,43 +49,35 @@ class Local(WorkerOptions):
             workers.stop(driver)
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
-    process: WorkerProcess
-    token: str  # unique to it over all hosts, for the names of what it writes
-
-
 class _Workers:
     """The worker processes, by number."""
 
-    def __init__(self, configs: Sequence[WorkerConfig], sink: Sink) -> None:
+    def __init__(self, configs: Sequence[WorkerConfig]) -> None:
         self._configs = configs
-        self._sink = sink
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, WorkerProcess] = {}
         self._server: DecoderServer | None = None
 
     def start(self, number: int) -> None:
         if self._server is None or not self._server.alive:
             with interrupt_blocked():
                 self._server = DecoderServer()
-        token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        process = WorkerProcess(self._configs[number], self._server.connect(), token)
-        self._workers[number] = _Worker(process, token)
+        token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"  # unique over all hosts, for file names
+        self._workers[number] = WorkerProcess(self._configs[number], self._server.connect(), token)
 
     def send(self, number: int, message: object) -> None:
-        self._workers[number].process.send(message)
+        self._workers[number].send(message)
 
     def pass_on(self, driver: Driver) -> Iterator[Outcome]:
         """Wait for messages of workers, or their ends."""
-        numbers = {each.process.channel: number for number, each in self._workers.items()}
+        numbers = {each.channel: number for number, each in self._workers.items()}
         for channel in readable(list(numbers)):
             number = numbers[channel]
             try:
                 message = channel.receive()
             except (EOFError, OSError):
                 dead = self._workers.pop(number)
-                cause = dead.process.cause_of_end()
-                self._clear_up(dead)
+                cause = dead.cause_of_end()
+                dead.end()
                 yield from driver.crashed(number, cause)
             else:
                 yield from driver.received(number, message)
@@ -93,12 +85,8 @@ class _Workers:
     def stop(self, driver: Driver) -> None:
         """End all workers: idle ones by a message, the others by SIGTERM, and whoever takes too long by SIGKILL."""
         for number, each in self._workers.items():
-            each.process.ask_to_end(driver.idle(number))
+            each.ask_to_end(driver.idle(number))
         for each in self._workers.values():
-            self._clear_up(each)
+            each.end()
         if self._server:
             self._server.close()
-
-    def _clear_up(self, ended: _Worker) -> None:
-        ended.process.end()
-        self._sink.discard(ended.token)

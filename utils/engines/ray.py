@@ -73,7 +73,7 @@ class Ray(WorkerOptions):
             def assignment(token: str) -> Assignment:
                 return Assignment(self, extractor, sink, share.device, cores, token, needed, os.getcwd())
 
-            actors = Actors(ray, share, assignment, sink)
+            actors = Actors(ray, share, assignment)
             driver = Driver(actors, [share.device] * len(wanted), commit, tell)
             try:
                 driver.begin(sources)
@@ -88,7 +88,6 @@ class _Actor:
     """The driver's view of one."""
 
     handle: Any
-    token: str
     node: str = ""  # once it has said so
     outbox: list[object] = field(default_factory=list)
 
@@ -96,11 +95,10 @@ class _Actor:
 class Actors:
     """The actors, by number. At any time one call of `exchange` is in flight for each."""
 
-    def __init__(self, ray: Any, share: Share, assignment: Callable[[str], Assignment], sink: Sink) -> None:
+    def __init__(self, ray: Any, share: Share, assignment: Callable[[str], Assignment]) -> None:
         self._ray = ray
         self._share = share
         self._assignment = assignment
-        self._sink = sink
         self._actors: dict[int, _Actor] = {}
         self._calls: dict[Any, int] = {}  # that are being waited for, and whose they are
         self._timeout: float | None = PATIENCE_SECONDS  # of the first wait
@@ -110,7 +108,7 @@ class Actors:
         token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         create = self._ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=2)(WorkerActor)
         options = {**self._share.options, "runtime_env": environment(), "scheduling_strategy": "SPREAD"}
-        self._actors[number] = _Actor(create.options(**options).remote(self._assignment(token)), token)
+        self._actors[number] = _Actor(create.options(**options).remote(self._assignment(token)))
         self._listen(number)
 
     def send(self, number: int, message: object) -> None:
@@ -185,6 +183,4 @@ class Actors:
         self._calls[actor.handle.exchange.remote(told)] = number
 
     def _clear_up(self, number: int) -> None:
-        ended = self._actors.pop(number)
-        self._ray.kill(ended.handle)
-        self._sink.discard(ended.token)
+        self._ray.kill(self._actors.pop(number).handle)

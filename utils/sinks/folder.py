@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from functools import cached_property
-from pathlib import Path
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.files import remove_partial
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import Record, record_of
 from torch_zoo.utils.sinks.settings import check_writable, claim_folder, make_folder
@@ -38,10 +36,6 @@ class FolderSink(Sink):
 
     def flush(self) -> None:
         self.provenance.flush()
-
-    def discard(self, token: str) -> None:
-        if not storage.is_url(self.folder):  # an object is there as a whole, or not at all
-            remove_partial(Path(storage.local(self.folder)), [token])
 
     def finish(self) -> None:
         """Merge the records of what the outputs were made from."""
