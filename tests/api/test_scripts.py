@@ -19,7 +19,7 @@ from torch_zoo import extract
 def rows(path):
     return len(extract(path, feature_type="doubler", config_dir={configs!r}, device="cpu")["doubled"])
 
-print("rows:", rows("good a"))
+print("rows:", rows("good a"), flush=True)
 if __name__ == "__main__":
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         print("spawned:", pool.map(rows, ["good b"]))

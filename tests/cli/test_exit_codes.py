@@ -75,7 +75,7 @@ class AtShutdown:
         self.kill(self.process, {number:d})
 last = AtShutdown()
 last.kill, last.process = os.kill, os.getpid()
-raise SystemExit(main([]))
+raise SystemExit(main())
 """
     assert subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 130
 

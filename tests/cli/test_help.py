@@ -30,6 +30,11 @@ PAIRS = [(group, choice) for group in GROUPS for choice in CATALOGUE.choices(gro
 EXTRACTORS = CATALOGUE.choices("feature_type")
 
 
+@pytest.fixture(autouse=True)
+def width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 def composed(group: str, choice: str) -> tuple[DictConfig, type]:
     """The config with one choice made, and the class that takes it."""
     overrides = ["feature_type=vggish", f"{group}={choice}"] if group != "feature_type" else [f"{group}={choice}"]

@@ -67,7 +67,7 @@ def test_fewer_frames_than_a_stack_are_empty_with_a_way_out(extracted: Result, o
 def test_a_file_without_pictures_fails_alone(extracted: Result, media: Path) -> None:
     assert extracted.code == 1
     assert "1 done, 0 skipped, 1 empty, 1 failed" in extracted.stderr
-    assert f"  {media}/sound.wav: no video stream (audio only)" in extracted.stderr
+    assert f"failed: {media}/sound.wav: no video stream (audio only)" in extracted.stderr
     assert "Traceback" not in extracted.stderr
 
 

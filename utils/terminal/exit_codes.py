@@ -37,7 +37,7 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
             try:
                 return explained(work)
             except KeyboardInterrupt:
-                for number in (signal.SIGINT, signal.SIGTERM):
+                for number in (signal.SIGINT, signal.SIGTERM) if arguments is None else ():
                     signal.signal(number, signal.SIG_IGN)  # while Python shuts down, one more would kill it
                 _say("interrupted;", "yellow", interrupted)
                 return 130
