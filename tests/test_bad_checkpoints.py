@@ -28,7 +28,7 @@ def test_code_in_a_file_is_not_run(tmp_path):
             return Path.touch, (tmp_path / "was_run",)
 
     torch.save({"0.weight": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(UsageError, match="not a readable PyTorch file"):
+    with pytest.raises(UsageError, match=r"not a readable PyTorch file of weights \(it was not written by torch\.save"):
         loaded(resolve(str(tmp_path / "evil.pth"), NOWHERE, 0))
     assert not (tmp_path / "was_run").exists()
 

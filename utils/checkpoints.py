@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_stored(path))
     except Exception as error:  # torch raises a different type for each way a file can be damaged
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # torch advises to load it all the same, which may run code
+            reason = "it was not written by torch.save, or holds more than tensors"
         raise UsageError(f"{path}: not a readable PyTorch file of weights ({reason})") from error
     if not isinstance(state, Mapping):
         raise UsageError(f"{path}: holds a {type(state).__name__}, not a state dict")

@@ -51,8 +51,8 @@ class VGGishExtractor:
 
     def __post_init__(self) -> None:
         check_tmp_path(self.tmp_path)
-        if not math.isfinite(self.hop_seconds):
-            raise UsageError(f"hop_seconds={self.hop_seconds}: must be a finite number of seconds")
+        if not 0 < self.hop_seconds < math.inf:
+            raise UsageError(f"hop_seconds={self.hop_seconds:g}: must be a multiple of 0.01 s above 0")
         nearest = max(1, self._hop_frames) * logmel.HOP_SECONDS
         if abs(self.hop_seconds - nearest) > 1e-6:
             raise UsageError(

@@ -89,15 +89,15 @@ def test_the_kept_wav_has_the_samples_of_the_source(sound, tmp_path):
     np.testing.assert_array_equal(kept, soundfile.read(sound, dtype="int16")[0])
 
 
-@pytest.mark.parametrize(("hop_seconds", "nearest"), [(0.485, "0.48"), (0.0, "0.01"), (-0.96, "0.01"), (0.004, "0.01")])
+@pytest.mark.parametrize(("hop_seconds", "nearest"), [(0.485, "0.48"), (0.004, "0.01")])
 def test_a_hop_that_is_not_a_multiple_of_10_ms_is_refused(hop_seconds, nearest):
     with pytest.raises(UsageError, match=f"not a multiple of 0.01 s; the nearest is {nearest}"):
         VGGishExtractor(hop_seconds=hop_seconds)
 
 
-@pytest.mark.parametrize("hop_seconds", [float("nan"), float("inf")])
-def test_a_hop_that_is_not_finite_is_refused(hop_seconds):
-    with pytest.raises(UsageError, match="hop_seconds"):
+@pytest.mark.parametrize("hop_seconds", [float("nan"), float("inf"), 0.0, -0.96])
+def test_a_hop_that_is_not_finite_or_not_above_0_is_refused(hop_seconds):
+    with pytest.raises(UsageError, match=r"hop_seconds=.*: must be a multiple of 0\.01 s above 0"):
         VGGishExtractor(hop_seconds=hop_seconds)
 
 
