@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from actors import Tell
 
 from torch_zoo.utils.engines import ray
 from torch_zoo.utils.engines.driver import Driver
@@ -85,7 +84,7 @@ def imaginary(monkeypatch: pytest.MonkeyPatch) -> ImaginaryRay:
 
 def begun(imaginary: ImaginaryRay) -> tuple[ray.Actors, Driver]:
     """One actor, whose worker holds both sources."""
-    actors = ray.Actors(imaginary, Share(1), lambda token: token, Tell())  # type: ignore[arg-type,return-value]
+    actors = ray.Actors(imaginary, Share(1), lambda token: token)  # type: ignore[arg-type,return-value]
     driver = Driver(actors, ["cpu"], no_op)
     driver.begin([A, B])
     hear(imaginary, actors, driver, [Placed("node"), SourceRequest(2), Loaded()])
@@ -134,7 +133,7 @@ def test_only_a_crash_of_the_process_makes_suspects(
 
 
 def test_an_actor_that_can_not_be_created_says_why(imaginary: ImaginaryRay) -> None:
-    actors = ray.Actors(imaginary, Share(1), lambda token: token, Tell())  # type: ignore[arg-type,return-value]
+    actors = ray.Actors(imaginary, Share(1), lambda token: token)  # type: ignore[arg-type,return-value]
     driver = Driver(actors, ["cpu"], no_op)
     driver.begin([A])
     error = RayActorError("Traceback\n  ...\nModuleNotFoundError: No module named 'torch_zoo'")
@@ -144,7 +143,7 @@ def test_an_actor_that_can_not_be_created_says_why(imaginary: ImaginaryRay) -> N
 
 
 def test_an_actor_whose_node_dies_before_it_says_where_it_is_is_asked_for_again(imaginary: ImaginaryRay) -> None:
-    actors = ray.Actors(imaginary, Share(1), lambda token: token, Tell())  # type: ignore[arg-type,return-value]
+    actors = ray.Actors(imaginary, Share(1), lambda token: token)  # type: ignore[arg-type,return-value]
     driver = Driver(actors, ["cpu"], no_op)
     driver.begin([A])
     assert hear(imaginary, actors, driver, RayActorError("The actor died because its node has died")) == []
