@@ -179,7 +179,7 @@ def no_op(*_: object) -> None:
 class Sink(ABC):
     """Where features go. A sink must `write`; one that stores features also says what it has.
 
-    The driver calls `prepare`, `has`, `discard` and `finish`. Each worker has a copy, on which `expect` and, after
+    The driver calls `prepare`, `has` and `finish`. Each worker has a copy, on which `expect` and, after
     `open`, `write` and `flush` are called. A worker may be killed at any time, and runs nothing at its exit.
     """
 

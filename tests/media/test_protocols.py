@@ -132,6 +132,16 @@ def test_what_is_allowed_is_opened(decoder: Decoder, tmp_path: Path, web: Web, a
     assert not web.asked
 
 
+def test_bytes_of_media_that_look_like_a_tag_are_no_playlist(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "x.wav", np.zeros((44100, 1), np.int16), 44100, "pcm_s16le")
+    content = path.read_bytes()
+    path.write_bytes(content[:1000] + b"<MPD" + content[1004:])
+    assert len(decode(path)) == 44100
+    path.write_bytes(b"\xef\xbb\xbf\n" + MANIFEST.format(path.name).encode())
+    with pytest.raises(MediaError, match="a playlist, which names other files"):
+        decode(path)
+
+
 def test_the_option(tmp_path: Path) -> None:
     path, *_ = write_kind(tmp_path, "mpeg2+aac.ts")
     (tmp_path / "x.m3u8").write_text(PLAYLIST.format(path.name))

@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tqdm import tqdm
-
 from torch_zoo.utils.devices import cpu_cores
 from torch_zoo.utils.downloads import postponed
 from torch_zoo.utils.dry_run.disk import output_bytes
@@ -24,6 +22,7 @@ from torch_zoo.utils.engines.worker_process import interrupt_blocked
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.sinks.settings import settings_of
 from torch_zoo.utils.sources import Selection
+from torch_zoo.utils.terminal.loops import progress
 from torch_zoo.utils.types import Extractor, Sink, Source, UsageError
 
 if TYPE_CHECKING:
@@ -71,11 +70,8 @@ class DryRun(WorkerOptions):
     def _probed(
         self, sources: Sequence[Source], extractor: Extractor, server: DecoderServer, options: DecoderOptions
     ) -> Iterator[Finding]:
-        silent = True if self.progress == "off" else None  # None: unless on a terminal
-        with tqdm(total=len(sources), desc="probing", unit="source", disable=silent) as progress:
-            for finding in probed(sources, cast(Probing, extractor), server, options):
-                yield finding
-                progress.update()
+        findings = probed(sources, cast(Probing, extractor), server, options)
+        return progress(findings, "probing", len(sources), "source", shown=self.progress != "off")
 
 
 def _known(parts: Parts, selection: Selection) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ REFERRING = frozenset(
 LIVE = frozenset("sdp rtsp rtp rtp_mpegts".split())  # of these, what a stream that the user names may be
 PLAYLIST_STARTS = (b"#EXTM3U", b"ffconcat", b"# VobSub")
 PLAYLIST_TAGS = (b"<MPD", b"<AssetMap")  # somewhere near the start of an XML document
+BLANK = b"\xef\xbb\xbf \t\r\n"  # before its first tag: a byte order mark and white space
 
 # What a protocol is made of.
 LAYERS = {
@@ -50,7 +51,8 @@ def allow(protocols: Sequence[str]) -> None:
 
 def check_playlist(path: str, head: bytes = b"") -> None:
     """Raise MediaError if this is a playlist, by its first bytes or, without any, because of its name."""
-    is_playlist = not head or head.startswith(PLAYLIST_STARTS) or any(tag in head for tag in PLAYLIST_TAGS)
+    is_document = head.lstrip(BLANK).startswith(b"<") and any(tag in head for tag in PLAYLIST_TAGS)
+    is_playlist = not head or head.startswith(PLAYLIST_STARTS) or is_document
     if is_playlist and not _allowed:
         name = protocol(path) if is_url(path) else "file"
         raise MediaError(f"it is a playlist, which names other files; allow_protocols=[{name}] lets FFmpeg open them")
