@@ -18,6 +18,8 @@ from torch_zoo.utils.types import Source
 
 FRAME = 960  # samples passed to an encoder at a time
 BIT_RATE = 128_000
+# x264's SIMD code reads uninitialized memory: without this, one file in some hundreds has other bytes.
+REPRODUCIBLE = {"x264-params": "asm=0"}
 ONE_STEP = 1  # of 16 bits, by which FFmpeg versions may differ
 
 # name -> codec, sampling rate in Hz and video codec
@@ -75,6 +77,8 @@ def write_media(
     with av.open(str(path), "w", options=dict(options or {})) as container:
         video = container.add_stream(picture, rate=25, width=64, height=48, pix_fmt="yuv420p") if picture else None
         audio = container.add_stream(codec, rate=rate, layout=layout, bit_rate=BIT_RATE) if codec else None
+        if picture == "libx264":
+            video.options = dict(REPRODUCIBLE)
         if audio is not None and codec == "aac":
             audio.options = {"aac_pns": "0"}  # noise substitution: the decoder's random numbers differ after a seek
         if video is not None:

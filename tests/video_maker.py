@@ -11,6 +11,7 @@ import av
 import cv2
 import imageio_ffmpeg
 import numpy as np
+from media_maker import REPRODUCIBLE
 
 from torch_zoo.utils.media.video import Video, open_video
 from torch_zoo.utils.media.video_stream import Frame
@@ -47,10 +48,9 @@ def write_video(
     times = [Fraction(k) / rate for k in range(frames)] if isinstance(frames, int) else frames
     clock = Fraction(1, 90000) if not isinstance(frames, int) else 1 / Fraction(rate)
     width, height = size
+    encoding = (REPRODUCIBLE if codec == "libx264" else {}) | dict(options or {})
     with av.open(str(path), "w", options=dict(muxing or {})) as container:
-        stream = container.add_stream(
-            codec, rate=rate, width=width, height=height, pix_fmt=pix_fmt, options=dict(options or {})
-        )
+        stream = container.add_stream(codec, rate=rate, width=width, height=height, pix_fmt=pix_fmt, options=encoding)
         stream.codec_context.time_base = clock
         for index, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(index, width, height), "rgb24").reformat(format=pix_fmt)
