@@ -5,9 +5,9 @@
     make soak SOAK="--seed 7 --rounds 1"                     what failed in the round of seed 7
 
 A round makes media, good and bad ones, and has them extracted twice: once in peace, and once by runs that are disturbed
-at random times, the last one excepted. Some have company: another run of the same command, on the same machine or, as it
-seems to them, on another one. Both must come to the same: the same features bit for bit, the same sources failed for the
-same reasons, and nothing else left.
+at random times, the last one excepted. Some have company: another run of the same command, on the same machine or, as
+it seems to them, on another one. Both must come to the same: the same features bit for bit, the same sources failed for
+the same reasons, and nothing else left.
 """
 
 from __future__ import annotations
