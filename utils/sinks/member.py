@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import secrets
 import socket
@@ -73,11 +74,11 @@ class Member:
                 raise
             log.warning("%s: runs at the same time can't share their work, without symbolic links there", self._folder)
 
-    def leave(self, clear: bool = True) -> None:
-        """Leave to others what this run holds. Where there are none, remove what is left, if that may take its time."""
+    def leave(self, seconds: float = math.inf) -> None:
+        """Leave to others what this run holds. Where there are none, remove what is left, as far as the time allows."""
         with suppress(OSError):  # the folder has been deleted
-            if self.id and clear:
-                self._clear_if_alone()
+            if self.id:
+                self._clear_if_alone(seconds)
         self._unregister()
         with suppress(OSError):  # others are there
             (self._home / RUNS).rmdir()
@@ -198,11 +199,14 @@ class Member:
             self._file.close()
             self.id, self._file = "", None
 
-    def _clear_if_alone(self) -> None:
+    def _clear_if_alone(self, seconds: float = math.inf) -> None:
+        end = time.monotonic() + seconds
         with self.lock() as held:
             if self.others():
                 return
             for each in self._home.iterdir():
+                if time.monotonic() > end:
+                    return
                 if each.is_symlink() and each != held:
                     each.unlink()
             for run in (self._home / RUNS).iterdir():
