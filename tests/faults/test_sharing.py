@@ -83,6 +83,7 @@ def test_what_an_ended_run_had_claimed_is_taken_over(
         result = second.end()
     assert result.code == 0
     assert counts(result)["failed"] == 0
+    assert result.stderr.count(" sources\n") == 1, "the opening line"
     assert outputs(victim.stored) == undisturbed(sink)
     assert victim.leftovers() == []
 

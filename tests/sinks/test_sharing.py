@@ -42,7 +42,7 @@ def sharing(action: Any, folder: Path, world: str, *each: tuple[Any, ...]) -> It
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is on a machine of its own."""
     monkeypatch.setattr(sharers.fcntl, "flock", sharers.fcntl.flock)  # put back afterwards, and so are the others
-    monkeypatch.setattr(members, "machine", members.machine)
+    monkeypatch.setattr(members, "place", members.place)
     monkeypatch.setattr(members, "BEAT_SECONDS", members.BEAT_SECONDS)
     sharers.go_elsewhere("this machine")
 

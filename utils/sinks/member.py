@@ -3,7 +3,7 @@
 Shared file systems need not have locks, and clocks differ. So a run is a file that it touches every few seconds, and
 what it holds is a symbolic link to its ID, which is created together with its content, or not at all:
 
-    .sharing/runs/<id>                the machine, the host and the process
+    .sharing/runs/<id>                where it is: the mount, the host and the process
     .sharing/<what> -> <id>           who holds it
     .sharing/<what>.<id> -> <other>   who holds it since the run <id> ended; or `<id> ...`: what became of it
 
@@ -39,11 +39,11 @@ LOOK_SECONDS = 0.05  # between looks at a lock
 PATIENCE = 100  # looks, after which the user is told
 ATTEMPTS = 10  # to register, while others remove empty folders
 NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # what file systems without links answer
-BOOT = Path("/proc/sys/kernel/random/boot_id")  # the same in all containers of a machine
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # the same in all containers of a machine
 
 
 class Sight(NamedTuple):
-    """Of a run on another machine."""
+    """Of a run elsewhere."""
 
     touched: int  # its file, in ns of the file system's clock
     beats: int  # ours, when that was first seen
@@ -91,12 +91,12 @@ class Member:
         return [run.name for run in runs if self.is_other(run.name)]
 
     def is_other(self, run: str) -> bool:
-        """Is this another run, and alive? One on another machine is taken to be, until it has been silent for long."""
+        """Is this another run, and alive? One elsewhere is taken to be, until it has been silent for long."""
         if run == self.id:
             return False
         try:
             with (self._home / RUNS / run).open("rb+") as file:  # NFS asks the server about a file that is opened
-                here = file.readline().decode().strip() == machine()
+                here = file.readline().decode().strip() == place(self._home)
                 if here and (dead := lock(file, wait=False)) is not None:
                     return not dead
                 touched = os.fstat(file.fileno()).st_mtime_ns
@@ -180,7 +180,7 @@ class Member:
                     raise
         assert self._file
         lock(self._file)
-        self._file.write("\n".join((machine(), socket.gethostname(), str(os.getpid()))).encode())
+        self._file.write("\n".join((place(self._home), socket.gethostname(), str(os.getpid()))).encode())
         self.id, self._left = run, threading.Event()
         threading.Thread(target=self._beat, args=(runs / run, self._left), daemon=True).start()
 
@@ -230,7 +230,7 @@ def member(folder: Path) -> Member:
     return Member(folder)
 
 
-@cache
-def machine() -> str:
-    """What the processes have in common between which locks work on any file system."""
-    return BOOT.read_text().strip() if BOOT.exists() else socket.gethostname()
+def place(folder: Path) -> str:
+    """What processes have in common if locks work between them on any file system: the machine, and the mount."""
+    machine = BOOT_ID.read_text().strip() if BOOT_ID.exists() else socket.gethostname()
+    return f"{machine} {folder.stat().st_dev}"

@@ -55,6 +55,7 @@ class Progress:
         self._summary = Summary(about)
         self._work: Work | None = None  # once it is known what is to be done
         self._phase = "checking outputs"
+        self._introduced = False
         self._loaded = False  # is a worker ready?
         self._num_lines = 0  # that have been said
         self._line_of: dict[str, int] = {}  # which of them is a failure, by the name of its source
@@ -158,7 +159,8 @@ class Progress:
             raise TorchZooError(f"stdout: {error.strerror}; the features of this run can't be printed") from error
 
     def _introduce(self, devices: Devices | None) -> None:
-        if not self._quiet and self._work:
+        if not self._quiet and self._work and not self._introduced:
+            self._introduced = True
             number = self._summary.counts.total() + self._work.num_sources
             self.say(self._about.opening(devices, number, self._summary.counts["skipped"]))
 
