@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -151,7 +151,7 @@ def run(extraction: Extraction) -> int:
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.terminal.about import About, settings
     from torch_zoo.utils.terminal.progress import Progress
-    from torch_zoo.utils.types import Outcome
+    from torch_zoo.utils.types import Outcome, OutputError
 
     parts = extraction.assemble()
     extractor, sink = parts.extractor, parts.sink
@@ -195,11 +195,12 @@ def run(extraction: Extraction) -> int:
         if not todo and not parts.overwrite:
             commit()  # no worker will: record the settings of what has been adopted
         try:
-            with closing(parts.engine.run(todo, extractor, sink, commit, tell)) as outcomes:
-                for outcome in outcomes:
+            with ExitStack() as ending:
+                ending.callback(sink.finish)
+                for outcome in ending.enter_context(closing(parts.engine.run(todo, extractor, sink, commit, tell))):
                     add(outcome)
-        finally:
-            sink.finish()
+        except OutputError as error:
+            raise OutputError(f"{error}; {progress.left}, and the same command goes on from there") from error
     return progress.failed
 
 

@@ -89,6 +89,12 @@ class Progress:
     def failed(self) -> int:
         return self._summary.counts["failed"]
 
+    @property
+    def left(self) -> str:
+        """What has no outcome of all that was to be extracted: `1 source is left`."""
+        number = self._work.num_sources - self._work.num_ended if self._work else 0
+        return "1 source is left" if number == 1 else f"{number} sources are left"
+
     def begin(self, sources: Sequence[Source]) -> None:
         """These are to be extracted; all others have been added."""
         with turn():
