@@ -117,7 +117,7 @@ def verified(published: PublishedFile, option: str, otherwise: str = "") -> tupl
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UsageError(
-            f"cannot download {published.url} ({reason}). Get the file from there by other means, and put it at {path} "
+            f"cannot download {published.url} ({reason}). Download it by hand and put it at {path}, "
             f"or name it with {option}=PATH" + otherwise
         ) from error
     content = sha256(path)
