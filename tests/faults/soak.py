@@ -142,12 +142,12 @@ class Round:
                         FAULTS[fault](self, run)
             ended = time.monotonic()
             result = run.end()
+            if INTERRUPTING & {*faults}:
+                self.figures.slowest_end = max(self.figures.slowest_end, time.monotonic() - ended)
             for each in companions:
                 other = each.end()
                 assert other.code in {0, 1}, f"exit code {other.code} beside {faults}: {other.stderr}"
         self.figures.counts["runs"] += 1
-        if INTERRUPTING & {*faults}:
-            self.figures.slowest_end = max(self.figures.slowest_end, time.monotonic() - ended)
         allowed = {0, 1, *([130] if INTERRUPTING & {*faults} else []), *([-9] if KILLING & {*faults} else [])}
         assert result.code in allowed, f"exit code {result.code} after {faults}: {result.stderr}"
 

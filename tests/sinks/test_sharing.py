@@ -123,13 +123,16 @@ def test_settled_claims_last_and_others_are_free_when_their_run_leaves(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_claims_of_an_interrupted_run_are_removed_by_the_next(tmp_path: Path) -> None:
+def test_claims_that_an_interrupted_run_has_no_time_to_remove_are_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch_zoo.utils.sinks.claims.INTERRUPTED_SECONDS", -1.0)
     run = Member(tmp_path)
     run.join()
     claims = Claims(run)
     claims.take(source("a"))
     claims.settle(Outcome(source("a"), "failed", "no sound"))
-    claims.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)  # which is not to take long
+    claims.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert list((tmp_path / FOLDER).iterdir())
     run.join()
     assert claims.outcome(source("a")) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch_zoo.utils.sinks.member import Member
 from torch_zoo.utils.types import Outcome, Source
 
 POLL_SECONDS = 1.0
+INTERRUPTED_SECONDS = 1.0  # for removing claims; the next run removes the others
 MOST_CHARACTERS = 1000  # of a message; a link has room for some thousand bytes
 
 
@@ -28,7 +30,7 @@ class Claims:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._member:
-            self._member.leave(clear=error is None)
+            self._member.leave(math.inf if error is None else INTERRUPTED_SECONDS)
 
     def take(self, source: Source) -> bool:
         """Claim a source, as a `Take`."""

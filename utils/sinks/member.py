@@ -5,15 +5,17 @@ what it holds is a symbolic link to its ID, which is created together with its c
 
     .sharing/runs/<id>                the machine, the host and the process
     .sharing/<what> -> <id>           who holds it
-    .sharing/<what>.<id> -> <other>   who holds it since the run <id> ended
+    .sharing/<what>.<id> -> <other>   who holds it since the run <id> ended; or `<id> ...`: what became of it
 
 A run removes links of its own only, so that no two can take over the same one. When no other is alive, all are removed.
+(Nothing is removed before: ext4 is slow to create files where others have just been deleted.)
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import secrets
 import socket
@@ -73,11 +75,11 @@ class Member:
                 raise
             log.warning("%s: runs at the same time can't share their work, without symbolic links there", self._folder)
 
-    def leave(self, clear: bool = True) -> None:
-        """Leave to others what this run holds. Where there are none, remove what is left, if that may take its time."""
+    def leave(self, seconds: float = math.inf) -> None:
+        """Leave to others what this run holds. Where there are none, remove what is left, as far as the time allows."""
         with suppress(OSError):  # the folder has been deleted
-            if self.id and clear:
-                self._clear_if_alone()
+            if self.id:
+                self._clear_if_alone(seconds)
         self._unregister()
         with suppress(OSError):  # others are there
             (self._home / RUNS).rmdir()
@@ -154,19 +156,17 @@ class Member:
     def end(self, what: str) -> tuple[Path, str]:
         """The last link of something, and what it says: an ID and perhaps what became of it; nothing if it is free."""
         link = self._home / what
-        with suppress(FileNotFoundError):
-            while text := os.readlink(link):
-                run, _, became = text.partition(" ")
-                if became or run == self.id or self.is_other(run):
-                    return link, text
-                link = link.with_name(f"{link.name}.{run}")
+        while text := _target(link):
+            run, _, became = text.partition(" ")
+            following = _following(link, run)
+            if became or (not _target(following) and (run == self.id or self.is_other(run))):
+                return link, text
+            link = following
         return link, ""
 
     def settle(self, link: Path, became: str) -> None:
-        """Say in a link of this run what became of what it holds; that stays when the run has ended."""
-        new = self._home / f".{self.id}"
-        os.symlink(f"{self.id} {became}", new)
-        os.replace(new, link)
+        """Say what became of what this run holds; that stays when the run has ended."""
+        os.symlink(f"{self.id} {became}", _following(link, self.id))
 
     def _register(self) -> None:
         run, runs = secrets.token_hex(4), self._home / RUNS
@@ -198,16 +198,30 @@ class Member:
             self._file.close()
             self.id, self._file = "", None
 
-    def _clear_if_alone(self) -> None:
+    def _clear_if_alone(self, seconds: float = math.inf) -> None:
+        end = time.monotonic() + seconds
         with self.lock() as held:
             if self.others():
                 return
             for each in self._home.iterdir():
+                if time.monotonic() > end:
+                    return
                 if each.is_symlink() and each != held:
                     each.unlink()
             for run in (self._home / RUNS).iterdir():
                 if run.name != self.id and not self.is_other(run.name):  # it may have come this moment
                     run.unlink()
+
+
+def _target(link: Path) -> str:
+    """Empty where there is no such link."""
+    with suppress(FileNotFoundError):
+        return os.readlink(link)
+    return ""
+
+
+def _following(link: Path, run: str) -> Path:
+    return link.with_name(f"{link.name}.{run}")
 
 
 @cache
