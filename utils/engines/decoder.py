@@ -188,7 +188,7 @@ def describe(error: Exception) -> Decoded:
     return Decoded(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
 
 
-def described(error: Exception, place: str) -> str:
+def reported(error: Exception, place: str) -> str:
     """What a person is told of an error; one that nobody expected is logged, with the file or folder it is about."""
     failure = describe(error)
     if failure.trace:

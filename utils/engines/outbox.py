@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from torch_zoo.utils import storage
-from torch_zoo.utils.engines.decoder import described
+from torch_zoo.utils.engines.decoder import reported
 from torch_zoo.utils.engines.news import Computed
 from torch_zoo.utils.types import Features, Outcome, OutputError, Sink
 
@@ -54,7 +54,7 @@ class Outbox:
         except OutputError:
             raise
         except Exception as error:
-            reason = described(error, self._sink.destination)
+            reason = reported(error, self._sink.destination)
             self._held = [Outcome(each.source, "failed", reason) for each in self._held]
         self._release()
 

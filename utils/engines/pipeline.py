@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from torch_zoo.utils.engines.batching import Batch, Batcher, Outputs, Rows
-from torch_zoo.utils.engines.decoder import Duration, described
+from torch_zoo.utils.engines.decoder import Duration, reported
 from torch_zoo.utils.engines.news import Reached
 from torch_zoo.utils.runs.statistics import statistics
 from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, OutputError, Source, Stage, Windows, no_op
@@ -231,7 +231,7 @@ class Pipeline:
         except OutputError:
             raise
         except Exception as error:
-            self._emit(Outcome(job.source, "failed", described(error, job.source.path)))
+            self._emit(Outcome(job.source, "failed", reported(error, job.source.path)))
         else:
             if len(spans):
                 covered = float(spans[-1, 1]) - job.source.start
