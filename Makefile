@@ -20,7 +20,7 @@ test: $(TESTABLE)  ## several files of tests at a time
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: $(TESTABLE)  ## two minutes of damaged media, compared with FFmpeg's decoding, and of strange lists and command lines
-	MUTANTS=0-5000 $(BIN)/python -m pytest --hypothesis-profile=fuzz tests/hostile
+	MUTANTS=0-10000 $(BIN)/python -m pytest --hypothesis-profile=fuzz tests/hostile
 
 test-cpus: $(TESTABLE)  ## the numerical tests again, as older processors compute them
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(BIN)/python -m pytest -m numerical

@@ -48,14 +48,14 @@ def test_keys_of_a_file_are_renamed(tmp_path):
 
 def test_random_batch_norms_are_the_identity():
     ours = network().eval()
-    resolve("random", PublishedFile("", "", ""), 3).load(ours)
+    resolve("random", PublishedFile("https://x/y.pth", "", ""), 3).load(ours)
     maps = torch.rand(2, 4, 5, 5)
     torch.testing.assert_close(ours[1](maps), maps / (1 + 1e-5) ** 0.5)
 
 
 def test_the_option_is_named():
     with pytest.raises(UsageError, match=r"flow_checkpoint=no/such\.pth: no such file"):
-        resolve("no/such.pth", PublishedFile("", "", ""), 0, option="flow_checkpoint")
+        resolve("no/such.pth", PublishedFile("https://x/y.pth", "", ""), 0, option="flow_checkpoint")
 
 
 def test_a_file_is_verified_by_gits_digest(tmp_path, monkeypatch):
@@ -66,8 +66,8 @@ def test_a_file_is_verified_by_gits_digest(tmp_path, monkeypatch):
     expected = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True).stdout.strip()
     assert git_blob(path) == expected
     assert (
-        resolve("pretrained", PublishedFile("http://x/y.pth", "", "", git_blob=expected, name="net.pth"), 0).path
+        resolve("pretrained", PublishedFile("https://x/y.pth", "", "", git_blob=expected, name="net.pth"), 0).path
         == path
     )
     with pytest.raises(UsageError, match="its digest is not that of"):
-        resolve("pretrained", PublishedFile("http://x/y.pth", "", "", git_blob="00" * 20, name="net.pth"), 0)
+        resolve("pretrained", PublishedFile("https://x/y.pth", "", "", git_blob="00" * 20, name="net.pth"), 0)

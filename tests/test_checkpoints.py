@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import logging
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from command import ROOT
+from https_server import ADDRESS, Server
 from tiny_network import NOWHERE, loaded, state
 
 from torch_zoo.utils import checkpoints, downloads
@@ -27,36 +29,12 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "home" / "hub" / "checkpoints"
 
 
-class Server:
-    """Serves one content under any name and counts who asks; it announces the first content's length."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content, self.length, self.requests = content, len(content), 0
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.requests += 1
-                self.send_response(200)
-                self.send_header("Content-Length", str(outer.length))
-                self.end_headers()
-                self.wfile.write(outer.content)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def published(self, sha256: str | None = None) -> PublishedFile:
-        digest = sha256 or hashlib.sha256(self.content).hexdigest()[:8]
-        return PublishedFile(f"http://127.0.0.1:{self.http.server_port}/net-{digest}.pth", digest, "none")
-
-
 @pytest.fixture
-def server(tmp_path) -> Iterator[Server]:
+def server(tmp_path, monkeypatch) -> Iterator[Server]:
     path = tmp_path / "served.pth"
     torch.save(state(), path)
-    served = Server(path.read_bytes())
+    served = Server(path.read_bytes(), tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
     thread = threading.Thread(target=served.http.serve_forever, args=(0.01,))
     thread.start()
     yield served
@@ -135,9 +113,46 @@ def test_a_wrong_download_leaves_nothing_behind(fault, server, cache):
     published = server.published("0123abcd" if fault == "wrong hash" else None)
     if fault == "cut short":
         server.content = server.content[:-100]
-    with pytest.raises(UsageError, match=r"cannot download http://127\.0\.0\.1.*\(.+\)"):
+    with pytest.raises(UsageError, match=r"cannot download https://127\.0\.0\.1.*\(.+\)"):
         resolve("pretrained", published, 0)
     assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_published_files_come_over_https():
+    assert [path for path in (ROOT / "models").rglob("*.py") if "http://" in path.read_text()] == []
+    with pytest.raises(ValueError, match=r"http://host/net\.pth: must be an HTTPS URL"):
+        PublishedFile("http://host/net.pth", "00", "none")
+
+
+def test_a_redirect_is_followed_over_https_only(server, cache):
+    published = server.published()
+    server.moved["/moved.pth"] = published.url
+    moved = replace(published, url=server.url("moved.pth"))
+    loaded(resolve("pretrained", moved, 0))
+    server.moved["/weakened.pth"] = f"http://user:password@{ADDRESS}:9/net.pth"
+    with pytest.raises(UsageError) as raised:
+        resolve("pretrained", replace(published, url=server.url("weakened.pth")), 0)
+    assert f"(it redirects to http://***@{ADDRESS}:9/net.pth, which is not HTTPS)" in str(raised.value)
+
+
+def test_a_server_that_is_not_trusted_is_refused(server, cache, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(UsageError, match=r"cannot download .*CERTIFICATE_VERIFY_FAILED.*checkpoint=PATH"):
+        resolve("pretrained", server.published(), 0)
+
+
+def test_without_a_published_checksum_that_of_the_download_is_said_once(server, cache, caplog):
+    published = replace(server.published(), sha256="")
+    for _ in range(2):
+        checkpoint = resolve("pretrained", published, 0)
+    assert caplog.messages == [
+        f"{published.url}: no checksum is published; the SHA-256 of what came is "
+        f"{hashlib.sha256(server.content).hexdigest()}"
+    ]
+    caplog.clear()
+    checkpoint.path.unlink()
+    resolve("pretrained", server.published(), 0)
+    assert caplog.messages == []
 
 
 def test_a_file_in_the_cache_that_is_not_the_published_one_is_refused(server, cache):
@@ -159,7 +174,7 @@ def unreachable() -> PublishedFile:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return PublishedFile(f"http://127.0.0.1:{port}/net-12345678.pth", "12345678", "none")
+    return PublishedFile(f"https://127.0.0.1:{port}/net-12345678.pth", "12345678", "none")
 
 
 def test_without_network_the_message_names_url_place_and_ways_out(unreachable, cache):
@@ -194,6 +209,6 @@ def test_demo_takes_the_published_weights_if_they_are_available(server, cache, c
 def test_a_stalled_server_does_not_hold_the_run_for_ever(cache, monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        published = PublishedFile(f"http://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
+        published = PublishedFile(f"https://127.0.0.1:{silent.getsockname()[1]}/net-00.pth", "00", "none")
         with pytest.raises(UsageError, match="timed out"):
             resolve("pretrained", published, 0)

@@ -18,7 +18,7 @@ from torch_zoo.utils.downloads import PublishedFile
 from torch_zoo.utils.tensorflow_checkpoints import TensorFlowCheckpoint, Variable, recognize
 from torch_zoo.utils.types import UsageError
 
-NOWHERE = PublishedFile("http://127.0.0.1:9/none.pth", "00", "none")
+NOWHERE = PublishedFile("https://127.0.0.1:9/none.pth", "00", "none")
 VARIABLES = {"weight": Variable("scope/weights", (2, 3))}
 TABLE = b"some variables" + bytes.fromhex("57fb808b247547db")
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch_zoo.utils.checkpoints import Checkpoint
 from torch_zoo.utils.downloads import PublishedFile
 
-NOWHERE = PublishedFile("http://127.0.0.1:9/none.pth", "00", "none")
+NOWHERE = PublishedFile("https://127.0.0.1:9/none.pth", "00", "none")
 
 
 def network(width: int = 3) -> nn.Module:

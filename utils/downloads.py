@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import urllib.error
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http.client import HTTPMessage
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from tqdm import tqdm
 
@@ -18,7 +21,9 @@ from torch_zoo.utils import storage
 from torch_zoo.utils.digests import digest, git_blob, sha256
 from torch_zoo.utils.files import atomic_write
 from torch_zoo.utils.types import UsageError
-from torch_zoo.utils.urls import split_url, without_secrets
+from torch_zoo.utils.urls import is_encrypted, split_url, without_secrets
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 30
 
@@ -27,13 +32,17 @@ _postponed = ContextVar("_postponed", default=False)
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file that others publish: weights, parameters, a list of a data set."""
+    """A file that others publish: weights, parameters, a list of a data set. Raises ValueError if not over HTTPS."""
 
     url: str
     sha256: str  # hex; only the leading digits if no more are published, empty if none are
     license: str
     git_blob: str = ""  # hex; the file's Git object ID, if no SHA-256 is published
     name: str = ""  # of the cached file, if the URL's last part is ambiguous
+
+    def __post_init__(self) -> None:
+        if not is_encrypted(self.url):
+            raise ValueError(f"{self.url}: must be an HTTPS URL")
 
     @property
     def cached(self) -> Path:
@@ -108,8 +117,8 @@ def verified(published: PublishedFile, option: str, otherwise: str = "") -> tupl
     except OSError as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UsageError(
-            f"cannot download {published.url} ({reason}). Put the file at {path}, or name it with {option}=PATH"
-            + otherwise
+            f"cannot download {published.url} ({reason}). Download it by hand and put it at {path}, "
+            f"or name it with {option}=PATH" + otherwise
         ) from error
     content = sha256(path)
     if not _is_intact(path, content, published):
@@ -133,9 +142,24 @@ def _is_intact(path: Path, content: str, published: PublishedFile) -> bool:
 
 def _download(published: PublishedFile, path: Path) -> None:
     with atomic_write(path) as partial:
-        with urllib.request.urlopen(published.url, timeout=TIMEOUT_SECONDS) as response, partial.open("wb") as file:
+        opener = urllib.request.build_opener(_EncryptedRedirects)
+        with opener.open(published.url, timeout=TIMEOUT_SECONDS) as response, partial.open("wb") as file:
             size = int(response.headers.get("Content-Length", 0)) or None
             with tqdm.wrapattr(response, "read", total=size, desc=path.name) as counted:
                 shutil.copyfileobj(counted, file, 1 << 20)
-        if not _is_intact(partial, sha256(partial), published):
+        content = sha256(partial)
+        if not _is_intact(partial, content, published):
             raise OSError("the download is not the published file: its digest differs")
+    if not (published.sha256 or published.git_blob):
+        log.warning("%s: no checksum is published; the SHA-256 of what came is %s", published.url, content)
+
+
+class _EncryptedRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects over HTTPS, and no others."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        if not is_encrypted(newurl):
+            raise urllib.error.URLError(f"it redirects to {without_secrets(newurl)}, which is not HTTPS")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -6,6 +6,7 @@ is local. Everything raises OSError, whose `reason` is for people. fsspec is imp
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -21,6 +22,7 @@ from torch_zoo.utils.urls import is_url as is_url
 from torch_zoo.utils.urls import local as local
 
 MEMORY_BYTES = 64 << 20  # of an object that is being written; larger ones wait in a temporary file
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EPERM}
 MARKS = "ETag etag md5Hash blob_id Last-Modified LastModified last_modified updated mtime modified created".split()
 
 
@@ -128,6 +130,18 @@ def remove(path: str) -> None:
             os.unlink(local(path))
     except FileNotFoundError:
         pass
+
+
+def is_unwritable(path: str, error: OSError) -> bool:
+    """Does this error while writing to a folder, or a file in one, mean that nothing else can be written there either?
+
+    The disk is full or read-only, the folder is gone, or it takes no files. (What is wrong with one file is not that:
+    it is too large, or it is in a folder of its own.)
+    """
+    if error.errno in (errno.EACCES, errno.EPERM) and not is_url(path):
+        folder = local(path) if os.path.isdir(local(path)) else os.path.dirname(local(path))
+        return not os.access(folder, os.W_OK | os.X_OK)
+    return error.errno in UNWRITABLE
 
 
 def reason(error: OSError) -> str:

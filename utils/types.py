@@ -32,6 +32,10 @@ class WorkerError(TorchZooError):
     """A worker could not be started, or what the workers wrote not be completed; ends the run."""
 
 
+class OutputError(WorkerError):
+    """Nothing more can be stored where the outputs go. What is stored is complete, and a new run does the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One piece of work: a media file, or a segment of one."""
@@ -201,7 +205,7 @@ class Sink(ABC):
     def buffered(self) -> bool:
         """Does this copy hold features that are not stored yet? Their sources do not count as done until it is False.
 
-        A `write` or `flush` that raises leaves it True.
+        A `write` or `flush` that raises leaves it True, and may be called once more.
         """
         return False
 

@@ -32,6 +32,11 @@ def is_web(url: str) -> bool:
     return protocol(url) in ("http", "https")
 
 
+def is_encrypted(url: str) -> bool:
+    """Does it come over HTTPS, so that nobody on the way can change it?"""
+    return protocol(url) == "https"
+
+
 def split_url(url: str) -> tuple[str, str]:
     """Host or bucket, and the path, from its slash on; that of HTTP unquoted and without its query.
 

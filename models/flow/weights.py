@@ -23,7 +23,7 @@ RAFT_TORCHVISION = PublishedFile(  # C_T_SKHT_V2, retrained by torchvision
     license="BSD-3-Clause (torchvision)",
 )
 PWC = PublishedFile(
-    url="http://content.sniklaus.com/github/pytorch-pwc/network-default.pytorch",
+    url="https://content.sniklaus.com/github/pytorch-pwc/network-default.pytorch",
     sha256="",  # none is published; only keys and shapes are checked
     license="CC BY-NC-SA 4.0 (NVIDIA, PWC-Net); not for commercial use",
 )

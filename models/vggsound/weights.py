@@ -37,7 +37,7 @@ class ModelCard:
 
 def _published(name: str) -> PublishedFile:
     return PublishedFile(
-        url=f"http://www.robots.ox.ac.uk/~vgg/data/vggsound/models/{name}.pth.tar",
+        url=f"https://www.robots.ox.ac.uk/~vgg/data/vggsound/models/{name}.pth.tar",
         sha256="",  # none is published; only keys and shapes are checked
         license="none stated (VGG, University of Oxford); the data set is CC BY 4.0",
         name=f"vggsound_{name}.pth.tar",

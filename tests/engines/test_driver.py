@@ -85,7 +85,7 @@ def test_a_loss_makes_none(driver: Driver, recorder: Recorder) -> None:
 
 
 def test_a_worker_that_said_why_is_quoted(driver: Driver) -> None:
-    tell(driver, 0, WorkerFailed("out of memory", usage=False))
+    tell(driver, 0, WorkerFailed("out of memory"))
     list(driver.crashed(0, "its worker ended with exit code 0"))
     [outcome] = driver.crashed(1, "its worker was killed")  # which had got A
     assert outcome.message == "its worker was killed; tried twice"
@@ -93,7 +93,7 @@ def test_a_worker_that_said_why_is_quoted(driver: Driver) -> None:
 
 def test_options_that_a_worker_finds_wrong_end_the_run(driver: Driver) -> None:
     with pytest.raises(UsageError, match="no such file"):
-        tell(driver, 0, WorkerFailed("x.pth: no such file", usage=True))
+        tell(driver, 0, WorkerFailed("x.pth: no such file", UsageError))
 
 
 @pytest.mark.parametrize(("device", "way_out"), [("cuda:0", "; device=cpu works everywhere"), ("cpu", "")])

@@ -1,6 +1,6 @@
 """Thousands of damaged and lying media files: each is decoded as FFmpeg decodes it, or fails in one line.
 
-`make fuzz` tries MANY; a number that a failure names is tried alone by MUTANTS=<number> in the environment.
+`make fuzz` tries more; a number that a failure names is tried alone by MUTANTS=<number> in the environment.
 """
 
 from __future__ import annotations

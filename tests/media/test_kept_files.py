@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -153,3 +156,65 @@ def test_a_folder_that_cannot_be_created_is_reported(keeping, tmp_path):
     with pytest.raises(OSError, match=r"cannot be written|Not a directory|File exists") as caught:
         keeping(path, tmp_path / "file" / "kept.wav")
     assert str(tmp_path / "file") in caught.value.filename
+
+
+@contextmanager
+def another_process(work: Callable[[], object], at_replace: Callable[[], object]) -> Iterator[int]:
+    """Does the work, and `at_replace` when a file is written and not yet in its place; yields its id."""
+    child = os.fork()
+    if not child:
+        replace = os.replace
+        os.replace = lambda *paths: (at_replace(), replace(*paths))
+        try:
+            work()
+        finally:
+            os._exit(0)
+    try:
+        yield child
+    finally:
+        os.waitpid(child, 0)
+
+
+def partial_files(folder: Path) -> set[Path]:
+    return set(folder.rglob(".*.part"))
+
+
+@pytest.mark.parametrize(
+    ("made", "keeping", "kept"),
+    [
+        (lambda path: write_kind(path.parent, path.name), keep, "kept/x.wav"),
+        (lambda path: write_video(path, 50), reencode, "kept/x.mp4"),
+        (lambda path: write_video(path, 5), frames_of, "kept"),
+    ],
+)
+def test_what_a_killed_process_left_half_written_is_removed(made, keeping, kept, tmp_path):
+    path = tmp_path / "h264+aac.mp4"
+    made(path)
+    (tmp_path / "kept").mkdir()
+    mine = {tmp_path / "kept" / name for name in (".mine.part", f".{os.getpid()}.0badcafe.part")}
+    for file in mine:
+        file.touch()
+    with another_process(lambda: keeping(path, tmp_path / kept), lambda: os.kill(os.getpid(), signal.SIGKILL)):
+        pass
+    [left] = partial_files(tmp_path) - mine
+    assert left.stat().st_size
+    keeping(path, tmp_path / kept)
+    assert partial_files(tmp_path) == mine
+
+
+def test_what_a_live_process_is_writing_stays(tmp_path):
+    path, samples, _ = write_kind(tmp_path, "16bit.wav")
+    (reached, reaching), (released, releasing) = os.pipe(), os.pipe()
+
+    def hold():
+        os.write(reaching, b"!")
+        os.read(released, 1)
+
+    with another_process(lambda: keep(path, tmp_path / "theirs.wav"), hold):
+        os.read(reached, 1)
+        [theirs] = partial_files(tmp_path)
+        keep(path, tmp_path / "ours.wav")
+        left = partial_files(tmp_path)
+        os.write(releasing, b"!")
+    assert left == {theirs}
+    np.testing.assert_array_equal(decode(tmp_path / "theirs.wav"), samples)

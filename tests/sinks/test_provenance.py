@@ -154,6 +154,9 @@ def test_expected_sources_that_are_never_written_do_not_pile_up(monkeypatch: pyt
         lookup.expect(source)
     assert [lookup.known(source).path for source in sources] == [source.path for source in sources]
     assert sorted(asked.count(source) for source in sources) == [1, 1, 1, 2, 2]
+    lookup.expect(sources[-1])
+    assert [lookup.known(sources[-1]).path for _ in range(2)] == [sources[-1].path] * 2  # where it is written again
+    assert asked.count(sources[-1]) == 2
 
 
 def test_what_was_killed_while_it_was_written_is_extracted_again(

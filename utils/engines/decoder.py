@@ -6,6 +6,7 @@ works on and nothing else.
 
 from __future__ import annotations
 
+import logging
 import mmap
 import os
 import resource
@@ -24,6 +25,8 @@ from torch_zoo.utils.engines.channel import Channel
 from torch_zoo.utils.engines.slabs import SlabWriter
 from torch_zoo.utils.media.opening import fetch_ahead
 from torch_zoo.utils.types import Extractor, MediaError, Source
+
+log = logging.getLogger(__name__)
 
 TELL_SECONDS = 0.5  # from one Doing of a decoder to the next
 OUT_OF_MEMORY = 73  # exit code of a decoder that exceeded its limit
@@ -183,3 +186,11 @@ def describe(error: Exception) -> Decoded:
     if isinstance(error, OSError) and error.strerror:
         return Decoded(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     return Decoded(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+
+
+def reported(error: Exception, place: str) -> str:
+    """What a person is told of an error; one that nobody expected is logged, with the file or folder it is about."""
+    failure = describe(error)
+    if failure.trace:
+        log.error("%s: unexpected\n%s", place, failure.trace)
+    return failure.error

@@ -12,7 +12,7 @@ from torch_zoo.utils.engines.engine import Take, always
 from torch_zoo.utils.engines.news import Computed, News
 from torch_zoo.utils.engines.scheduler import Action, Fail, Flush, Give, Restart, Scheduler
 from torch_zoo.utils.engines.worker import Committed, Loaded, SourceRequest, Store, WorkerFailed
-from torch_zoo.utils.types import Commit, Outcome, Source, Tell, UsageError, WorkerError, no_op
+from torch_zoo.utils.types import Commit, Outcome, Source, Tell, WorkerError, no_op
 
 
 class Transport(Protocol):
@@ -57,7 +57,7 @@ class Driver:
         return number in self._loaded and not self._scheduler.leases(number)
 
     def received(self, number: int, message: object) -> Iterator[Outcome]:
-        """Take a message of a worker. Raises UsageError if the user's options are to blame."""
+        """Take a message of a worker. Raises UsageError, OutputError or what else it says that ends the run."""
         if isinstance(message, Outcome):
             yield message
             yield from self._act(self._scheduler.outcome(number, message.source))
@@ -75,8 +75,8 @@ class Driver:
             if isinstance(message, Computed):
                 yield from self._act(self._scheduler.computed(number, message.source))
         elif isinstance(message, WorkerFailed):
-            if message.usage:
-                raise UsageError(message.reason)
+            if message.ends_run:
+                raise message.ends_run(message.reason)
             self._reasons[number] = message.reason
         else:
             raise TypeError(f"a worker sent {message!r}")

@@ -5,7 +5,6 @@ It knows no transport and starts no process: whoever has windows calls it.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from torch_zoo.utils.engines.batching import Batch, Batcher, Outputs, Rows
-from torch_zoo.utils.engines.decoder import Duration, describe
+from torch_zoo.utils.engines.decoder import Duration, reported
 from torch_zoo.utils.engines.news import Reached
 from torch_zoo.utils.runs.statistics import statistics
-from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, Source, Stage, Windows, no_op
-
-log = logging.getLogger(__name__)
+from torch_zoo.utils.types import Assembler, Extractor, Features, Outcome, OutputError, Source, Stage, Windows, no_op
 
 NOWHERE = Reached()
 BATCHES_IN_FLIGHT = 2
@@ -79,7 +76,7 @@ class Pipeline:
     """Runs the stages of an extractor. Outcomes of sources are passed to `emit` as they come; `progressed` is called
     when a batch has been started or computed.
 
-    What a network raises is not caught: after it, this device can't be trusted.
+    What a network raises is not caught: after it, this device can't be trusted. Nor is an OutputError of `write`.
     """
 
     def __init__(
@@ -231,11 +228,10 @@ class Pipeline:
         try:
             features = self._extractor.features(job.source, job.arrays(), spans)
             printed = self._write(features)
+        except OutputError:
+            raise
         except Exception as error:
-            failure = describe(error)
-            if failure.trace:
-                log.error("%s: unexpected\n%s", job.source.path, failure.trace)
-            self._emit(Outcome(job.source, "failed", failure.error))
+            self._emit(Outcome(job.source, "failed", reported(error, job.source.path)))
         else:
             if len(spans):
                 covered = float(spans[-1, 1]) - job.source.start

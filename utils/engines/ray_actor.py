@@ -15,7 +15,7 @@ from torch_zoo.utils.engines.ray_preflight import Preflight
 from torch_zoo.utils.engines.worker import WorkerFailed
 from torch_zoo.utils.engines.worker_options import WorkerOptions
 from torch_zoo.utils.engines.worker_process import WorkerProcess
-from torch_zoo.utils.types import Extractor, Sink
+from torch_zoo.utils.types import Extractor, Sink, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class WorkerActor:
 
         self._first: list[object] = [Placed(ray.get_runtime_context().get_node_id())]
         if problem := assignment.preflight.problem():
-            self._first.append(WorkerFailed(f"node {ray.util.get_node_ip_address()} {problem}", usage=True))
+            self._first.append(WorkerFailed(f"node {ray.util.get_node_ip_address()} {problem}", UsageError))
         if os.path.isdir(assignment.folder):  # else all paths are absolute: it would have been a problem
             os.chdir(assignment.folder)
         self._server = DecoderServer()

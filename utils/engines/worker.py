@@ -23,7 +23,7 @@ from torch_zoo.utils.engines.news import POSITION_SECONDS, Forward, Loading, Log
 from torch_zoo.utils.engines.outbox import Outbox
 from torch_zoo.utils.engines.pipeline import LONG_SECONDS, Ended, Event, Pipeline
 from torch_zoo.utils.processes import end_with_parent
-from torch_zoo.utils.types import Extractor, Outcome, Sink, Source, Stage, UsageError, Windows
+from torch_zoo.utils.types import Extractor, Outcome, OutputError, Sink, Source, Stage, UsageError, Windows
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class WorkerFailed:
     """Worker to driver: this worker could not be built, or can't go on."""
 
     reason: str
-    usage: bool  # the user's options are to blame
+    ends_run: type[Exception] | None = None  # which is raised: no other worker would fare better
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def main(descriptor: int) -> NoReturn:
     logging.getLogger("torch_zoo").addHandler(Forward(lambda text: driver.send(LogLine(text))))
     try:
         DeviceWorker(config, driver, Channel.from_descriptor(server), token).run()
-    except UsageError as error:
-        driver.send(WorkerFailed(str(error), usage=True))
+    except (UsageError, OutputError) as error:
+        driver.send(WorkerFailed(str(error), type(error)))
     except (EOFError, ConnectionError):
         os._exit(1)  # the driver is gone
     except SystemExit:
@@ -92,7 +92,7 @@ def main(descriptor: int) -> NoReturn:
         os._exit(128 + signal.SIGTERM)
     except Exception as error:  # what the worker held is tried once more elsewhere
         log.error("the worker on %s ends", config.device, exc_info=error)
-        driver.send(WorkerFailed(f"{type(error).__name__}: {error}", usage=False))
+        driver.send(WorkerFailed(f"{type(error).__name__}: {error}"))
     sys.stdout.flush()
     os._exit(0)  # all is written; torch would take half a second to put itself away
 
@@ -125,7 +125,7 @@ class DeviceWorker:
             self._config.extractor,
             stages,
             self._config.batch_size,
-            self._config.sink.write,
+            self._outbox.write,
             self._add,
             self._tell_position,
         )
@@ -133,7 +133,7 @@ class DeviceWorker:
         self._driver.send(Loaded())
         while not self._committed:
             self._receive(self._driver)
-        self._config.sink.open(self._token)
+        self._outbox.open(self._token)
         self._tell_position()
         for source, event in early:
             self._take(source, event)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.media.kept_files import MARK, check_kept, naming
+from torch_zoo.utils.media.kept_files import MARK, check_kept, writing
 from torch_zoo.utils.types import MediaError
 
 if TYPE_CHECKING:
@@ -58,6 +57,6 @@ def keep_frames(frames: Iterable[Frame], folder: Path) -> Iterator[Frame]:
         path.unlink()
     for number, frame in enumerate(frames, start=1):
         image, path = Image.fromarray(frame.image()), folder / f"{number:06d}.jpg"
-        with naming(path), atomic_write(path) as partial:
+        with writing(path) as partial:
             image.save(partial, format="JPEG", quality=JPEG_QUALITY, comment=MARK)
         yield frame

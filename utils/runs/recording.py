@@ -172,7 +172,7 @@ class RunRecord:
             action()
         except OSError as error:
             self._kept, self._log = False, None
-            log.warning("%s can't be written (%s); the run goes on without it", self._folder, storage.reason(error))
+            log.warning("%s can't be written (%s); the run has no further record", self._folder, storage.reason(error))
 
     def _report(self) -> None:
         try:

@@ -12,7 +12,7 @@ from torch_zoo.utils.sinks.member import Member, member
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import Record, record_of
 from torch_zoo.utils.sinks.settings import check_writable, claim_folder, make_folder
-from torch_zoo.utils.types import Commit, Sink, Source, UsageError, WorkerError
+from torch_zoo.utils.types import Commit, OutputError, Sink, Source, UsageError, WorkerError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class FolderSink(Sink):
             self.provenance.close()
             self.provenance.merge()
         except OSError as error:
-            raise WorkerError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error
+            raise OutputError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error
         if deleted:
             raise WorkerError(f"{self.folder} was deleted during the run, and what it held is lost")
 

@@ -124,17 +124,18 @@ class Lookup:
 
     def expect(self, source: Source) -> None:
         """Look at a file before it is decoded, or begin to ask its server."""
+        self._expected.pop(source.name, None)
         if storage.is_url(source.path):
             self._threads = self._threads or ThreadPoolExecutor(REQUESTS, "origin")
             self._expected[source.name] = self._threads.submit(known, source)
         else:
             self._expected[source.name] = known(source)
-        if len(self._expected) > MOST_EXPECTED:  # the oldest has failed: it would have been written by now
+        if len(self._expected) > MOST_EXPECTED:  # the oldest has been written, or has failed
             del self._expected[next(iter(self._expected))]
 
     def known(self, source: Source) -> Origin:
         """As `known`; waits for the server. Raises MediaError if a file changed since it was expected."""
-        expected = self._expected.pop(source.name, None)
+        expected = self._expected.get(source.name)
         if isinstance(expected, Future):
             return expected.result()
         return unchanged(source, expected) if expected else known(source)

@@ -11,7 +11,7 @@ from torch_zoo.utils.sinks.containers.container import Container
 from torch_zoo.utils.sinks.containers.samples import SampleSink
 from torch_zoo.utils.sinks.containers.shards import Limit, of_bytes
 from torch_zoo.utils.sinks.containers.tar import Tar
-from torch_zoo.utils.types import UsageError
+from torch_zoo.utils.types import OutputError
 
 INDEX = "features.json"
 
@@ -43,4 +43,4 @@ class SaveWebDataset(SampleSink):
             with storage.atomic_write(index) as file:
                 file.write(json.dumps({"shards": shards}, indent=1).encode())
         except OSError as error:
-            raise UsageError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error
+            raise OutputError(f"{self.folder}: cannot be written ({storage.reason(error)})") from error

@@ -20,7 +20,7 @@ from torch_zoo.utils.terminal.displays import Bar, Display, Log, Ticker, turn
 from torch_zoo.utils.terminal.status import Status
 from torch_zoo.utils.terminal.summary import Summary
 from torch_zoo.utils.terminal.work import Work
-from torch_zoo.utils.types import Outcome, Source, TorchZooError
+from torch_zoo.utils.types import Outcome, OutputError, Source, TorchZooError
 
 IN_VIEW = 20  # of the latest lines; a failure that is among them is not said again
 
@@ -37,7 +37,7 @@ class Progress:
     """Takes what the driver of a run learns. Features go to stdout, all else to stderr; a bar never breaks into a line.
 
     When it is left, also where the run was interrupted, it prints the summary and, where features are saved, lists
-    what failed beside them. `keep` gets all lines but features.
+    what failed beside them; an OutputError gets to say how many sources are left. `keep` gets all lines but features.
     """
 
     def __init__(
@@ -85,6 +85,10 @@ class Progress:
             text = self._summary.text(self._clock() - self._started, in_view)
             self.say(text, f"{self.failed} failed" if self.failed else "")
             self._list_failures()
+        if isinstance(error, OutputError):
+            number = self._status.of - self._status.ended
+            left = "1 source is" if number == 1 else f"{number} sources are"
+            raise OutputError(f"{error}; {left} left, and the same command goes on from there") from error
 
     @property
     def failed(self) -> int:

@@ -18,7 +18,7 @@ from torch_zoo.utils.sinks.containers.shards import SHARD_BYTES, Limit
 from torch_zoo.utils.sinks.containers.stored import Stored
 from torch_zoo.utils.sinks.containers.waiting import Journals, OpenShards, Waiting
 from torch_zoo.utils.sinks.folder import FolderSink
-from torch_zoo.utils.types import Commit, Features, Source, TorchZooError, UsageError, WorkerError
+from torch_zoo.utils.types import Commit, Features, OutputError, Source, TorchZooError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,7 +91,7 @@ class ContainerSink(FolderSink):
         super().flush()
 
     def finish(self) -> None:
-        self._gather(WorkerError)
+        self._gather(OutputError)
         super().finish()
 
     @cached_property
@@ -109,7 +109,5 @@ class ContainerSink(FolderSink):
             self.join()
             self.waiting.gather()
         except OSError as error:
-            raise failure(
-                f"{self.destination}: cannot be written ({storage.reason(error)}); what the workers have stored is not "
-                "lost: the same command completes it"
-            ) from error
+            reason = f"cannot be written ({storage.reason(error)}); what was extracted is not lost"
+            raise failure(f"{self.destination}: {reason}") from error
