@@ -33,7 +33,7 @@ test-ray: $(RAY)  ## on a cluster of three nodes on this machine, in an environm
 	.venv-ray/bin/python -m pytest tests/with_ray
 
 soak: $(TESTABLE)  ## random faults against random media, for fifteen minutes; SOAK="--minutes 1"
-	PYTHONPATH=.:tests:tests/engines $(BIN)/python tests/faults/soak.py $(SOAK)
+	PYTHONPATH=.:tests:tests/engines:tests/sinks $(BIN)/python tests/faults/soak.py $(SOAK)
 
 smoke-test: $(INSTALLED)  ## are the weights VGGish's, by Google's published figures?
 	$(BIN)/python -m torch_zoo.models.vggish.smoke_test

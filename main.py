@@ -20,6 +20,8 @@ from torch_zoo.utils.terminal.exit_codes import command, explained
 
 if TYPE_CHECKING:
     from torch_zoo.utils.assembly import Parts
+    from torch_zoo.utils.engines.engine import Engine
+    from torch_zoo.utils.types import Commit, Outcome, Source
 
 HELP, VERSION = ("-h", "--help"), ("--version",)
 
@@ -148,15 +150,23 @@ def job(config: Any) -> None:
 def run(extraction: Extraction) -> int:
     """Extract; returns the number of sources that failed or, in a dry run, would fail."""
     from torch_zoo.utils.dry_run.run import DryRun
+
+    parts = extraction.assemble()
+    if isinstance(parts.engine, DryRun):
+        return parts.engine.look(parts)
+    with parts.claims:  # until it is left, other runs can see this one
+        return extract(extraction, parts, parts.engine)
+
+
+def extract(extraction: Extraction, parts: Parts, engine: Engine) -> int:
+    """Extract, and wait for what other runs extract into the same folder; returns the number of failures."""
+    from torch_zoo.utils.engines.news import Computed
     from torch_zoo.utils.sinks.settings import settings_of
     from torch_zoo.utils.terminal.about import About, settings
     from torch_zoo.utils.terminal.progress import Progress
     from torch_zoo.utils.types import Outcome
 
-    parts = extraction.assemble()
-    extractor, sink = parts.extractor, parts.sink
-    if isinstance(parts.engine, DryRun):
-        return parts.engine.look(parts)
+    extractor, sink, claims = parts.extractor, parts.sink, parts.claims
     selection = parts.retry.select(parts.inputs)
     commit = sink.prepare(settings_of(extractor), selection.sources, extractor.arrays, parts.overwrite)
     given_up = parts.retry.given_up(selection.sources, extractor) if sink.destination else {}
@@ -178,9 +188,25 @@ def run(extraction: Extraction) -> int:
             progress.tell(worker, news)
             record.tell(worker, news)
 
+        def take(source: Source) -> bool:
+            if claims.take(source):
+                return True
+            progress.tell("", Computed(source, 0.0))  # elsewhere
+            return False
+
+        def compute(sources: Sequence[Source], commit: Commit) -> None:
+            try:
+                with closing(engine.run(sources, extractor, sink, commit, tell, take)) as outcomes:
+                    for outcome in outcomes:
+                        claims.settle(outcome)
+                        add(outcome)
+                claims.wait_until_known()
+            finally:
+                sink.finish()
+
         todo, missing, known = [], [], []
         for source in selection.sources:
-            if outcome := parts.settled(source):
+            if outcome := parts.settled(source, parts.overwrite):
                 add(outcome)
             elif reason := selection.missing.get(source.name):
                 missing.append(Outcome(source, parts.inputs.status_of_missing, reason))
@@ -194,13 +220,20 @@ def run(extraction: Extraction) -> int:
         progress.begin(todo)
         if not todo and not parts.overwrite:
             commit()  # no worker will: record the settings of what has been adopted
-        try:
-            with closing(parts.engine.run(todo, extractor, sink, commit, tell)) as outcomes:
-                for outcome in outcomes:
+        compute(todo, commit)
+        while claims.left:
+            if claims.holders:
+                progress.say(f"waiting for the sources that other runs extract: {', '.join(claims.holders)}")
+            ended = claims.wait()
+            commit = sink.prepare(settings_of(extractor), ended, extractor.arrays, overwrite=False)
+            todo = []
+            for source in ended:
+                if outcome := parts.settled(source, overwrite=False) or claims.outcome(source):
                     add(outcome)
-        finally:
-            sink.finish()
-    return progress.failed
+                else:
+                    todo.append(source)
+            compute(todo, commit)
+        return progress.failed
 
 
 if __name__ == "__main__":

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from benchmarks.sleeper import Sleeper, Whose
 from torch_zoo.utils.engines.driver import Driver
+from torch_zoo.utils.engines.engine import Engine
 from torch_zoo.utils.engines.local import Local
 from torch_zoo.utils.engines.ray import Ray
 from torch_zoo.utils.engines.worker import Loaded, SourceRequest
-from torch_zoo.utils.types import Engine, Outcome, Source, no_op
+from torch_zoo.utils.types import Outcome, Source, no_op
 
 MEMBERS, ROOM = 64, 8
 RAY_BYTES = 200 << 20  # for its object store, which is not used

@@ -8,14 +8,16 @@ from typing import Any
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.dry_run.run import DryRun
+from torch_zoo.utils.engines.engine import Engine
 from torch_zoo.utils.options import Run, build, import_target, reject_unused_options, with_predictions
 from torch_zoo.utils.retry import Retry
 from torch_zoo.utils.runs.recording import Recording, RunRecord
+from torch_zoo.utils.sinks.claims import Claims
 from torch_zoo.utils.sinks.folder import FolderSink
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.terminal.known import CLASSES
 from torch_zoo.utils.terminal.progress import Reporting
-from torch_zoo.utils.types import Engine, Extractor, Outcome, OutputConflictError, Sink, Source
+from torch_zoo.utils.types import Extractor, Outcome, OutputConflictError, Sink, Source
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Parts:
 
     extractor: Extractor
     sink: Sink
+    claims: Claims
     engine: Engine | DryRun
     inputs: Inputs
     retry: Retry
@@ -31,9 +34,9 @@ class Parts:
     record: RunRecord
     overwrite: bool
 
-    def settled(self, source: Source) -> Outcome | None:
+    def settled(self, source: Source, overwrite: bool) -> Outcome | None:
         """What is known of a source before any work: its features are there, or its name is taken by another's."""
-        if self.overwrite:
+        if overwrite:
             return None
         try:
             return Outcome(source, "skipped") if self.sink.has(source, self.extractor.arrays) else None
@@ -66,6 +69,7 @@ def assemble(choices: Mapping[str, str], config: Mapping[str, Any], given: Mappi
     return Parts(
         extractor=parts["feature_type"],
         sink=sink,
+        claims=Claims(sink.member if isinstance(sink, FolderSink) else None),
         engine=parts["engine"],
         inputs=build(Inputs, options),
         retry=build(Retry, options),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol
 
@@ -232,15 +232,3 @@ class Sink(ABC):
 
     def finish(self) -> None:
         """After the run, also an interrupted one: merge what workers wrote. May raise WorkerError."""
-
-
-class Engine(Protocol):
-    """Runs an extractor over sources, on some set of devices."""
-
-    def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op, tell: Tell = no_op
-    ) -> Generator[Outcome, None, None]:
-        """Yield one outcome per source, as they come. Raises WorkerError or UsageError if no work is possible.
-
-        `commit` is called once, when a worker has loaded its network and before anything is written.
-        """

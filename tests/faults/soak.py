@@ -5,8 +5,9 @@
     make soak SOAK="--seed 7 --rounds 1"                     what failed in the round of seed 7
 
 A round makes media, good and bad ones, and has them extracted twice: once in peace, and once by runs that are disturbed
-at random times, the last one excepted. Both must come to the same: the same features bit for bit, the same sources
-failed for the same reasons, and nothing else left.
+at random times, the last one excepted. Some have company: another run of the same command, on the same machine or, as
+it seems to them, on another one. Both must come to the same: the same features bit for bit, the same sources failed for
+the same reasons, and nothing else left.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from command import ROOT, group_members, wait_until
+from faulty import ELSEWHERE
 from media_maker import KINDS, write_kind, write_mono
 from outputs import outputs
 from victim import SINKS, Running, Victim
@@ -53,6 +55,7 @@ class Round:
         self.random = random.Random(seed)
         self.folder = folder
         self.figures = figures
+        self.world = {ELSEWHERE: ""} if self.random.random() < 0.5 else {}  # all other runs are on other machines
 
     def run(self) -> None:
         peaceful = self.plan()
@@ -65,10 +68,12 @@ class Round:
         disturbed.clips.symlink_to(peaceful.clips)
         for _ in range(self.random.randint(1, 3)):
             self.disturb(disturbed)
-        disturbed.plan({})
-        last = disturbed.run()
+        disturbed.plan(self.world)
+        with disturbed.running() as run, ExitStack() as stack:
+            companions = self.company(disturbed, stack)
+            for last in [run.end(), *(each.end() for each in companions)]:
+                assert last.code == result.code, last.stderr
         self.figures.counts["runs"] += 2
-        assert last.code == result.code, last.stderr
         assert outputs(disturbed.stored) == outputs(peaceful.stored), "other features"
         assert failures(disturbed) == failures(peaceful), "other failures"
         assert disturbed.leftovers() == [], disturbed.leftovers()
@@ -122,10 +127,11 @@ class Round:
         if self.random.random() < 0.3:
             point = self.random.choice(WHERE).format(self.random.choice(names))
             points[point] = self.random.choice(["once kill", "once poisoned"])
-        victim.plan(points if victim.feature_type == "faulty" else {})
+        victim.plan({**self.world, **points} if victim.feature_type == "faulty" else {})
         faults = self.random.sample(sorted(FAULTS), self.random.randint(1, 4))
         delays = sorted(self.random.uniform(0, LONGEST_DELAY) for _ in faults)
-        with victim.running() as run:
+        with victim.running() as run, ExitStack() as stack:
+            companions = self.company(victim, stack)
             assert wait_until(lambda: len(group_members(run.process.pid)) > 1 or run.process.poll() is not None, 60)
             began = time.monotonic()
             for fault, delay in zip(faults, delays, strict=True):
@@ -136,11 +142,21 @@ class Round:
                         FAULTS[fault](self, run)
             ended = time.monotonic()
             result = run.end()
+            if INTERRUPTING & {*faults}:
+                self.figures.slowest_end = max(self.figures.slowest_end, time.monotonic() - ended)
+            for each in companions:
+                other = each.end()
+                assert other.code in {0, 1}, f"exit code {other.code} beside {faults}: {other.stderr}"
         self.figures.counts["runs"] += 1
-        if INTERRUPTING & {*faults}:
-            self.figures.slowest_end = max(self.figures.slowest_end, time.monotonic() - ended)
         allowed = {0, 1, *([130] if INTERRUPTING & {*faults} else []), *([-9] if KILLING & {*faults} else [])}
         assert result.code in allowed, f"exit code {result.code} after {faults}: {result.stderr}"
+
+    def company(self, victim: Victim, stack: ExitStack) -> list[Running]:
+        """Another run at the same time, or none."""
+        if self.random.random() < 0.5:
+            return []
+        self.figures.counts["runs in company"] += 1
+        return [stack.enter_context(victim.running())]
 
     def any_process(self, run: Running) -> int:
         return self.random.choice(sorted(group_members(run.process.pid)) or [run.process.pid])

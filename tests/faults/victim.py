@@ -18,7 +18,7 @@ from outputs import outputs
 Undisturbed = Callable[[str], Mapping[str, bytes]]  # sink -> what it stores of the clips if nothing happens
 
 HERE = Path(__file__).parent
-IMPORTS = {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, HERE, HERE.parent / "engines")))}
+IMPORTS = {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, HERE, HERE.parent / "engines", HERE.parent / "sinks")))}
 WAVS = 5
 SECONDS = 100  # to wait for something, on a busy machine
 CLIPS = [*(f"clip{number}" for number in range(WAVS)), "music"]
@@ -91,7 +91,7 @@ class Victim:
 
     def leftovers(self) -> list[str]:
         """Of writing: what no run leaves when it has ended by itself."""
-        patterns = ("*.part", "*.journal", ".sources.*")
+        patterns = ("*.part", "*.journal", ".sources.*", ".sharing")
         return sorted(path.name for pattern in patterns for path in self.output.rglob(pattern))
 
 

@@ -28,6 +28,10 @@ def nfs_flock(file: object, operation: int) -> None:
     flock(descriptor, operation)
 
 
+def nobody(_: str) -> bool:
+    return False
+
+
 @pytest.fixture(autouse=True)
 def on_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", nfs_flock)
@@ -43,11 +47,13 @@ def test_journals_of_others_are_told_apart(tmp_path: Path) -> None:
     mine = journal.Journal(tmp_path, "x.*.journal", "1")
     mine.append(b"entry")
     assert journal.running(tmp_path, "x.*.journal")
-    with journal.exited(tmp_path, "x.*.journal") as found:
+    with journal.exited(tmp_path, "x.*.journal", nobody) as found:
         assert not found
     mine.close()
     assert not journal.running(tmp_path, "x.*.journal")
-    with journal.exited(tmp_path, "x.*.journal") as found:
+    with journal.exited(tmp_path, "x.*.journal", {"1"}.__contains__) as found:
+        assert not found
+    with journal.exited(tmp_path, "x.*.journal", nobody) as found:
         assert [path.read_bytes() for path in found] == [b"entry"]
 
 

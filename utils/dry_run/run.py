@@ -78,7 +78,7 @@ def _known(parts: Parts, selection: Selection) -> Iterator[Finding]:
     """What is found without opening a source."""
     given_up = parts.retry.given_up(selection.sources, parts.extractor) if parts.sink.destination else {}
     for source in selection.sources:
-        if outcome := parts.settled(source):
+        if outcome := parts.settled(source, parts.overwrite):
             fails = outcome.status == "failed"
             yield Finding(source, "name clash" if fails else "done", outcome.message, fails)
         elif reason := selection.missing.get(source.name):

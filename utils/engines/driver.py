@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from torch_zoo.utils.engines.engine import Take, always
 from torch_zoo.utils.engines.news import Computed, News
 from torch_zoo.utils.engines.scheduler import Action, Fail, Flush, Give, Restart, Scheduler
 from torch_zoo.utils.engines.worker import Committed, Loaded, SourceRequest, Store, WorkerFailed
@@ -27,11 +28,14 @@ class Transport(Protocol):
 class Driver:
     """Decides who gets which source; `devices` has the device of each worker, for messages."""
 
-    def __init__(self, transport: Transport, devices: Sequence[str], commit: Commit, tell: Tell = no_op) -> None:
+    def __init__(
+        self, transport: Transport, devices: Sequence[str], commit: Commit, tell: Tell = no_op, take: Take = always
+    ) -> None:
         self._transport = transport
         self._devices = devices
         self._commit = commit
         self._tell = tell
+        self._take = take
         self._committed = False
         self._proven: set[str] = set()  # devices on which a worker has been ready
         self._loaded: set[int] = set()
@@ -39,13 +43,13 @@ class Driver:
         self._scheduler = Scheduler(blame="all")
 
     def begin(self, sources: Sequence[Source]) -> None:
-        self._scheduler.add(sources)
+        self._scheduler.draw_from(source for source in sources if self._take(source))
         for number in range(len(self._devices)):
             self._transport.start(number)
 
     @property
     def unfinished(self) -> bool:
-        """Is there a source without an outcome?"""
+        """Is there a source for this run without an outcome?"""
         return self._scheduler.unfinished
 
     def idle(self, number: int) -> bool:

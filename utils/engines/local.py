@@ -12,6 +12,7 @@ from torch_zoo.utils.devices import DeviceKind, cpu_cores, devices
 from torch_zoo.utils.engines.channel import readable
 from torch_zoo.utils.engines.decoder_server import DecoderServer
 from torch_zoo.utils.engines.driver import Driver
+from torch_zoo.utils.engines.engine import Take, always
 from torch_zoo.utils.engines.news import Devices
 from torch_zoo.utils.engines.worker import WorkerConfig
 from torch_zoo.utils.engines.worker_options import WorkerOptions
@@ -31,16 +32,22 @@ class Local(WorkerOptions):
         devices(self.device, self.device_ids)  # raises UsageError before any work
 
     def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op, tell: Tell = no_op
+        self,
+        sources: Sequence[Source],
+        extractor: Extractor,
+        sink: Sink,
+        commit: Commit = no_op,
+        tell: Tell = no_op,
+        take: Take = always,
     ) -> Generator[Outcome, None, None]:
-        """Yield one outcome per source, as they come. Raises WorkerError or UsageError if a worker can't start."""
+        """As an Engine. Raises WorkerError or UsageError if a worker can't start."""
         names = devices(self.device, self.device_ids)[: len(sources)]
         if not names:
             return
         share = max(1, cpu_cores() // len(names))
         tell("", Devices(names, share))
         workers = _Workers([self.worker(extractor, sink, name, share) for name in names])
-        driver = Driver(workers, names, commit, tell)
+        driver = Driver(workers, names, commit, tell, take)
         try:
             driver.begin(sources)
             while driver.unfinished:

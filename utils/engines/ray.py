@@ -13,6 +13,7 @@ from typing import Any
 
 from torch_zoo.utils.devices import DeviceKind
 from torch_zoo.utils.engines.driver import Driver
+from torch_zoo.utils.engines.engine import Take, always
 from torch_zoo.utils.engines.news import Devices
 from torch_zoo.utils.engines.ray_actor import Assignment, Ended, Placed, WorkerActor
 from torch_zoo.utils.engines.ray_cluster import (
@@ -52,9 +53,15 @@ class Ray(WorkerOptions):
         check_resources(self.resources or {})
 
     def run(
-        self, sources: Sequence[Source], extractor: Extractor, sink: Sink, commit: Commit = no_op, tell: Tell = no_op
+        self,
+        sources: Sequence[Source],
+        extractor: Extractor,
+        sink: Sink,
+        commit: Commit = no_op,
+        tell: Tell = no_op,
+        take: Take = always,
     ) -> Generator[Outcome, None, None]:
-        """Yield one outcome per source, as they come. Raises WorkerError or UsageError if no work is possible."""
+        """As an Engine. Raises WorkerError or UsageError if no work is possible."""
         if not sources:
             return
         with connected(self.address) as ray:
@@ -74,7 +81,7 @@ class Ray(WorkerOptions):
                 return Assignment(self, extractor, sink, share.device, cores, token, needed, os.getcwd())
 
             actors = Actors(ray, share, assignment)
-            driver = Driver(actors, [share.device] * len(wanted), commit, tell)
+            driver = Driver(actors, [share.device] * len(wanted), commit, tell, take)
             try:
                 driver.begin(sources)
                 while driver.unfinished:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from torch_zoo.utils.types import Source
@@ -83,6 +84,7 @@ class Scheduler:
 
     def __init__(self, blame: Literal["first", "all"]) -> None:
         self._blame = blame
+        self._supply: Iterator[Source] = iter(())
         self._waiting: deque[Source] = deque()
         self._suspects: deque[Source] = deque()
         self._members: dict[int, _Member] = {}
@@ -91,7 +93,7 @@ class Scheduler:
     @property
     def unfinished(self) -> bool:
         """Is any source waiting or leased?"""
-        return bool(self._waiting or self._suspects or any(each.held for each in self._members.values()))
+        return bool(self._suspects or any(each.held for each in self._members.values()) or self._any_waiting())
 
     @property
     def waiting(self) -> int:
@@ -106,6 +108,10 @@ class Scheduler:
         """More work. Names are unique among unfinished sources."""
         self._waiting.extend(sources)
         return list(self._assign())
+
+    def draw_from(self, supply: Iterator[Source]) -> None:
+        """More work, each source of which is taken from there when a member has room for it. Called once, at first."""
+        self._supply = supply
 
     def ready(self, member: int, room: int = 1) -> list[Action]:
         """A member, perhaps a new or restarted one, can take `room` more sources."""
@@ -165,21 +171,23 @@ class Scheduler:
             if each.computed and not each.leases and not each.flushing:
                 each.flushing = True
                 yield Flush(member)
-        if self._waiting or self._suspects:
-            for member, each in self._members.items():
-                if each.dead:
-                    each.dead = False
-                    yield Restart(member)
+        for member, each in self._members.items():
+            if each.dead and (self._suspects or self._any_waiting()):
+                each.dead = False
+                yield Restart(member)
+
+    def _any_waiting(self) -> bool:
+        if not self._waiting:
+            self._waiting.extend(islice(self._supply, 1))
+        return bool(self._waiting)
 
     def _give(self) -> Give | None:
         """Lease a source to the member with room that has the fewest; a suspect only to one that has nothing."""
-        if not (self._waiting or self._suspects):
-            return None
         free = [(len(each.leases), member) for member, each in self._members.items() if each.room and not each.alone]
         idle = [entry for entry in free if not self._members[entry[1]].held] if self._suspects else []
         if idle:
             source = self._suspects.popleft()
-        elif free and self._waiting:
+        elif free and self._any_waiting():
             source = self._waiting.popleft()
         else:
             return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from pathlib import Path
 
 from torch_zoo.utils import storage
+from torch_zoo.utils.sinks.member import Member, member
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import Record, record_of
 from torch_zoo.utils.sinks.settings import check_writable, claim_folder, make_folder
@@ -23,6 +25,7 @@ class FolderSink(Sink):
     folder: str
     adopt: bool = False
     dry_run: bool = False
+    run: str = field(default="", init=False)  # the ID of this run, where several may share the folder
 
     @property
     def destination(self) -> str:
@@ -32,7 +35,7 @@ class FolderSink(Sink):
         self.provenance.expect(source)
 
     def open(self, token: str) -> None:
-        self.provenance.open(token)
+        self.provenance.open(f"{self.run}-{token}" if self.run else token)
 
     def flush(self) -> None:
         self.provenance.flush()
@@ -64,10 +67,12 @@ class FolderSink(Sink):
         outputs there, `lines` what these say of their origins.
         """
         try:
+            self.join()
             if not self.dry_run:
                 self.provenance.merge()  # what a run that was killed left
             claimed = claim_folder(self.folder, settings, self.record, overwritten=overwritten, adopt=self.adopt)
             (check_writable if self.dry_run else make_folder)(self.folder)
+            self.join()
             self.provenance.learn(lines)
             if self.provenance.is_empty:  # the outputs are of a version that kept no record, or of another tool
                 self.provenance.adopt(present)
@@ -78,10 +83,21 @@ class FolderSink(Sink):
 
         def commit() -> None:
             claimed()
-            self.provenance.open(self.provenance.token)
+            FolderSink.open(self, self.provenance.token)
             self.provenance.save()
 
         return commit
+
+    def join(self) -> None:
+        """Become one of the runs that write to the folder, if it exists. Raises OSError."""
+        if self.member and not self.dry_run and Path(storage.local(self.folder)).is_dir():
+            self.member.join()
+            object.__setattr__(self, "run", self.member.id)
+
+    @property
+    def member(self) -> Member | None:
+        """This run among those that write to the folder; behind a URL, runs know nothing of each other."""
+        return None if storage.is_url(self.folder) else member(Path(storage.local(self.folder)).absolute())
 
     @cached_property
     def record(self) -> Record:

@@ -1,18 +1,20 @@
 """Append-only files, one per process, of what it has done so far; the driver merges those of processes that exited.
 
-A journal is locked (flock) while its process lives, so that others can tell, and a process may be killed at any time:
+A journal is locked (flock) while its process lives, so that others can tell. Where locks mean nothing to other machines
+its token still says whose it is: it begins with the ID of the run (`member`). A process may be killed at any time, so
 whoever reads a journal must accept that its last entry is incomplete.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from torch_zoo.utils.sinks.locks import lock
 
 
 class Journal:
@@ -23,7 +25,7 @@ class Journal:
         prefix, suffix = pattern.split("*")
         while True:
             self._file, _ = tempfile.mkstemp(suffix, f"{prefix}{token}.", folder)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            lock(self._file)
             if not self.deleted:  # nobody took it for the journal of a dead process before it was locked
                 return
             os.close(self._file)
@@ -51,16 +53,24 @@ class Journal:
         os.close(self._file)
 
 
+def writer(journal: Path, pattern: str) -> str:
+    """The token of the process whose journal this is; a token may have dots."""
+    return journal.name.removeprefix(pattern.partition("*")[0]).rsplit(".", 2)[0]
+
+
 @contextmanager
-def exited(folder: Path, pattern: str) -> Iterator[list[Path]]:
-    """The journals of processes that exited, oldest first, locked; those of running ones are left out."""
+def exited(folder: Path, pattern: str, is_other: Callable[[str], bool]) -> Iterator[list[Path]]:
+    """The journals of processes that exited, oldest first, locked; those of running ones are left out.
+
+    `is_other` says of the ID of a run whether it is another one that is alive.
+    """
     locked: dict[Path, int] = {}
     try:
         for path in sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns):
+            if is_other(writer(path, pattern).partition("-")[0]):
+                continue
             file = os.open(path, os.O_RDWR)  # NFS locks only what may be written
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if lock(file, wait=False) is False:
                 os.close(file)
             else:
                 locked[path] = file
@@ -74,8 +84,6 @@ def running(folder: Path, pattern: str) -> bool:
     """Does a process that runs keep a journal there?"""
     for path in folder.glob(pattern):
         with suppress(OSError), path.open("rb+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if lock(file, wait=False) is False:
                 return True
     return False

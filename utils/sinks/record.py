@@ -6,7 +6,6 @@ counts.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
@@ -21,7 +20,9 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.files import remove_partial
-from torch_zoo.utils.sinks.journal import Journal, exited, running
+from torch_zoo.utils.sinks.journal import Journal, exited, running, writer
+from torch_zoo.utils.sinks.locks import lock
+from torch_zoo.utils.sinks.member import member
 from torch_zoo.utils.sinks.origins import REQUESTS, entries, line
 from torch_zoo.utils.storage import Stamp
 
@@ -77,6 +78,7 @@ class FileRecord:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._member = member(folder.absolute())
         self._journal: Journal | None = None
 
     @property
@@ -102,12 +104,12 @@ class FileRecord:
     def merge(self) -> None:
         if not any(self._folder.glob(JOURNALS)):
             return
-        with locked(self._folder) as file, exited(self._folder, JOURNALS) as journals:
+        with locked(self._folder) as file, exited(self._folder, JOURNALS, self._member.is_other) as journals:
             contents = [journal.read_bytes() for journal in journals]
             file.write(_joined(contents))
             file.flush()
-            if cut := [_writer(journal) for journal, content in zip(journals, contents, strict=True) if _cut(content)]:
-                remove_partial(self._folder, cut)
+            if killed := [path for path, content in zip(journals, contents, strict=True) if _cut(content)]:
+                remove_partial(self._folder, [writer(path, JOURNALS) for path in killed])
             for journal in journals:
                 journal.unlink()
 
@@ -122,7 +124,7 @@ class FileRecord:
         return locked(self._folder)
 
     def occupied(self, overwriting: bool) -> str:
-        return "another run is writing features" if running(self._folder, JOURNALS) else ""
+        return "another run is writing features" if self._member.others() or running(self._folder, JOURNALS) else ""
 
 
 class ObjectRecord:
@@ -215,8 +217,8 @@ def record_of(folder: str) -> Record:
 @contextmanager
 def locked(folder: Path) -> Iterator[BinaryIO]:
     """The record of a local folder, to append to; for all who change what the runs in it share. Raises OSError."""
-    with (folder / FILE_NAME).open("ab+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with member(folder.absolute()).lock(), (folder / FILE_NAME).open("ab+") as file:
+        lock(file)
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":  # a driver was killed here
@@ -227,11 +229,6 @@ def locked(folder: Path) -> Iterator[BinaryIO]:
 def _in_order(found: Mapping[str, bytes]) -> bytes:
     """The lines of objects, by their names."""
     return b"".join(found[name] for name in sorted(found))
-
-
-def _writer(journal: Path) -> str:
-    """The token of the process whose journal this is; a token may have dots."""
-    return journal.name.removeprefix(JOURNALS.partition("*")[0]).rsplit(".", 2)[0]
 
 
 def _cut(content: bytes) -> bool:

@@ -43,16 +43,21 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
                 sys.stdout.flush()
                 return code
 
+            def ignore_signals() -> None:
+                """While Python shuts down, one more would kill it, and change the exit code."""
+                for number in INTERRUPTS if arguments is None else ():
+                    signal.signal(number, signal.SIG_IGN)
+
             try:
                 return explained(work)
             except (KeyboardInterrupt, Exception) as error:
                 if not received and not isinstance(error, KeyboardInterrupt):
                     raise  # else an import that was interrupted may have raised something of its own, as NumPy's does
-                for number in INTERRUPTS if arguments is None else ():
-                    signal.signal(number, signal.SIG_IGN)  # while Python shuts down, one more would kill it
+                ignore_signals()
                 _say("interrupted;", "yellow", interrupted)
                 return 130
             finally:
+                ignore_signals()
                 _silence_stdout_if_broken()
 
         return run

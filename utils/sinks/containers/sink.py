@@ -54,10 +54,11 @@ class ContainerSink(FolderSink):
     ) -> Commit:
         if not self.dry_run:
             self._gather(UsageError)  # what a run that was killed left
+        waiting = self.waiting.names  # which other runs will put into files: looked at before these
         lines = self.stored.lines
         overwritten = lines.keys() & {utf8(source.name) for source in sources} if overwrite else set()
         replaced = set(self.stored.sources) if overwrite and overwritten == lines.keys() else set()
-        claimed = self.claim(settings, sources, replaced, lines.keys(), b"".join(lines.values()))
+        claimed = self.claim(settings, sources, replaced, {*waiting, *lines}, b"".join(lines.values()))
         for file in list(self.stored.sources)[:1] if not replaced else ():
             self.container.check(self.stored.path(file), arrays)
 
@@ -105,6 +106,7 @@ class ContainerSink(FolderSink):
 
     def _gather(self, failure: type[TorchZooError]) -> None:
         try:
+            self.join()
             self.waiting.gather()
         except OSError as error:
             raise failure(

@@ -8,6 +8,7 @@ sources count as done.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +20,7 @@ from torch_zoo.utils.sinks.containers.entries import Journaled, batch, serialize
 from torch_zoo.utils.sinks.containers.shards import Limit, Shard, divided
 from torch_zoo.utils.sinks.containers.stored import Stored
 from torch_zoo.utils.sinks.journal import Journal, exited
+from torch_zoo.utils.sinks.member import member
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import locked
 from torch_zoo.utils.types import Source
@@ -69,7 +71,11 @@ class Journals:
 
     @cached_property
     def names(self) -> Collection[str]:
-        return Journaled(sorted(self._folder.glob(self._pattern))).names
+        names: set[str] = set()
+        for journal in self._folder.glob(self._pattern):
+            with suppress(FileNotFoundError):  # another run has just put it into a file
+                names |= Journaled([journal]).names
+        return names
 
     def begin(self) -> None:
         self.journal = Journal(self._folder, self._pattern, self._provenance.token)
@@ -93,9 +99,13 @@ class Journals:
             self.journal.close()
             self.journal = None
         self._stored.forget()
-        if not any(self._folder.glob(self._pattern)):
-            return
-        with locked(self._folder), exited(self._folder, self._pattern) as journals:
+        if any(self._folder.glob(self._pattern)):
+            self._gather()
+        self.__dict__.pop("names", None)
+
+    def _gather(self) -> None:
+        is_other = member(self._folder.absolute()).is_other
+        with locked(self._folder), exited(self._folder, self._pattern, is_other) as journals:
             remove_partial(self._folder, [self._stored.stem])  # of a driver that was killed here
             latest = Journaled(journals)
             self._stored.drop(latest.names, spared="" if self._limit else self._stored.one)
