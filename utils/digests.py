@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import zipfile
 import zlib
@@ -39,7 +40,12 @@ def digest(content: bytes) -> str:
 
 
 def digest_of_ends(path: Path) -> str:
-    """The same of the first and last 64 KiB of a file: cheap, and enough to tell media of one size apart."""
+    """The same of the first and last 64 KiB of a file: cheap, and enough to tell media of one size apart.
+
+    Raises OSError, also for a pipe: opening it could wait forever, and what is read from it is gone.
+    """
+    if not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb") as file:
         first = file.read(ENDS_BYTES)
         file.seek(max(len(first), path.stat().st_size - ENDS_BYTES))

@@ -80,6 +80,26 @@ raise SystemExit(main())
     assert subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, stderr=subprocess.DEVNULL).returncode == 130
 
 
+def test_what_an_import_makes_of_an_interrupt_is_one() -> None:
+    """NumPy's, interrupted in its C code, raises ImportError, as does every further one."""
+    interrupted = """
+import os, signal, sys
+from torch_zoo.utils.terminal.exit_codes import command
+
+@command(interrupted="nothing was done")
+def main(arguments):
+    sys.modules["numpy"] = None
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        import numpy
+
+sys.exit(main())
+"""
+    result = subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (130, "interrupted; nothing was done\n")
+
+
 @pytest.mark.parametrize("line", COMMANDS)
 @pytest.mark.parametrize(
     ("stdout", "said"), [(">&-", "error: stdout: closed; to discard"), (">/dev/full", "error: No space left on device")]

@@ -133,6 +133,8 @@ CASES = {
     "floats in a TFRecord": ([*CLIP, "on_extraction=save_tfrecord"], ["8-bit", "postprocess=pca_8bit"]),
     "nothing to predict": ([*CLIP, "show_pred=true"], ["show_pred=true: not an option of feature_type=vggish"]),
     "batch of none": ([*CLIP, "batch_size=0"], ["batch_size=0: must be 1 or more"]),
+    "batch of too many": ([*CLIP, f"batch_size={10**23}"], [f"batch_size={10**23}: must be"]),
+    "a larger batch": ([*CLIP, "batch_size=65537"], ["batch_size=65537: must be 65536 or less"]),
     "no decoders": ([*CLIP, "num_decoders=0"], ["num_decoders=0: must be 1 or more"]),
     "hop between frames": ([*CLIP, "hop_seconds=0.125"], ["hop_seconds=0.125", "multiple of 0.01"]),
     "no hop": ([*CLIP, "hop_seconds=0"], ["hop_seconds=0: must be a multiple of 0.01 s above 0"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 from actors import WINDOWS, Doubler, Tell, value
 
+from torch_zoo.utils.engines.channel import Channel
 from torch_zoo.utils.engines.local import Local
+from torch_zoo.utils.engines.worker_process import PROGRAM
 from torch_zoo.utils.types import Outcome, Source, UsageError, WorkerError
 
 
@@ -113,6 +117,16 @@ def test_run_that_is_closed_midway_leaves_no_process(tmp_path: Path) -> None:
     sources = [Source("good 0", "good"), Source("wait 0", "wait")]
     with closing(engine.run(sources, Doubler(markers=str(tmp_path)), Tell())) as outcomes:
         assert next(outcomes).source.name == "good"
+
+
+def test_a_worker_that_its_driver_never_told_what_to_do_ends_without_a_word() -> None:
+    """As where Ctrl-C interrupts the driver between the two."""
+    ours, theirs = Channel.pair()
+    ours.close()
+    command = [sys.executable, "-c", PROGRAM, repr(sys.path), str(theirs.fileno())]
+    result = subprocess.run(command, pass_fds=[theirs.fileno()], capture_output=True, text=True)
+    theirs.close()
+    assert (result.returncode, result.stderr) == (1, "")
 
 
 def test_nothing_to_do_starts_nothing(tmp_path: Path) -> None:

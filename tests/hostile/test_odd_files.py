@@ -15,7 +15,7 @@ from tiny_network import NOWHERE, loaded, state
 
 from torch_zoo.models.vggish.postprocess import load_pca
 from torch_zoo.utils.checkpoints import resolve
-from torch_zoo.utils.media.audio import open_audio
+from torch_zoo.utils.media.audio import keep_wav, open_audio
 from torch_zoo.utils.media.video import open_video
 from torch_zoo.utils.types import MediaError, Source, UsageError
 
@@ -72,3 +72,15 @@ def test_a_name_is_no_option_protocol_or_pattern(name, decoder, tmp_path, monkey
     samples = noise_and_tone(0.5, 16000)
     write_media(tmp_path / "x.mka", samples, 16000, "pcm_s16le").rename(f"{name}.mka")
     np.testing.assert_array_equal(decode(Path(f"{name}.mka"), decoder), samples)
+
+
+@LINUX
+@pytest.mark.parametrize("decoder", ["soundfile", "pyav", "ffmpeg"])
+def test_a_name_that_is_not_utf_8(decoder, tmp_path):
+    samples = noise_and_tone(0.5, 16000)
+    path = write_media(tmp_path / "x.wav", samples, 16000, "pcm_s16le").rename(tmp_path / "\udcff.wav")
+    kept = tmp_path / "\udcfe.wav"
+    with open_audio(Source(str(path), "x"), decoder) as audio:
+        blocks = list(keep_wav(audio.blocks, audio.rate, kept, str(path)))
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1).T, samples)
+    np.testing.assert_array_equal(decode(kept, decoder), samples)

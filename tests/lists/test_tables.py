@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from torch_zoo.utils.lists.text import beginning
 from torch_zoo.utils.sources import Inputs
 from torch_zoo.utils.types import Source, UsageError
 
@@ -106,6 +107,13 @@ def test_empty_list(content: str) -> None:
 def test_list_that_is_no_text() -> None:
     with pytest.raises(UsageError, match=r"list\.txt, line 1: not a text file"):
         from_file("list.txt", b"\x00\xff\xfe\x80")
+
+
+def test_a_list_that_is_no_text_is_refused_by_its_beginning(tmp_path: Path) -> None:
+    """An unfinished download may have gigabytes of zeros, and not one line."""
+    (tmp_path / "list.txt").write_bytes(b"a.mp4\n" + bytes(100))
+    with pytest.raises(UsageError, match=r"list\.txt, line 2: not a text file"):
+        beginning(str(tmp_path / "list.txt"))
 
 
 @pytest.mark.parametrize("file", ["/dev/zero", "."])

@@ -107,7 +107,7 @@ def test_soundfile_alone_refuses_it(tmp_path):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e9, -1e30])
-@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+@pytest.mark.parametrize("decoder", ["auto", "pyav", "ffmpeg"])
 @pytest.mark.parametrize("name", ["x.wav", "x.mka"])
 def test_nan_and_infinity_in_samples(value, decoder, name, tmp_path):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, (16000, 1))

@@ -108,6 +108,15 @@ def test_another_segment_of_that_name_is_named(sink: FolderSink, clip: Source) -
             resumed(sink).has(Source(clip.path, "x", start, end), ROWS)
 
 
+def test_a_pipe_is_not_read_to_tell_what_is_in_it() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"RIFF")
+    os.close(writing)
+    assert origins.known(Source(f"/dev/fd/{reading}", "x")).digest is None
+    assert os.read(reading, 4) == b"RIFF"
+    os.close(reading)
+
+
 def test_url_is_the_same_whatever_is_signed_into_it(sink: FolderSink, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its server can't be asked for more."""
     monkeypatch.setattr(remote, "PAUSES", ())

@@ -63,7 +63,7 @@ def test_table_of_another_width_is_refused(tmp_path: Path) -> None:
 
 def test_damaged_page_of_a_table_is_named(tmp_path: Path) -> None:
     sink = prepared(tmp_path)
-    written(tmp_path, *(features(f"{number:04}", rows=9) for number in range(50)))
+    written(tmp_path, *(features(f"{number:04}", rows=9, value=0.1 * number) for number in range(50)))
     path = Path(sink.destination)
     group = pq.ParquetFile(path).metadata.row_group(0)
     content = bytearray(path.read_bytes())

@@ -76,7 +76,10 @@ class WorkerConfig:
 def main(descriptor: int) -> NoReturn:
     """Entry of the process. The driver ends it with None, SIGTERM, or by closing the channel."""
     driver = Channel.from_descriptor(descriptor)
-    (config, token), server = driver.receive()
+    try:
+        (config, token), server = driver.receive()
+    except EOFError:
+        os._exit(1)  # the driver was interrupted before it sent anything
     end_with_parent(config.driver)
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger("torch_zoo").addHandler(Forward(lambda text: driver.send(LogLine(text))))

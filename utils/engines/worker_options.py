@@ -11,6 +11,7 @@ from torch_zoo.utils.media.protocols import PROTOCOLS
 from torch_zoo.utils.types import Extractor, Sink, UsageError
 
 MOST_DECODERS = 32  # per worker, where num_decoders is null
+LARGEST_BATCH = 65_536  # windows; of VGGish's, which are small, 1.6 GB
 LEAST_MEMORY = 256_000_000  # bytes that a decoder needs to run at all
 
 
@@ -29,6 +30,8 @@ class WorkerOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name}={value}: must be 1 or more, or null to choose it for this machine")
+        if self.batch_size is not None and self.batch_size > LARGEST_BATCH:
+            raise UsageError(f"batch_size={self.batch_size}: must be {LARGEST_BATCH} or less; no device holds more")
         if not 0 <= self.timeout < float("inf"):
             raise UsageError(f"timeout={self.timeout:g}: must be 0 (never) or more seconds")
         if self.decoder_memory is not None and self.decoder_memory < LEAST_MEMORY:

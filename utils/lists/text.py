@@ -60,9 +60,12 @@ def fields_of(where: str, fields: list[str], *names: str) -> list[str]:
 
 
 def beginning(path: str) -> str:
-    """The first characters, which tell the format. Raises UsageError."""
+    """The first characters, which tell the format. Raises UsageError, also for media and what is no text either."""
     with open_list(path) as file:
-        return file.read(BEGINNING)
+        text = file.read(BEGINNING)
+    for number, line in enumerate(text.split("\n"), 1):
+        _check_text(path, number, line)
+    return text
 
 
 @contextmanager

@@ -8,6 +8,7 @@ in two steps (ffmpeg to WAV, then features).
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def keep_wav(blocks: Iterable[np.ndarray], rate: int, path: Path, source: str) -
         return
     with (
         keep_file(path, source) as partial,
-        soundfile.SoundFile(partial, "w", rate, len(first), "PCM_16", format="WAV") as file,
+        soundfile.SoundFile(os.fsencode(partial), "w", rate, len(first), "PCM_16", format="WAV") as file,
     ):
         file.comment = MARK
         for block in chain([first], blocks):
@@ -165,17 +166,22 @@ def _suits_soundfile(media: Media) -> bool:
     if media.streamed or not media.name.lower().endswith(".wav"):
         return False
     try:
-        with soundfile.SoundFile(media.location) as file:
+        with _sound_file(media) as file:
             known = file.format in SOUND_FILE_FORMATS and file.subtype in SOUND_FILE_CODECS
             return known and file.frames > 0
     except soundfile.LibsndfileError:
         return False
 
 
+def _sound_file(media: Media) -> soundfile.SoundFile:
+    location = media.location
+    return soundfile.SoundFile(os.fsencode(location) if isinstance(location, str) else location)
+
+
 @contextmanager
 def _open_sound_file(media: Media, start: float) -> Iterator[AudioBlocks]:
     try:
-        file = soundfile.SoundFile(media.location)
+        file = _sound_file(media)
     except soundfile.LibsndfileError as error:
         raise MediaError(f"not an audio file, or damaged ({error.error_string})") from error
     with file:

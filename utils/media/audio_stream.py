@@ -66,6 +66,14 @@ def check_end(path: str | IO[bytes], end: float) -> None:
         _AudioStream(container).check_end(end)
 
 
+def is_float(path: str | IO[bytes]) -> bool:
+    """Does its audio decode to floating point? False if its container can't be opened here."""
+    with suppress(FFmpegError), opened(path) as container:
+        stream = container.streams.best("audio")
+        return bool(stream and stream.codec_context and stream.codec_context.format.name.startswith(("flt", "dbl")))
+    return False
+
+
 class _AudioStream:
     def __init__(self, container: Any) -> None:
         self._container = container

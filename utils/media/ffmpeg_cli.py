@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import IO, Any
 
-from torch_zoo.utils.media.audio_stream import AudioBlocks, TimedBlocks, check_end, open_container
+from torch_zoo.utils.media.audio_stream import AudioBlocks, TimedBlocks, check_end, is_float, open_container
 from torch_zoo.utils.media.opening import Media
 from torch_zoo.utils.media.protocols import confine
 from torch_zoo.utils.media.streams import location
@@ -47,7 +47,8 @@ def open_program(media: Media, start: float = 0.0) -> Iterator[AudioBlocks]:
     """
 
     fill_gaps = "aresample=async=1:first_pts=0"  # with silence, also before a late start
-    options = {"format": "au", "acodec": "pcm_s16be", "af": fill_gaps, "loglevel": "error"}
+    codec = "pcm_f32be" if is_float(media.location) else "pcm_s16be"  # 16 bits would hide NaN
+    options = {"format": "au", "acodec": codec, "af": fill_gaps, "loglevel": "error"}
     output = program_input(media).output("pipe:", **options, vn=None, xerror=None)
     with (
         running(output) as process,
@@ -94,7 +95,7 @@ def program_input(media: Media) -> Any:
     """The input of ffmpeg-python for a medium, which may open nothing but itself (`protocols.allow` aside)."""
     import ffmpeg
 
-    return ffmpeg.input(location(media.path), **confine(media.path, _formats(ffmpeg_program())))
+    return ffmpeg.input(os.fsencode(location(media.path)), **confine(media.path, _formats(ffmpeg_program())))
 
 
 @lru_cache(maxsize=1)

@@ -24,15 +24,16 @@ class NoStreamError(MediaError):
     """The file has no stream of the kind that is wanted."""
 
 
-def location(path: str | IO[bytes]) -> str | IO[bytes]:
+def location(path: str) -> str:
     """`path` as FFmpeg expects it; otherwise, it would take the 12 in "12:30.mp4" for a protocol."""
-    return f"file:{path}" if isinstance(path, str) and not is_url(path) else path
+    return path if is_url(path) else f"file:{path}"
 
 
 def opened(path: str | IO[bytes], container_format: str | None = None) -> Any:
     """A PyAV container, which may open nothing but itself (`protocols.allow` aside). Raises FFmpegError."""
     options = confine(path, av.formats_available)
-    return av.open(location(path), format=container_format, container_options=options, metadata_errors="ignore")
+    file = location(path) if isinstance(path, str) else path
+    return av.open(file, format=container_format, container_options=options, metadata_errors="ignore")
 
 
 @contextmanager

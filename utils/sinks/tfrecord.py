@@ -105,7 +105,7 @@ def _check_columns(sources: Sequence[Source]) -> None:
     """Of the list, which the records get."""
     for source in sources:
         _labels(source)
-    if not any(VIDEO_ID in source.columns for source in sources):
+    if sources and not any(VIDEO_ID in source.columns for source in sources):
         log.warning("the list has no column %s; the names stand for it", VIDEO_ID)
 
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 from torch_zoo.utils.terminal.colors import Style, styled
 
 Main = Callable[[Sequence[str]], int]
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
@@ -27,8 +28,16 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
     def decorate(main: Main) -> Callable[..., int]:
         @wraps(main)
         def run(arguments: Sequence[str] | None = None) -> int:
+            received: list[int] = []
+
+            def interrupt(number: int, _: object) -> NoReturn:
+                received.append(number)
+                raise KeyboardInterrupt
+
             def work() -> int:
-                signal.signal(signal.SIGTERM, _interrupt)
+                for number in INTERRUPTS:
+                    if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's background jobs ignore SIGINT
+                        signal.signal(number, interrupt)
                 _check_streams()
                 code = _code(main, sys.argv[1:] if arguments is None else arguments)
                 sys.stdout.flush()
@@ -36,12 +45,14 @@ def command(interrupted: str) -> Callable[[Main], Callable[..., int]]:
 
             def ignore_signals() -> None:
                 """While Python shuts down, one more would kill it, and change the exit code."""
-                for number in (signal.SIGINT, signal.SIGTERM) if arguments is None else ():
+                for number in INTERRUPTS if arguments is None else ():
                     signal.signal(number, signal.SIG_IGN)
 
             try:
                 return explained(work)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Exception) as error:
+                if not received and not isinstance(error, KeyboardInterrupt):
+                    raise  # else an import that was interrupted may have raised something of its own, as NumPy's does
                 ignore_signals()
                 _say("interrupted;", "yellow", interrupted)
                 return 130
@@ -69,10 +80,6 @@ def _code(main: Main, arguments: Sequence[str]) -> int:
         return main(arguments)
     except SystemExit as end:  # argparse has shown its help, or said what is wrong
         return int(end.code or 0)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _check_streams() -> None:

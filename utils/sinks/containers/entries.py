@@ -1,8 +1,12 @@
-"""Entries: sources as Arrow record batches, on their way to a file of many; in a journal, an IPC stream each."""
+"""Entries: sources as Arrow record batches, on their way to a file of many.
+
+In a journal, each is an IPC stream and its CRC-32, 4 bytes: Arrow itself would take wrong numbers for features.
+"""
 
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME = b"name"  # in the metadata of a batch: its source, also where that has no row
+CRC_BYTES = 4
 ORIGIN = b"made_from"  # and a line of the record of what it was made from, where the file is to hold it
 
 
@@ -30,14 +35,19 @@ def batch(name: str, columns: Mapping[str, pa.Array], origin: bytes = b"") -> pa
     )
 
 
-def serialized(entry: pa.RecordBatch) -> memoryview:
+def serialized(entry: pa.RecordBatch) -> bytes:
     """For a journal."""
     import pyarrow as pa
 
     buffer = pa.BufferOutputStream()
     with pa.ipc.new_stream(buffer, entry.schema) as stream:
         stream.write_batch(entry)
-    return memoryview(buffer.getvalue())
+    content = buffer.getvalue()
+    return content.to_pybytes() + _crc(content)
+
+
+def _crc(content: pa.Buffer) -> bytes:
+    return zlib.crc32(content).to_bytes(CRC_BYTES, "little")
 
 
 def name_of(entry: pa.RecordBatch) -> str:
@@ -59,10 +69,15 @@ def entries(journal: Path) -> Iterator[tuple[int, pa.RecordBatch]]:
         return  # an empty file can't be mapped
     with pa.memory_map(str(journal)) as file:
         while file.tell() < file.size():
+            start = file.tell()
             try:
                 with pa.ipc.open_stream(file) as stream:
                     entry = stream.read_next_batch()
                     next(stream, None)  # steps over the mark at its end
+                length = file.tell() - start
+                file.seek(start)
+                if _crc(file.read_buffer(length)) != file.read(CRC_BYTES):
+                    return
                 entry.validate(full=True)
                 name_of(entry)
             except Exception:  # whatever damage makes Arrow raise; its process may also have been killed here
