@@ -57,6 +57,7 @@ def test_segments_of_no_length_are_left_out_and_counted(tmp_path: Path, caplog: 
     [
         ('{"database": ', r"list\.json: not JSON: Expecting value: line 1"),
         ('{"a":' * 100_000, r"list\.json: not JSON"),
+        ('{"database": {"v\\ud800": {"annotations": []}}}', r"list\.json: .\\ud800. is half of a character"),
         ([{"id": "a"}], "not a list of videos"),
         ({"database": {"a": 3}}, r"list\.json, a: there are neither annotations nor timestamps"),
         ({"info": {"year": 2017}, "images": []}, r"list\.json, info: there are neither annotations"),

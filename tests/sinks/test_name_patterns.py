@@ -14,7 +14,7 @@ from torch_zoo.utils.sinks.name_patterns import NamePattern
 from torch_zoo.utils.types import UsageError
 
 PATTERNS = ["{name}_{key}", "{name}/{key}", "{key}/{name}", "of {name} ({key})", "a/{key}{name}", "{{{name}{key}"]
-letters = st.characters(exclude_characters="/\0")
+letters = st.characters(exclude_characters="/\0", exclude_categories=["Cs"])  # halves of characters, of no name
 texts = st.text(letters, min_size=1, max_size=4) | st.text("a_.", min_size=1, max_size=4)
 literals = st.text(st.sampled_from("a_./ "), max_size=3)
 

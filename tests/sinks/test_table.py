@@ -108,7 +108,7 @@ def test_write_returns_the_report_and_pickles_take_no_state_along(tmp_path: Path
         "folder": str(tmp_path),
         "adopt": False,
         "dry_run": False,
-        "run": "",
+        "run": sink.run,
         "rows_per_file": None,
         "listed": (),
     }

@@ -67,6 +67,10 @@ def _videos(path: str) -> dict[str, Any]:
     with open_list(path) as file:
         try:
             content = json.load(file)
+            json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape")
+        except UnicodeEncodeError as error:
+            half = ascii(error.object[error.start])
+            raise UsageError(f"{without_secrets(path)}: {half} is half of a character, which no name can have") from error
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{without_secrets(path)}: not JSON: {error}") from error
     match content:
