@@ -70,7 +70,7 @@ def _videos(path: str) -> dict[str, Any]:
             json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape")
         except UnicodeEncodeError as error:
             half = ascii(error.object[error.start])
-            raise UsageError(f"{without_secrets(path)}: {half} is half of a character, which no name can have") from error
+            raise UsageError(f"{without_secrets(path)}: {half} is half of a character; write all of it") from error
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{without_secrets(path)}: not JSON: {error}") from error
     match content:
