@@ -127,11 +127,11 @@ def test_wrong_options_are_2(line: str) -> None:
     assert "error: " in result.stderr
 
 
-@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.6])
+@pytest.mark.parametrize("seconds", [0.0, 0.15, 0.5])
 def test_ctrl_c_in_the_first_second(seconds: float) -> None:
-    """Counted from when Python, on its way to main.py, has loaded its first library."""
+    """Counted from when the first library that is not Python's own has been loaded."""
     with start("feature_type=vggish", "checkpoint=random", "device=cpu", f"video_paths={MUSIC}") as process:
-        assert wait_until(lambda: "lib-dynload" in Path(f"/proc/{process.pid}/maps").read_text(), seconds=10)
+        assert wait_until(lambda: "/_yaml." in Path(f"/proc/{process.pid}/maps").read_text(), seconds=10)
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
