@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 import pytest
 
+PATIENCE_SECONDS = 20  # to wait for other requests
+
 
 @dataclass
 class File:
@@ -22,7 +24,7 @@ class File:
     sized: bool = True  # else neither length nor ranges, as of something made on the fly
     statuses: list[int] = field(default_factory=list)  # of the next answers to GET; then 200 or 206
     drops: int = 0  # answers to GET that break off after half of their bytes
-    latency: float = 0.0  # s before each answer
+    after: int = 0  # files, this one included, that must have been asked for before there is an answer
     stalls: bool = False  # no byte comes after the first half
     bytes_per_second: float | None = None
     etag: str = "1"
@@ -73,7 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
         path, wanted = unquote(self.path.split("?")[0]), self.headers.get("Range", "")
         self.web.asked.append((self.command, path, wanted))
         file = self.web.files.get(path)
-        time.sleep(file.latency if file else 0)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while file and len({path for _, path, _ in [*self.web.asked]}) < file.after and time.monotonic() < end:
+            time.sleep(0.01)
         status = 404 if file is None else file.statuses.pop(0) if with_body and file.statuses else 200
         if file is None or status != 200:
             self.send_response(status)

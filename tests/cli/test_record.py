@@ -35,9 +35,9 @@ def test_the_record_agrees_with_the_features(saved: Path) -> None:
     assert found["options"]["resolved"]["hop_seconds"] == 0.96
 
 
-def test_two_workers_are_told_apart_and_their_devices_measured(saved: Path) -> None:
+def test_workers_are_told_apart_and_their_devices_measured(saved: Path) -> None:
     [found] = runs(str(saved))
-    assert sorted(found["workers"]) == ["cpu #0", "cpu #1"]
+    assert set(found["workers"]) <= {"cpu #0", "cpu #1"}  # one may be ready only when the other has done all
     workers = found["workers"].values()
     assert all(worker["busy_seconds"] <= worker["seconds"] <= found["seconds"] for worker in workers)
     assert any(worker["busy_seconds"] for worker in workers)  # one of them may have taken both sources

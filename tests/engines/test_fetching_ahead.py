@@ -45,7 +45,7 @@ def clip() -> bytes:
 
 def test_several_sources_are_fetched_while_one_is_decoded(clip: bytes, web: Web) -> None:
     names = [f"{number}" for number in range(12)]
-    sources = [Source(web.put(f"{name}.mp4", clip, latency=0.1), name) for name in names]
+    sources = [Source(web.put(f"{name}.mp4", clip, after=AHEAD_OF_URLS - 1), name) for name in names]
     errors, asked = ends(sources, 60, web)
     assert errors == dict.fromkeys(names, "")
     assert AHEAD_OF_URLS - 1 <= asked[0] <= AHEAD_OF_URLS + 1
