@@ -21,7 +21,7 @@ from torch_zoo.utils.types import Outcome, Source
 SPAWN = get_context("spawn")
 NAMES = [f"clip {number}" for number in range(200)]
 TURNS = 40
-BEAT_SECONDS = 0.05
+BEAT_SECONDS = 0.2  # so that a busy machine is not taken for a dead one
 
 
 def go_elsewhere(machine: str) -> None:

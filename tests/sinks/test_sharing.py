@@ -71,7 +71,7 @@ def test_what_a_killed_run_held_passes_on_to_one(world: str, tmp_path: Path) -> 
         [(process, queue)] = holding
         queue.get()
         with sharing(inherit, tmp_path, world, *[()] * SHARERS) as heirs:
-            time.sleep(1)
+            time.sleep(1.5 * MISSED_BEATS * sharers.BEAT_SECONDS)
             assert all(queue.empty() for _, queue in heirs), "who lives keeps what it holds, however slow it is"
             process.kill()
             process.join()
