@@ -14,6 +14,7 @@ from table_maker import features
 from torch_zoo.utils.sinks import journal
 from torch_zoo.utils.sinks.files import SaveNumpy
 from torch_zoo.utils.sinks.hdf5 import SaveHDF5
+from torch_zoo.utils.sinks.member import Member
 from torch_zoo.utils.sinks.table import SaveTable
 from torch_zoo.utils.sinks.webdataset import SaveWebDataset
 
@@ -26,10 +27,6 @@ def nfs_flock(file: object, operation: int) -> None:
     if operation & fcntl.LOCK_EX and fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     flock(descriptor, operation)
-
-
-def nobody(_: str) -> bool:
-    return False
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +44,11 @@ def test_journals_of_others_are_told_apart(tmp_path: Path) -> None:
     mine = journal.Journal(tmp_path, "x.*.journal", "1")
     mine.append(b"entry")
     assert journal.running(tmp_path, "x.*.journal")
-    with journal.exited(tmp_path, "x.*.journal", nobody) as found:
+    with journal.exited(tmp_path, "x.*.journal") as found:
         assert not found
     mine.close()
     assert not journal.running(tmp_path, "x.*.journal")
-    with journal.exited(tmp_path, "x.*.journal", {"1"}.__contains__) as found:
-        assert not found
-    with journal.exited(tmp_path, "x.*.journal", nobody) as found:
+    with journal.exited(tmp_path, "x.*.journal") as found:
         assert [path.read_bytes() for path in found] == [b"entry"]
 
 
@@ -65,3 +60,14 @@ def test_runs_follow_each_other(kind: type[SaveNumpy | SaveTable | SaveHDF5 | Sa
     assert run(kind(folder=str(tmp_path)), everything[0]) == ["a"]
     assert run(kind(folder=str(tmp_path)), *everything) == ["b"]
     assert done(kind(folder=str(tmp_path)), everything) == ["a", "b"]
+
+
+def test_a_journal_of_another_run_is_left_to_it_also_where_its_lock_means_nothing(tmp_path: Path) -> None:
+    other = Member(tmp_path)
+    other.join()
+    journal.Journal(tmp_path, "x.*.journal", f"{other.id}-1").close()  # which frees its lock
+    with journal.exited(tmp_path, "x.*.journal") as found:
+        assert not found
+    other.leave()
+    with journal.exited(tmp_path, "x.*.journal") as found:
+        assert len(found) == 1

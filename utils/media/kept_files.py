@@ -14,7 +14,7 @@ from av.error import FFmpegError
 from soundfile import LibsndfileError
 
 from torch_zoo.utils.files import atomic_write
-from torch_zoo.utils.sinks.locks import lock
+from torch_zoo.utils.locks import lock
 from torch_zoo.utils.storage import is_url
 from torch_zoo.utils.types import UsageError
 from torch_zoo.utils.urls import without_secrets

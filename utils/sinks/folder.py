@@ -97,7 +97,7 @@ class FolderSink(Sink):
     @property
     def member(self) -> Member | None:
         """This run among those that write to the folder; behind a URL, runs know nothing of each other."""
-        return None if storage.is_url(self.folder) else member(Path(storage.local(self.folder)).absolute())
+        return None if storage.is_url(self.folder) else member(Path(storage.local(self.folder)))
 
     @cached_property
     def record(self) -> Record:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from torch_zoo.utils.sinks.locks import lock
+from torch_zoo.utils.locks import lock
+from torch_zoo.utils.sinks.member import member
 
 
 class Journal:
@@ -59,15 +60,12 @@ def writer(journal: Path, pattern: str) -> str:
 
 
 @contextmanager
-def exited(folder: Path, pattern: str, is_other: Callable[[str], bool]) -> Iterator[list[Path]]:
-    """The journals of processes that exited, oldest first, locked; those of running ones are left out.
-
-    `is_other` says of the ID of a run whether it is another one that is alive.
-    """
+def exited(folder: Path, pattern: str) -> Iterator[list[Path]]:
+    """The journals of processes that exited, oldest first, locked; those of running ones are left out."""
     locked: dict[Path, int] = {}
     try:
         for path in sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns):
-            if is_other(writer(path, pattern).partition("-")[0]):
+            if member(folder).is_other(writer(path, pattern).partition("-")[0]):
                 continue
             file = os.open(path, os.O_RDWR)  # NFS locks only what may be written
             if lock(file, wait=False) is False:
@@ -81,7 +79,9 @@ def exited(folder: Path, pattern: str, is_other: Callable[[str], bool]) -> Itera
 
 
 def running(folder: Path, pattern: str) -> bool:
-    """Does a process that runs keep a journal there?"""
+    """Does another run go on there, or a process that keeps a journal?"""
+    if member(folder).others():
+        return True
     for path in folder.glob(pattern):
         with suppress(OSError), path.open("rb+") as file:
             if lock(file, wait=False) is False:

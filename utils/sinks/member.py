@@ -23,12 +23,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from torch_zoo.utils.sinks.locks import lock
+from torch_zoo.utils.locks import lock
 
 log = logging.getLogger(__name__)
 
@@ -224,10 +223,12 @@ def _following(link: Path, run: str) -> Path:
     return link.with_name(f"{link.name}.{run}")
 
 
-@cache
 def member(folder: Path) -> Member:
     """The one of this process."""
-    return Member(folder)
+    return _members.setdefault(folder.absolute(), Member(folder.absolute()))
+
+
+_members: dict[Path, Member] = {}
 
 
 def place(folder: Path) -> str:

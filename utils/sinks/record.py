@@ -20,8 +20,8 @@ from typing import BinaryIO, Protocol, TypeVar
 
 from torch_zoo.utils import storage
 from torch_zoo.utils.files import remove_partial
+from torch_zoo.utils.locks import lock
 from torch_zoo.utils.sinks.journal import Journal, exited, running, writer
-from torch_zoo.utils.sinks.locks import lock
 from torch_zoo.utils.sinks.member import member
 from torch_zoo.utils.sinks.origins import REQUESTS, entries, line
 from torch_zoo.utils.storage import Stamp
@@ -78,7 +78,6 @@ class FileRecord:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._member = member(folder.absolute())
         self._journal: Journal | None = None
 
     @property
@@ -104,7 +103,7 @@ class FileRecord:
     def merge(self) -> None:
         if not any(self._folder.glob(JOURNALS)):
             return
-        with locked(self._folder) as file, exited(self._folder, JOURNALS, self._member.is_other) as journals:
+        with locked(self._folder) as file, exited(self._folder, JOURNALS) as journals:
             contents = [journal.read_bytes() for journal in journals]
             file.write(_joined(contents))
             file.flush()
@@ -124,7 +123,7 @@ class FileRecord:
         return locked(self._folder)
 
     def occupied(self, overwriting: bool) -> str:
-        return "another run is writing features" if self._member.others() or running(self._folder, JOURNALS) else ""
+        return "another run is writing features" if running(self._folder, JOURNALS) else ""
 
 
 class ObjectRecord:
@@ -217,7 +216,7 @@ def record_of(folder: str) -> Record:
 @contextmanager
 def locked(folder: Path) -> Iterator[BinaryIO]:
     """The record of a local folder, to append to; for all who change what the runs in it share. Raises OSError."""
-    with member(folder.absolute()).lock(), (folder / FILE_NAME).open("ab+") as file:
+    with member(folder).lock(), (folder / FILE_NAME).open("ab+") as file:
         lock(file)
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)

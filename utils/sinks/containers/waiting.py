@@ -20,7 +20,6 @@ from torch_zoo.utils.sinks.containers.entries import Journaled, batch, serialize
 from torch_zoo.utils.sinks.containers.shards import Limit, Shard, divided
 from torch_zoo.utils.sinks.containers.stored import Stored
 from torch_zoo.utils.sinks.journal import Journal, exited
-from torch_zoo.utils.sinks.member import member
 from torch_zoo.utils.sinks.provenance import Provenance
 from torch_zoo.utils.sinks.record import locked
 from torch_zoo.utils.types import Source
@@ -104,8 +103,7 @@ class Journals:
         self.__dict__.pop("names", None)
 
     def _gather(self) -> None:
-        is_other = member(self._folder.absolute()).is_other
-        with locked(self._folder), exited(self._folder, self._pattern, is_other) as journals:
+        with locked(self._folder), exited(self._folder, self._pattern) as journals:
             remove_partial(self._folder, [self._stored.stem])  # of a driver that was killed here
             latest = Journaled(journals)
             self._stored.drop(latest.names, spared="" if self._limit else self._stored.one)
